@@ -1,0 +1,83 @@
+"""Every exception of agentics: a stable code, the exit status of the process, and a hint for the person who must act.
+
+Imported by all, imports nothing. What a participant can cause is never an exception: it is a value in the evidence.
+
+    AgenticsError
+    ├── UsageError            2  the request cannot be carried out as asked; nothing was started
+    │   ├── InvalidDocument   2  a bundle, solution, overlay or configuration breaks its contract
+    │   └── ConfigError       2  agentics.toml or an eval file is wrong
+    ├── Refused               7  a locked run, or a run whose scope differs
+    ├── EngineError           5  the container engine failed: infrastructure, never a verdict
+    │   └── EngineMissing     5  no engine answers at all
+    └── StorageError          5  the run directory cannot be written or read back
+"""
+
+from __future__ import annotations
+
+
+class AgenticsError(Exception):
+    """Base of all; `code` is stable and machine-readable, `exit_status` is what the process ends with."""
+
+    exit_status = 1
+    code = "error"
+
+    def __init__(self, message: str, *, code: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        if code is not None:
+            self.code = code
+
+
+class UsageError(AgenticsError):
+    """The request cannot be carried out as asked, and nothing was started."""
+
+    exit_status = 2
+    code = "usage"
+
+
+class InvalidDocument(UsageError):
+    """A document breaks its contract; `findings` (model.finding.Finding) says where and how to mend it."""
+
+    code = "invalid_document"
+
+    def __init__(self, message: str, findings: tuple[object, ...] = (), *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.findings = findings
+
+
+class ConfigError(UsageError):
+    """The operator's configuration is wrong."""
+
+    code = "invalid_config"
+
+
+class Refused(AgenticsError):
+    """Somebody else holds the run, or the run was made with another scope."""
+
+    exit_status = 7
+    code = "refused"
+
+
+class EngineError(AgenticsError):
+    """The container engine failed. `retryable` says whether trying the same again can help."""
+
+    exit_status = 5
+    code = "engine_error"
+
+    def __init__(self, message: str, *, code: str | None = None, hint: str | None = None, retryable: bool = True):
+        super().__init__(message, code=code, hint=hint)
+        self.retryable = retryable
+
+
+class EngineMissing(EngineError):
+    """No container engine answers."""
+
+    code = "engine_missing"
+
+
+class StorageError(AgenticsError):
+    """The run directory cannot be written, or what was read back is damaged."""
+
+    exit_status = 5
+    code = "storage_error"

@@ -1,0 +1,1 @@
+"""Nouns: frozen, strict models without I/O. One file per contract."""

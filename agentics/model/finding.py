@@ -1,0 +1,20 @@
+"""What a check found: one place in one file, a stable code, and how to mend it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """`pointer` is an RFC 6901 JSON pointer ("" is the whole document); line and column count from 1, 0 = the file as a whole."""
+
+    code: str
+    message: str
+    file: str
+    line: int = 0
+    column: int = 0
+    pointer: str = ""
+    hint: str | None = None
+    severity: Literal["error", "warning"] = "error"

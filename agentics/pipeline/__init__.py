@@ -1,0 +1,1 @@
+"""The stage contract and the one loop that carries a plan out."""

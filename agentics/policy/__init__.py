@@ -1,0 +1,1 @@
+"""Decisions: pure functions from nouns to nouns. No I/O, no clock, no ids."""

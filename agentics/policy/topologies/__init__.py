@@ -1,0 +1,1 @@
+"""How a challenge becomes a plan: one sibling module per topology."""

@@ -1,0 +1,1 @@
+"""The truth: the only writer of a run directory, and its reader."""

@@ -1,0 +1,1 @@
+"""Trials and attempts: drives the pipeline, writes the run directory."""

@@ -1,0 +1,1 @@
+"""The container boundary: what is asked of an engine, and what is known afterwards."""

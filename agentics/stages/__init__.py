@@ -1,0 +1,1 @@
+"""Built-in stages: each knows one thing and can be tested alone."""
