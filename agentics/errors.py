@@ -65,7 +65,9 @@ class EngineError(AgenticsError):
     exit_status = 5
     code = "engine_error"
 
-    def __init__(self, message: str, *, code: str | None = None, hint: str | None = None, retryable: bool = True):
+    def __init__(
+        self, message: str, *, code: str | None = None, hint: str | None = None, retryable: bool = True
+    ) -> None:
         super().__init__(message, code=code, hint=hint)
         self.retryable = retryable
 

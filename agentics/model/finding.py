@@ -8,7 +8,8 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """`pointer` is an RFC 6901 JSON pointer ("" is the whole document); line and column count from 1, 0 = the file as a whole."""
+    """`pointer` is an RFC 6901 JSON pointer ("" is the whole document); line and column count from 1, and 0 means the
+    file as a whole."""
 
     code: str
     message: str

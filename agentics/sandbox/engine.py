@@ -1,4 +1,4 @@
-"""What is asked of a container engine, and what is known afterwards. Values and one small protocol; no engine is imported here.
+"""What is asked of a container engine, and what is known afterwards: values and one small protocol, no engine.
 
 A container that fails is a value (`Exit`). Only the engine failing is an exception (`errors.EngineError`).
 """
@@ -16,7 +16,7 @@ Relaxation = Literal["writable_root", "root_user", "default_seccomp", "capabilit
 
 @dataclass(frozen=True, kw_only=True)
 class Mount:
-    """A host directory inside the container. `watch_*`: limits that nothing enforces but us, while the container runs."""
+    """A host directory inside the container. `watch_*`: limits that nobody but us enforces while the container runs."""
 
     source: Path
     target: str
@@ -65,7 +65,7 @@ class Exit:
     """How a container ended. Times are the engine's own stamps (RFC 3339, UTC); `None` is "not measured here".
 
     `ended` is `out_of_memory` when the kernel killed for memory and the container did not exit 0; `oom_killed` alone
-    also covers a child that was killed while its parent went on. `exit_code` 124 stands for a timeout, as in result files.
+    also covers a child that was killed while its parent went on. `exit_code` 124 stands for a timeout.
     `wall_s` counts from the opened gate (or the process start) to the end.
     """
 
@@ -121,7 +121,7 @@ class Linked:
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """A local image. `digest` is the registry's (repo@sha256:…) where there is one, `id` the engine's own content id."""
+    """A local image. `digest` is the registry's (repo@sha256:…) if there is one, `id` the engine's own content id."""
 
     reference: str
     id: str

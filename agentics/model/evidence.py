@@ -1,0 +1,133 @@
+"""What was observed of one trial: exits, times, peaks, digests, outputs. Facts only; nobody is blamed here."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from agentics.model.record import Mode, Record, Trust
+from agentics.model.result import Result
+
+Speaker = Literal["solution", "evaluator"]
+
+
+class ImageUse(Record):
+    """`declared` is what the bundle names, `used` what the operator resolved it to."""
+
+    declared: str
+    declared_platform: str
+    used: str
+    id: str
+    digest: str | None
+    platform: str
+    substituted: bool
+
+
+class ContainerRecord(Record):
+    """How one container ended. Times in seconds, sizes in bytes; `None` is "not measured on this engine"."""
+
+    stage: str
+    role: str
+    image_id: str
+    ended: Literal["exited", "timed_out", "out_of_memory", "output_limit", "disk_limit", "killed"]
+    exit_code: int
+    signal: int | None
+    oom_killed: bool
+    started_at: str
+    finished_at: str
+    wall_s: float
+    cpu_s: float | None
+    memory_peak_bytes: int | None
+    pids_peak: int | None
+    timeout_s: float
+    memory_limit_bytes: int
+    log_ref: str | None = None
+    log_bytes: int = 0
+    log_truncated: bool = False
+    relaxed: tuple[str, ...] = ()
+
+    @property
+    def clean(self) -> bool:
+        """Ended by itself with exit code 0."""
+        return self.ended == "exited" and self.exit_code == 0
+
+
+class Violation(Record):
+    """What a participant left that the platform does not carry on: `kind` is link, too_many_files, disk_limit, …"""
+
+    kind: str
+    detail: str
+
+
+class OutputFile(Record):
+    """One file that a case left, by content."""
+
+    path: str
+    size_bytes: int
+    ref: str
+
+
+class CaseRecord(Record):
+    """One case of a separated evaluation."""
+
+    run_name: str
+    alias: str
+    interface: str
+    container: ContainerRecord
+    violation: Violation | None = None
+    files: tuple[OutputFile, ...] = ()
+    place_kind: str
+
+    @property
+    def clean(self) -> bool:
+        return self.container.clean and self.violation is None
+
+
+class SessionRecord(Record):
+    """One piped session."""
+
+    session_name: str
+    solution: ContainerRecord
+    evaluator: ContainerRecord
+    first_to_end: Speaker
+    first_to_fail: Speaker | None
+    evaluator_waiting: bool
+    solution_bytes: int
+    evaluator_bytes: int
+    transcript_ref: str | None
+    transcript_truncated: bool
+    violation: Violation | None = None
+
+
+class ResultReading(Record):
+    """What became of the evaluator's result file. `problem` is None exactly when `result` is there."""
+
+    result: Result | None = None
+    ref: str | None = None
+    problem: str | None = None
+    detail: str | None = None
+
+
+class Trouble(Record):
+    """Why a trial stopped before a result: the stage, a reason code, and whose it is by the stage's nature."""
+
+    stage: str
+    code: str
+    message: str
+    fault: Literal["participant", "challenge", "infrastructure", "user"]
+    retryable: bool = False
+
+
+class TrialEvidence(Record):
+    """Everything observed of one attempt at one trial."""
+
+    topology: Literal["separated_evaluator", "piped_stdio", "coexecuted_benchmark"]
+    mode: Mode
+    target: str
+    trust: Trust
+    images: dict[str, ImageUse]
+    containers: tuple[ContainerRecord, ...] = ()
+    cases: tuple[CaseRecord, ...] = ()
+    cases_expected: int | None = None
+    session: SessionRecord | None = None
+    reading: ResultReading | None = None
+    trouble: Trouble | None = None

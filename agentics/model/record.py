@@ -1,0 +1,28 @@
+"""The base of what we write ourselves, and the words that every record shares."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Fault = Literal["participant", "challenge", "infrastructure", "user"]
+Status = Literal["passed", "degraded", "failed", "error", "no_samples", "skipped", "pending"]
+Mode = Literal["validation", "official"]
+Trust = Literal["isolated", "shared_container"]
+
+
+class Record(BaseModel):
+    """Frozen and closed: a key that the model does not know is a damaged file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Ids(Record):
+    """Which trial a record belongs to. `task_id` is the full task reference, `variant_id` the variant's name."""
+
+    run_id: str
+    trial_id: str
+    variant_id: str
+    task_id: str
+    repl_idx: int = 0
