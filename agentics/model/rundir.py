@@ -1,0 +1,271 @@
+"""The records of a run directory: what is written at which place, one model per file or ledger line."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, FiniteFloat, JsonValue, NonNegativeInt, PositiveInt, model_validator
+
+from agentics.model.outcome import (
+    ErrorDetails,
+    ErrorRecord,
+    ExitPolicy,
+    GitFacts,
+    Invocation,
+    NoGit,
+    PrimaryMetric,
+    SampleSummary,
+    SubtaskRecord,
+    Timestamp,
+)
+from agentics.model.record import Fault, Ids, Mode, Record, Status, Trust
+
+RunStatus = Literal["running", "paused", "interrupted", "completed", "failed", "killed"]
+TrialStatus = Literal["running", "completed", "failed", "paused", "killed"]
+ResultOutcome = Literal["success", "failure", "missing", "error"]
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+ArtifactRef = Annotated[str, Field(pattern=r"^artifact://sha256/[0-9a-f]{64}$")]
+
+
+class Control(Record):
+    """How a running trial can be spoken to."""
+
+    id: str
+    version: str
+    command_path: str
+    events_path: str
+
+
+class ActiveTrial(Record):
+    trial_id: str
+    worker_id: str
+    schedule_idx: NonNegativeInt | None = None
+    variant_id: str | None = None
+    started_at: Timestamp | None = None
+    control: Control | None = None
+
+
+class PauseRequest(Record):
+    label: str
+    requested_at: Timestamp
+    requested_by: str | None = None
+
+
+class RunControl(Record):
+    """R1, runtime/run_control.json."""
+
+    schema_version: Literal["run_control_v2"] = "run_control_v2"
+    run_id: str
+    status: RunStatus
+    active_trials: dict[str, ActiveTrial] = Field(default_factory=dict)
+    pause: PauseRequest | None = None
+    updated_at: Timestamp
+
+
+class TrialState(Record):
+    """R2, trials/<trial_id>/trial_state.json. `attempt` counts from 1 and never goes back."""
+
+    schema_version: Literal["trial_state_v1"] = "trial_state_v1"
+    trial_id: str
+    status: TrialStatus
+    pause_label: str | None = None
+    checkpoint_selected: str | None = None
+    exit_reason: str | None = None
+    updated_at: Timestamp
+    attempt: PositiveInt
+
+
+class Scope(Record):
+    """Everything that can change the result of a task. Two trials with equal scopes may stand for each other."""
+
+    task: str
+    bundle_digest: str
+    overlay_digests: tuple[str, ...] = ()
+    solution_digest: str
+    target: str
+    mode: Mode
+    limit: NonNegativeInt | None = None
+    images: dict[str, str] = Field(default_factory=dict)
+    config: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class TrialRuntime(Record):
+    container_mode: bool = True
+    integration_level: Literal["cli_basic", "cli_events", "otel", "sdk_control", "sdk_full"] = "cli_basic"
+    network_mode_requested: str = "none"
+    network_mode_effective: str = "none"
+
+
+class TrialMetadata(Record):
+    """trials/<trial_id>/trial_metadata.json: which slot this trial fills, and under which scope."""
+
+    schema_version: Literal["trial_metadata_v1"] = "trial_metadata_v1"
+    ids: Ids
+    task_index: NonNegativeInt = 0
+    variant_name: str
+    scope: Scope
+    scope_fingerprint: Digest
+    runtime: TrialRuntime = TrialRuntime()
+    policy_merge: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class Dependencies(Record):
+    services: tuple[JsonValue, ...] = ()
+
+
+class TaskPolicy(Record):
+    timeout_ms: PositiveInt | None = None
+    network: str = "none"
+    sandbox: str = "container"
+
+
+class TrialInput(Record):
+    """R3, trials/<trial_id>/trial_input.json (agent_task_v1). Names nothing of an official evaluation's data."""
+
+    schema_version: Literal["agent_task_v1"] = "agent_task_v1"
+    ids: Ids
+    task: dict[str, JsonValue]
+    bindings: dict[str, JsonValue] = Field(default_factory=dict)
+    dependencies: Dependencies = Dependencies()
+    policy: TaskPolicy = TaskPolicy()
+    ext: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class Objective(Record):
+    name: str
+    value: FiniteFloat
+    direction: Literal["maximize", "minimize"] | None = None
+
+
+class ResultError(Record):
+    error_type: str
+    message: str
+    stack: str | None = None
+
+
+class ResultArtifact(Record):
+    path: str
+    logical_name: str
+    mime_type: str | None = None
+
+
+class ResultExt(Record):
+    """Our own part of a trial's result: the judgement, and the facts that an outcome shows beside it."""
+
+    status: Status
+    reason: str | None = None
+    fault: Fault | None = None
+    mode: Mode
+    trust: Trust
+    attempt: PositiveInt
+    started_at: Timestamp
+    ended_at: Timestamp
+    wall_s: FiniteFloat | None = None
+    memory_peak_bytes: NonNegativeInt | None = None
+    summary: SampleSummary = SampleSummary()
+    subtasks: dict[str, SubtaskRecord] = Field(default_factory=dict)
+    primary_metric: PrimaryMetric | None = None
+    details: ErrorDetails | None = None
+
+    @model_validator(mode="after")
+    def _a_bad_end_names_its_cause(self) -> Self:
+        if self.status in {"failed", "error"} and self.reason is None:
+            msg = f"status {self.status} needs a reason"
+            raise ValueError(msg)
+        if self.status == "error" and self.fault is None:
+            msg = "status error needs a fault: challenge, infrastructure or user"
+            raise ValueError(msg)
+        if self.mode == "official" and self.subtasks:
+            msg = "subtasks of an official evaluation are not recorded here"
+            raise ValueError(msg)
+        return self
+
+
+class TrialResult(Record):
+    """R3, trials/<trial_id>/result.json (agent_result_v1). Its presence is what makes a trial complete."""
+
+    schema_version: Literal["agent_result_v1"] = "agent_result_v1"
+    ids: Ids
+    outcome: ResultOutcome
+    metrics: dict[str, int | FiniteFloat | bool | str | None] = Field(default_factory=dict)
+    objective: Objective | None = None
+    artifacts: tuple[ResultArtifact, ...] = ()
+    error: ResultError | None = None
+    ext: ResultExt
+
+
+class DigestOnly(Record):
+    digest: Digest
+
+
+class Manifest(Record):
+    """manifest.json: written last when a run directory is made, so its presence says that the run exists."""
+
+    schema_version: Literal["manifest_v1"] = "manifest_v1"
+    run_id: str
+    created_at: Timestamp
+    runner_version: str
+    resolved_experiment: DigestOnly
+    git: GitFacts | NoGit
+
+
+class InvocationStarted(Record):
+    """One `agentics eval` on this run begins. `requested` maps a variant's directory to its task references."""
+
+    kind: Literal["started"] = "started"
+    invocation_id: str
+    started_at: Timestamp
+    pid: int
+    host: str
+    agentics_version: str
+    exit_policy: ExitPolicy
+    variants: dict[str, str]
+    requested: dict[str, tuple[str, ...]]
+    invocation: Invocation
+    git: GitFacts | NoGit
+    resolved_experiment_ref: ArtifactRef
+    limit: NonNegativeInt | None = None
+
+
+class TaskSkipped(Record):
+    """A requested task for which no trial was made. A later trial of the same task takes its place."""
+
+    kind: Literal["skipped"] = "skipped"
+    invocation_id: str
+    variant: str
+    task: str
+    reason: str
+    at: Timestamp
+
+
+class InvocationEnded(Record):
+    """`fatal` is the exit status that overrides the policy: an exception that stopped the run, or a signal."""
+
+    kind: Literal["ended"] = "ended"
+    invocation_id: str
+    ended_at: Timestamp
+    duration_s: Annotated[FiniteFloat, Field(ge=0)]
+    fatal: PositiveInt | None = None
+    errors: tuple[ErrorRecord, ...] = ()
+
+
+InvocationEntry = Annotated[InvocationStarted | TaskSkipped | InvocationEnded, Field(discriminator="kind")]
+
+
+class LockOwner(Record):
+    """Who holds runtime/operation.lock, for the message to whoever is refused. The lock itself is the kernel's."""
+
+    pid: int
+    host: str
+    operation: str
+    acquired_at: Timestamp
+
+
+DOCUMENTS: dict[str, type[Record]] = {
+    "run_control": RunControl,
+    "trial_state": TrialState,
+    "trial_metadata": TrialMetadata,
+    "trial_input": TrialInput,
+    "trial_result": TrialResult,
+    "manifest": Manifest,
+}
