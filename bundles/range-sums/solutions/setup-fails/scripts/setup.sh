@@ -1,0 +1,2 @@
+echo 'the wheel this needs cannot be had without a network' >&2
+exit 3
