@@ -1,0 +1,19 @@
+"""What one trial came to: its status, why, and whose fault it is when there is no clean verdict."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from agentics.model.record import Fault, Record, Status
+
+
+class Judgement(Record):
+    """`outcome` and `trial_status` are the words of the trial's own files; `status` that of the run's outcome."""
+
+    status: Status
+    reason: str | None = None
+    fault: Fault | None = None
+    detail: str | None = None
+    outcome: Literal["success", "failure", "missing", "error"]
+    trial_status: Literal["completed", "failed", "killed"]
+    retryable: bool = False

@@ -1,0 +1,152 @@
+"""What will be done, as data. A plan speaks of places, never of host paths, so it is the same on every machine.
+
+The one rule of safety lives here: a container that runs participant code cannot be given a private place.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import model_validator
+
+from agentics.model.record import Mode, Record, Trust
+
+Place = Literal[
+    "challenge", "workspace", "io", "io_input", "session", "setup", "output", "metadata", "solution_runs", "guest"
+]
+Role = Literal[
+    "setup", "build", "run", "challenge-setup", "separated-evaluator", "interactive-evaluator", "coexecuted-evaluator"
+]
+Network = Literal["disabled", "loopback", "enabled"]
+
+UNTRUSTED: frozenset[str] = frozenset({"setup", "build", "run"})
+OPEN_PLACES: frozenset[str] = frozenset({"workspace", "io", "io_input"})
+
+
+class PlaceMount(Record):
+    """A place at a path inside the container."""
+
+    place: Place
+    target: str
+    writable: bool = False
+
+
+class StageLimits(Record):
+    """A stage of the resource profile: seconds, MiB, thousandths of a core."""
+
+    timeout_sec: int
+    memory_limit_mb: int
+    cpu_limit_millis: int
+    disk_limit_mb: int
+    network_access: Network
+
+
+class ContainerPlan(Record):
+    """One container to be. `user` is who runs its first process; `stdio` as in the sandbox."""
+
+    role: Role
+    image: Literal["solution", "evaluator"]
+    user: Literal["solution", "evaluator", "supervisor"]
+    argv: tuple[str, ...]
+    cwd: str
+    env: dict[str, str]
+    mounts: tuple[PlaceMount, ...]
+    limits: StageLimits
+    stdio: Literal["none", "log", "pipe"] = "log"
+
+    @model_validator(mode="after")
+    def _untrusted_sees_only_open_places(self) -> Self:
+        if self.role in UNTRUSTED:
+            private = sorted({m.place for m in self.mounts} - OPEN_PLACES)
+            if private or self.user != "solution":
+                msg = f"a {self.role} container runs participant code and cannot mount {', '.join(private) or self.user}"
+                raise ValueError(msg)
+        return self
+
+
+class Prepare(Record):
+    """Options of unpacking the solution into its workspace."""
+
+    disk_limit_mb: int
+
+
+class ContainerStage(Record):
+    """Options of a stage that is one container and nothing else: solution setup and build."""
+
+    container: ContainerPlan
+
+
+class ChallengeSetup(Record):
+    """Options of the challenge's own setup. `manifest_file` is what it must leave, relative to its place."""
+
+    container: ContainerPlan
+    manifest_file: str | None
+
+
+class ManifestSource(Record):
+    """Where the run or session manifest is read: in the bundle, or in what the challenge setup left."""
+
+    place: Literal["challenge", "setup"]
+    file: str
+
+
+class Cases(Record):
+    """Options of the separated cases. `container` is the template; alias and interface are added for each case."""
+
+    manifest: ManifestSource
+    container: ContainerPlan
+    limit: int | None = None
+
+
+class Session(Record):
+    """Options of a piped session."""
+
+    manifest: ManifestSource
+    solution: ContainerPlan
+    evaluator: ContainerPlan
+    limit_bytes: int
+    transcript_bytes: int
+    grace_s: float
+
+
+class Evaluate(Record):
+    """Options of an evaluator container that runs after the cases, or is all there is (coexecuted)."""
+
+    container: ContainerPlan
+
+
+class ReadResult(Record):
+    """Options of reading what the evaluator wrote: `file` relative to the output place, sizes in bytes."""
+
+    file: str
+    max_bytes: int
+
+
+class StageDefinition(Record):
+    """One stage of a plan: `options` belong to the stage of that name, which validates them."""
+
+    name: str
+    enabled: bool = True
+    options: dict[str, Any]
+
+
+class ImageNeed(Record):
+    """An image as the bundle declares it; the operator resolves it on each machine."""
+
+    declared: str
+    platform: str
+
+
+class Plan(Record):
+    """An evaluation of one solution on one target of one challenge."""
+
+    schema_version: Literal["plan_v1"] = "plan_v1"
+    challenge_name: str
+    topology: Literal["separated_evaluator", "piped_stdio", "coexecuted_benchmark"]
+    target: str
+    mode: Mode
+    trust: Trust
+    accelerator: Literal["gpu"] | None
+    gpu_count: int
+    images: dict[Literal["solution", "evaluator"], ImageNeed]
+    stages: tuple[StageDefinition, ...]

@@ -1,0 +1,208 @@
+"""What stages work with: the engine, places, images and users of one attempt. It decides nothing."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from agentics.archive import SolutionPackage
+from agentics.model.challenge import MetricSchema
+from agentics.model.evidence import ContainerRecord, ImageUse
+from agentics.model.plan import ContainerPlan, PlaceMount, Plan
+from agentics.model.record import Record
+from agentics.sandbox.engine import Container, Engine, Exit, Limits, Mount, Relaxation, Running
+from agentics.sandbox.places import Place, Scratch
+
+MIB = 1 << 20
+SUPERVISOR_CAPABILITIES = ("SETUID", "SETGID", "KILL")
+
+
+class Interrupted(Exception):
+    """Somebody asked the run to stop. Not an error, and never a verdict."""
+
+
+class Keeper(Protocol):
+    """Where evidence goes, durably, as it happens."""
+
+    def put_bytes(self, data: bytes) -> str:
+        """Keep by content; the reference."""
+
+    def put_file(self, path: Path, sha256: str) -> str:
+        """Keep a file whose digest is known; the reference."""
+
+    def append(self, name: str, record: Record) -> None:
+        """Add one line to the attempt's ledger of that name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadyImage:
+    """An image as it will be used, and what the operator relaxed for it."""
+
+    use: ImageUse
+    relaxed: frozenset[Relaxation] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Users:
+    """Who runs what: numeric users. On a host where we are root, participants and evaluators are different users."""
+
+    solution: int
+    evaluator: int
+
+    def argument(self, user: Literal["solution", "evaluator", "supervisor"]) -> str:
+        number = {"solution": self.solution, "evaluator": self.evaluator, "supervisor": 0}[user]
+        return f"{number}:{number}"
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """One attempt's tools. `jobs`: cases in flight, None for the default; `undisturbed`: one case at a time."""
+
+    engine: Engine
+    scratch: Scratch
+    plan: Plan
+    images: Mapping[Literal["solution", "evaluator"], ReadyImage]
+    users: Users
+    labels: Mapping[str, str]
+    challenge: Path
+    solution: SolutionPackage
+    metric_schema: MetricSchema
+    submission_id: str
+    keep: Keeper
+    interrupt: threading.Event
+    observer: Callable[..., None]
+    jobs: int | None = None
+    undisturbed: bool = False
+    places: dict[str, Place] = field(default_factory=dict)
+    paths: dict[str, Path] = field(default_factory=dict)
+    ahead: Running | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        return self.interrupt.is_set()
+
+    def check_interrupted(self) -> None:
+        """Raises Interrupted when the run was asked to stop."""
+        if self.interrupted:
+            raise Interrupted
+
+    def observe(self, event: str, **facts: object) -> None:
+        self.observer(event, **facts)
+
+    def bounded(self, name: str, disk_limit_mb: int, uid: int) -> Place:
+        """The place of that name, bounded while containers write to it."""
+        place = self.scratch.bounded(disk_limit_mb * MIB, uid=uid)
+        self.places[name] = place
+        self.paths[name] = place.path
+        return place
+
+    def plain(self, name: str) -> Path:
+        """The place of that name, that only we write to."""
+        path = self.scratch.plain()
+        self.paths[name] = path
+        return path
+
+    def own(self, path: Path, uid: int, mode: int) -> None:
+        """Give one file of ours to a container's user. Where we are not root, that user is us."""
+        if os.geteuid() == 0:
+            os.chown(path, uid, uid)
+        path.chmod(mode)
+
+    def container(
+        self,
+        plan: ContainerPlan,
+        *,
+        own: Mapping[str, Path | Place] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Container:
+        """The container that the plan means, on this machine. `own` are places of this container alone."""
+        image = self.images[plan.image]
+        argv = self._supervised(plan.argv) if plan.user == "supervisor" else plan.argv
+        return Container(
+            role=plan.role,
+            image=image.use.id,
+            argv=argv,
+            cwd=plan.cwd,
+            user=self.users.argument(plan.user),
+            limits=_limits(plan),
+            env={**plan.env, **(env or {})},
+            mounts=self._mounts(plan, own or {}),
+            labels={**self.labels, "org.agentics.role": plan.role},
+            network=plan.limits.network_access == "enabled",
+            stdio=plan.stdio,
+            capabilities=SUPERVISOR_CAPABILITIES if plan.user == "supervisor" else (),
+            gpus=self.plan.gpu_count,
+            relaxed=image.relaxed,
+        )
+
+    def record(self, stage: str, plan: ContainerPlan, ended: Exit) -> ContainerRecord:
+        """What is kept of how a container ended: its log by content, its figures in the attempt's ledger."""
+        image = self.images[plan.image]
+        record = ContainerRecord(
+            stage=stage,
+            role=plan.role,
+            image_id=image.use.id,
+            ended=ended.ended,
+            exit_code=ended.exit_code,
+            signal=ended.signal,
+            oom_killed=ended.oom_killed,
+            started_at=ended.started_at,
+            finished_at=ended.finished_at,
+            wall_s=ended.wall_s,
+            cpu_s=ended.cpu_s,
+            memory_peak_bytes=ended.memory_peak_bytes,
+            pids_peak=ended.pids_peak,
+            timeout_s=plan.limits.timeout_sec,
+            memory_limit_bytes=plan.limits.memory_limit_mb * MIB,
+            log_ref=self.keep.put_bytes(ended.log) if ended.log else None,
+            log_bytes=ended.log_bytes_seen,
+            log_truncated=ended.log_truncated,
+            relaxed=tuple(sorted(image.relaxed)),
+        )
+        self.keep.append("containers", record)
+        return record
+
+    def close(self) -> None:
+        """Give back whatever this attempt still holds."""
+        if self.ahead is not None:
+            self.ahead.discard()
+            self.ahead = None
+        for place in self.places.values():
+            self.scratch.release(place)
+        self.places.clear()
+
+    def _supervised(self, argv: tuple[str, ...]) -> tuple[str, ...]:
+        users = ("--evaluator-uid", str(self.users.evaluator), "--solution-uid", str(self.users.solution))
+        return ("python3", "/agentics/coexec.py", *users, "--", *argv)
+
+    def _mounts(self, plan: ContainerPlan, own: Mapping[str, Path | Place]) -> tuple[Mount, ...]:
+        places = {**self.paths, **self.places, **own}
+        return tuple(_mount(wanted, places[wanted.place], plan.limits.disk_limit_mb * MIB) for wanted in plan.mounts)
+
+
+def _mount(wanted: PlaceMount, place: Path | Place, limit_bytes: int) -> Mount:
+    if isinstance(place, Path):
+        return Mount(source=place, target=wanted.target, writable=wanted.writable)
+    # A plain directory is bounded by nothing but our own look at it.
+    watched = wanted.writable and place.kind == "directory"
+    return Mount(
+        source=place.path,
+        target=wanted.target,
+        writable=wanted.writable,
+        watch_bytes=limit_bytes if watched else None,
+        watch_inodes=place.inodes if watched else None,
+    )
+
+
+def _limits(plan: ContainerPlan) -> Limits:
+    limits = plan.limits
+    return Limits(
+        timeout_s=limits.timeout_sec,
+        memory_bytes=limits.memory_limit_mb * MIB,
+        cpu_millis=limits.cpu_limit_millis,
+        disk_bytes=limits.disk_limit_mb * MIB,
+    )

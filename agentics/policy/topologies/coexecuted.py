@@ -1,0 +1,53 @@
+"""Coexecuted: the evaluator imports the solution, in one container. Weak by nature: the result carries that trust.
+
+A supervisor of ours is the container's first process. It runs the evaluator under one user, offers to run participant
+code under another, and ends every participant process before the result is read.
+"""
+
+from __future__ import annotations
+
+from agentics.model.challenge import Coexecuted
+from agentics.model.plan import ContainerPlan, Evaluate, PlaceMount, StageDefinition
+from agentics.model.record import Trust
+from agentics.policy.topologies import parts
+
+TRUST: Trust = "shared_container"
+
+
+def stages(request: parts.Request, execution: Coexecuted) -> tuple[StageDefinition, ...]:
+    setup = execution.official_evaluation_setup if request.mode == "official" else execution.validation_setup
+    spec = execution.coexecuted_evaluator
+    env = {"AGENTICS_EXECUTION_MODE": "coexecuted_benchmark"}
+    evaluator = ContainerPlan(
+        role="coexecuted-evaluator",
+        image="evaluator",
+        user="supervisor",
+        argv=(
+            *spec.command,
+            *("--challenge-dir", "/challenge", "--workspace-dir", "/workspace"),
+            *("--output-path", f"/output/{spec.result_file}"),
+            *("--mode", request.mode, "--target", request.target.name),
+            *(("--setup-dir", "/setup") if setup else ()),
+        ),
+        cwd="/challenge",
+        env={
+            "AGENTICS_PHASE": "coexecuted-evaluator",
+            **env,
+            "AGENTICS_MODE": request.mode,
+            "AGENTICS_OUTPUT_DIR": "/output",
+            "HOME": "/output",
+            "TMPDIR": "/output/tmp",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+        mounts=(
+            *parts.trusted_mounts(setup, PlaceMount(place="workspace", target="/workspace")),
+            PlaceMount(place="guest", target="/agentics"),
+        ),
+        limits=parts.limits(request.target.resource_profile.evaluator.run),
+    )
+    return (
+        *parts.solution_phases(request),
+        *parts.challenge_setup(request, setup, env=env),
+        parts.definition("evaluate", Evaluate(container=evaluator)),
+        parts.read_result(spec.result_file),
+    )

@@ -1,0 +1,135 @@
+"""Evidence in, judgement out. The only place that blames.
+
+In the order of the rules: what stopped the trial, then how the evaluator ended, then what it said, then how the
+participant's own cases ended. An infrastructure fault is never a score.
+"""
+
+from __future__ import annotations
+
+from agentics.model.evidence import ContainerRecord, SessionRecord, TrialEvidence, Trouble
+from agentics.model.judgement import Judgement
+from agentics.model.record import Fault, Status
+from agentics.model.result import Result
+
+_BAD_END = {
+    "timed_out": "timed_out",
+    "out_of_memory": "out_of_memory",
+    "output_limit": "output_limit",
+    "disk_limit": "disk_limit",
+    "killed": "killed",
+    "exited": "crashed",
+}
+
+
+def judge(evidence: TrialEvidence) -> Judgement:
+    if evidence.trouble is not None:
+        return _stopped(evidence.trouble)
+    ended = _evaluator_end(evidence)
+    if ended is not None:
+        return ended
+    reading = evidence.reading
+    if reading is None or reading.result is None:
+        code = reading.problem if reading and reading.problem else "result_missing"
+        return _error(code, "challenge", reading.detail if reading else None)
+    return _said(reading.result, evidence)
+
+
+def bad_end(record: ContainerRecord) -> str:
+    """One word for how a container ended badly: timed_out, out_of_memory, output_limit, disk_limit, killed, crashed."""
+    return _BAD_END[record.ended]
+
+
+def unclean_cases(evidence: TrialEvidence) -> tuple[int, int]:
+    """How many of the participant's own cases ended badly, and how many there were."""
+    if evidence.session is not None:
+        return int(_session_unclean(evidence.session)), 1
+    return sum(not case.clean for case in evidence.cases), len(evidence.cases)
+
+
+def _stopped(trouble: Trouble) -> Judgement:
+    if trouble.fault == "participant":
+        return _participant(trouble.code, trouble.message)
+    if trouble.code == "no_cases":
+        return Judgement(status="no_samples", reason="no_samples", outcome="missing", trial_status="completed")
+    if trouble.code == "interrupted":
+        return Judgement(status="pending", reason="interrupted", outcome="error", trial_status="killed")
+    return _error(trouble.code, trouble.fault, trouble.message, retryable=trouble.retryable)
+
+
+def _evaluator_end(evidence: TrialEvidence) -> Judgement | None:
+    if evidence.session is not None:
+        return _session_end(evidence.session)
+    record = next((c for c in reversed(evidence.containers) if c.role.endswith("-evaluator")), None)
+    if record is None or record.clean:
+        return None
+    if evidence.trust == "shared_container" and record.ended in ("timed_out", "out_of_memory"):
+        # The solution shares this container's clock and memory: what runs dry there is what the solution may use.
+        return _participant(f"shared_container_{bad_end(record)}", _measured(record))
+    return _error(f"evaluator_{bad_end(record)}", "challenge", _measured(record))
+
+
+def _session_end(session: SessionRecord) -> Judgement | None:
+    if session.evaluator.clean:
+        return None
+    if session.first_to_fail == "solution":
+        return _participant(f"solution_{bad_end(session.solution)}", _measured(session.solution))
+    if session.evaluator_waiting:
+        return _participant("solution_kept_evaluator_waiting", _measured(session.evaluator))
+    return _error(f"evaluator_{bad_end(session.evaluator)}", "challenge", _measured(session.evaluator))
+
+
+def _said(result: Result, evidence: TrialEvidence) -> Judgement:
+    summary = result.official_summary if evidence.mode == "official" else result.validation_summary
+    bad, cases = unclean_cases(evidence)
+    if result.status == "error":
+        return _error("evaluator_error", "challenge", "the evaluator reports an error of its own")
+    if summary is not None and summary.total == 0:
+        return Judgement(status="no_samples", reason="no_samples", outcome="missing", trial_status="completed")
+    if result.status == "failed":
+        every = cases > 0 and bad == cases
+        return Judgement(
+            status="failed",
+            reason="all_samples_failed" if every else "verdict_fail",
+            fault="participant" if every else None,
+            outcome="failure",
+            trial_status="completed",
+        )
+    partial: tuple[Status, str | None, Fault | None] = ("passed", None, None)
+    if bad:
+        partial = ("degraded", "partial_errors", "participant")
+    elif summary is not None and summary.passed < summary.total:
+        partial = ("degraded", "partial_pass", None)
+    return Judgement(
+        status=partial[0], reason=partial[1], fault=partial[2], outcome="success", trial_status="completed"
+    )
+
+
+def _session_unclean(session: SessionRecord) -> bool:
+    # After the evaluator has finished well, how the solution ends says nothing: it may just have lost its peer.
+    return session.violation is not None or session.first_to_fail == "solution"
+
+
+def _participant(reason: str, detail: str | None) -> Judgement:
+    return Judgement(
+        status="failed", reason=reason, fault="participant", detail=detail, outcome="error", trial_status="failed"
+    )
+
+
+def _error(reason: str, fault: Fault, detail: str | None, *, retryable: bool = False) -> Judgement:
+    return Judgement(
+        status="error",
+        reason=reason,
+        fault=fault,
+        detail=detail,
+        outcome="error",
+        trial_status="failed",
+        retryable=retryable,
+    )
+
+
+def _measured(record: ContainerRecord) -> str:
+    peak = f", peak {record.memory_peak_bytes / 2**20:.1f} MiB" if record.memory_peak_bytes is not None else ""
+    return (
+        f"exit code {record.exit_code} after {record.wall_s:.2f} s (limit {record.timeout_s:g} s){peak} "
+        f"(limit {record.memory_limit_bytes // 2**20} MiB)"
+    )

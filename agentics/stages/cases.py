@@ -1,0 +1,106 @@
+"""The cases of a separated evaluation: each in a fresh container, several in flight, whatever becomes of them.
+
+A case that ends badly, or leaves what it may not, is a fact for the evaluator and for the verdict; it stops nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
+from typing import Any
+
+from agentics.errors import InvalidDocument
+from agentics.model.evidence import CaseRecord, Trouble
+from agentics.model.manifest import Run, RunManifest
+from agentics.model.plan import Cases
+from agentics.pipeline.bench import Bench
+from agentics.pipeline.stage import Context, StageFailure
+from agentics.stages import evaluate
+from agentics.stages.case import carry_out
+from agentics.stages.manifest import invalid, run_manifest
+
+name = "cases"
+TIMED = "agentics_timed"
+MEMORY_SHARE = 0.8
+
+
+def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
+    bench, wanted = context.bench, Cases.model_validate(options)
+    try:
+        manifest = run_manifest(bench, wanted.manifest)
+    except (InvalidDocument, OSError) as error:
+        return StageFailure(trouble=invalid(name, error), context=context)
+    runs = manifest.runs[: wanted.limit] if wanted.limit is not None else manifest.runs
+    context = context.with_evidence(cases_expected=len(runs))
+    if not runs:
+        trouble = Trouble(stage=name, code="no_cases", message="no case was asked for", fault="user")
+        return StageFailure(trouble=trouble, context=context)
+    try:
+        _write_manifest(bench, manifest, runs)
+    except InvalidDocument as error:
+        return StageFailure(trouble=invalid(name, error), context=context)
+    return context.with_cases(_all(bench, wanted, runs))
+
+
+def in_flight(bench: Bench, wanted: Cases, runs: Sequence[Run]) -> int:
+    """Cases at once: two for each core that a case may use, as memory allows; one for timed cases."""
+    if bench.undisturbed or any((run.metadata or {}).get(TIMED) is True for run in runs):
+        return 1
+    facts, limits = bench.engine.facts(), wanted.container.limits
+    by_cores = 2 * facts.cpus * 1000 // limits.cpu_limit_millis
+    by_memory = int(facts.memory_bytes * MEMORY_SHARE) // (limits.memory_limit_mb << 20)
+    return max(1, min(len(runs), bench.jobs or by_cores, by_memory))
+
+
+def _all(bench: Bench, wanted: Cases, runs: Sequence[Run]) -> tuple[CaseRecord, ...]:
+    at_once = in_flight(bench, wanted, runs)
+    with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="case") as pool:
+        one = partial(carry_out, bench, wanted)
+        futures = [pool.submit(one, index, run) for index, run in enumerate(runs)]
+        try:
+            _watch(bench, futures, at_once)
+            return tuple(future.result() for future in futures)
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+def _watch(bench: Bench, futures: Sequence[Future[CaseRecord]], at_once: int) -> None:
+    """Tell of each case as it ends; have the evaluator ready while the last ones run. Raises what a case raised."""
+    left: set[Future[CaseRecord]] = set(futures)
+    while left:
+        if len(left) <= at_once and at_once > 1:
+            evaluate.start_ahead(bench)
+        done, left = wait(left, return_when=FIRST_COMPLETED)
+        for future in done:
+            record = future.result()
+            bench.observe(
+                "case_finished",
+                stage=name,
+                case=record.run_name,
+                clean=record.clean,
+                ended=record.container.ended,
+                done=len(futures) - len(left),
+                total=len(futures),
+            )
+
+
+def _write_manifest(bench: Bench, manifest: RunManifest, runs: Sequence[Run]) -> None:
+    """The manifest as evaluators read it: each run's metadata nested, and flattened into the run beside it."""
+    entries = []
+    for run in runs:
+        entry = run.model_dump(mode="json")
+        for key, value in (run.metadata or {}).items():
+            if key in entry:
+                msg = f"runs: metadata key {key!r} of {run.run_name} collides with a field of the run"
+                raise InvalidDocument(msg)
+            entry[key] = value
+        entries.append(entry)
+    folder = bench.plain("solution_runs")
+    folder.chmod(0o755)
+    document = {**manifest.model_dump(mode="json"), "runs": entries}
+    file = folder / "agentics-runs.json"
+    file.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
+    file.chmod(0o444)

@@ -1,0 +1,80 @@
+"""The evaluator's container, after the cases or as all there is. It may be started ahead, behind its gate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from agentics.model.evidence import ContainerRecord, Trouble
+from agentics.model.plan import Evaluate
+from agentics.pipeline.bench import MIB, Bench
+from agentics.pipeline.stage import Context, StageFailure
+from agentics.sandbox.collect import usage
+from agentics.sandbox.engine import Running
+
+name = "evaluate"
+
+
+def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
+    bench, plan = context.bench, Evaluate.model_validate(options).container
+    running = bench.ahead or _start(bench, options, gated=False)
+    bench.ahead = None
+    running.open_gate()
+    ended = running.wait()
+    bench.check_interrupted()
+    record = bench.record(name, plan, ended)
+    context = context.with_container(record)
+    if context.evidence.topology != "separated_evaluator":
+        return within_disk(context, name, record, plan.limits.disk_limit_mb)
+    return context
+
+
+def start_ahead(bench: Bench) -> None:
+    """Have the evaluator's container ready while the last cases still run; its clock starts at its gate."""
+    options = next((d.options for d in bench.plan.stages if d.name == name), None)
+    if options is not None and bench.ahead is None:
+        bench.ahead = _start(bench, options, gated=True)
+
+
+def lay_out_output(bench: Bench, disk_limit_mb: int) -> None:
+    """The evaluator's own place, and the facts on the submission that it may read."""
+    place = bench.bounded("output", disk_limit_mb, bench.users.evaluator)
+    if bench.plan.topology == "coexecuted_benchmark":
+        scratch = place.path / "tmp"
+        scratch.mkdir()
+        bench.own(scratch, bench.users.evaluator, 0o700)
+    bench.own(place.path, bench.users.evaluator, 0o700)
+    solution = bench.solution
+    facts = {
+        "schema_version": 1,
+        "solution_submission_id": bench.submission_id,
+        "artifact_zip_bytes": solution.zip_bytes,
+        "artifact_uncompressed_bytes": solution.uncompressed_bytes,
+        "artifact_file_count": solution.file_count,
+        "artifact_sha256": f"sha256:{solution.sha256}",
+    }
+    folder = bench.plain("metadata")
+    file = folder / "submission.json"
+    file.write_text(json.dumps(facts, indent=2), encoding="utf-8")
+    bench.own(file, bench.users.evaluator, 0o400)
+    bench.own(folder, bench.users.evaluator, 0o500)
+
+
+def _start(bench: Bench, options: Mapping[str, Any], *, gated: bool) -> Running:
+    plan = Evaluate.model_validate(options).container
+    lay_out_output(bench, plan.limits.disk_limit_mb)
+    return bench.engine.start(bench.container(plan), gated=gated)
+
+
+def within_disk(context: Context, stage: str, record: ContainerRecord, limit_mb: int) -> Context | StageFailure:
+    """The evaluator's output place keeps its limit, or the challenge is at fault."""
+    if record.clean and usage(context.bench.paths["output"])[0] > limit_mb * MIB:
+        trouble = Trouble(
+            stage=stage,
+            code="evaluator_disk_limit",
+            message=f"/output holds more than {limit_mb} MiB",
+            fault="challenge",
+        )
+        return StageFailure(trouble=trouble, context=context)
+    return context

@@ -1,0 +1,46 @@
+"""The solution's own setup and build: one container each, on one workspace. Failing is the participant's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agentics.model.evidence import ContainerRecord, Trouble
+from agentics.model.plan import ContainerStage
+from agentics.pipeline.bench import MIB
+from agentics.pipeline.stage import Context, StageFailure
+from agentics.policy.verdict import bad_end
+from agentics.sandbox.collect import make_readable, usage
+
+
+@dataclass(frozen=True)
+class Phase:
+    """`solution_setup` or `solution_build`."""
+
+    name: str
+
+    def run(self, context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
+        bench, plan = context.bench, ContainerStage.model_validate(options).container
+        ended = bench.engine.start(bench.container(plan)).wait()
+        bench.check_interrupted()
+        record = bench.record(self.name, plan, ended)
+        context = context.with_container(record)
+        workspace = bench.paths["workspace"]
+        problem = _problem(record)
+        if problem is None and usage(workspace)[0] > plan.limits.disk_limit_mb * MIB:
+            problem = f"the workspace holds more than {plan.limits.disk_limit_mb} MiB"
+        if problem is not None:
+            trouble = Trouble(stage=self.name, code=f"{self.name}_failed", message=problem, fault="participant")
+            return StageFailure(trouble=trouble, context=context)
+        # Later containers read the workspace as other users; what build made executable stays so.
+        make_readable(workspace)
+        return context
+
+
+def _problem(record: ContainerRecord) -> str | None:
+    if record.clean:
+        return None
+    if record.ended == "exited":
+        return f"ended with exit code {record.exit_code}"
+    return f"{bad_end(record).replace('_', ' ')} after {record.wall_s:.2f} s (limit {record.timeout_s:g} s)"

@@ -1,0 +1,43 @@
+"""Reads what the evaluator wrote, once its container has ended well: a regular file of bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from agentics.errors import InvalidDocument
+from agentics.model.challenge import MetricSchema
+from agentics.model.evidence import ResultReading, TrialEvidence
+from agentics.model.plan import ReadResult
+from agentics.model.result import read_result
+from agentics.pipeline.stage import Context
+from agentics.sandbox.regular import read_regular
+
+name = "read_result"
+_PROBLEMS = {
+    "missing": "result_missing",
+    "not a regular file": "result_not_regular",
+    "too large": "result_too_large",
+}
+
+
+def run(context: Context, options: Mapping[str, Any]) -> Context:
+    wanted = ReadResult.model_validate(options)
+    if not _evaluator_ended_well(context.evidence):
+        return context
+    data = read_regular(context.bench.paths["output"], wanted.file, wanted.max_bytes)
+    if isinstance(data, str):
+        return context.with_evidence(reading=ResultReading(problem=_PROBLEMS[data], detail=f"{wanted.file}: {data}"))
+    ref = context.bench.keep.put_bytes(data)
+    schema: MetricSchema = context.bench.metric_schema
+    try:
+        result = read_result(data, schema, context.evidence.mode, wanted.file)
+    except InvalidDocument as error:
+        return context.with_evidence(reading=ResultReading(problem="result_invalid", detail=str(error), ref=ref))
+    return context.with_evidence(reading=ResultReading(result=result, ref=ref))
+
+
+def _evaluator_ended_well(evidence: TrialEvidence) -> bool:
+    if evidence.session is not None:
+        return evidence.session.evaluator.clean
+    return evidence.containers[-1].clean

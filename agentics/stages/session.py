@@ -1,0 +1,98 @@
+"""A piped session: evaluator and solution side by side, their bytes carried, limited and kept as a transcript."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from agentics.errors import InvalidDocument
+from agentics.model.evidence import ContainerRecord, SessionRecord, Violation
+from agentics.model.manifest import SessionManifest
+from agentics.model.plan import Session
+from agentics.pipeline.bench import MIB, Bench
+from agentics.pipeline.stage import Context, StageFailure
+from agentics.sandbox.collect import make_writable, usage
+from agentics.sandbox.engine import Link, Linked
+from agentics.stages.evaluate import lay_out_output, within_disk
+from agentics.stages.manifest import invalid, lay_out, session_manifest
+
+name = "session"
+
+
+def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
+    bench, wanted = context.bench, Session.model_validate(options)
+    try:
+        manifest = session_manifest(bench, wanted.manifest)
+        _lay_out(bench, wanted, manifest)
+    except (InvalidDocument, OSError) as error:
+        return StageFailure(trouble=invalid(name, error), context=context)
+    linked = bench.engine.run_linked(
+        bench.container(wanted.solution, env={"AGENTICS_SESSION_NAME": manifest.session_name}),
+        bench.container(wanted.evaluator),
+        Link(limit_bytes=wanted.limit_bytes, transcript_bytes=wanted.transcript_bytes, grace_s=wanted.grace_s),
+    )
+    bench.check_interrupted()
+    solution = bench.record(name, wanted.solution, linked.solution)
+    evaluator = bench.record(name, wanted.evaluator, linked.evaluator)
+    context = context.with_container(solution).with_container(evaluator)
+    session = _record(bench, wanted, manifest, (solution, evaluator), linked)
+    bench.keep.append("sessions", session)
+    bench.observe("case_finished", stage=name, case=manifest.session_name, clean=solution.clean, done=1, total=1)
+    context = context.with_evidence(session=session, cases_expected=1)
+    return within_disk(context, name, evaluator, wanted.evaluator.limits.disk_limit_mb)
+
+
+def _lay_out(bench: Bench, wanted: Session, manifest: SessionManifest) -> None:
+    folder = bench.plain("session")
+    inputs = folder / "input"
+    inputs.mkdir()
+    lay_out(manifest.input_files, bench.paths[wanted.manifest.place], inputs)
+    document = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    (folder / "session.json").write_text(document, encoding="utf-8")
+    (folder / "session.json").chmod(0o444)
+    folder.chmod(0o755)
+    io = bench.bounded("io", wanted.solution.limits.disk_limit_mb, bench.users.solution)
+    for each in ("output", "tmp"):
+        (io.path / each).mkdir()
+    make_writable(io.path, uid=bench.users.solution)
+    lay_out_output(bench, wanted.evaluator.limits.disk_limit_mb)
+
+
+def _record(
+    bench: Bench,
+    wanted: Session,
+    manifest: SessionManifest,
+    ended: tuple[ContainerRecord, ContainerRecord],
+    linked: Linked,
+) -> SessionRecord:
+    limit = wanted.solution.limits.disk_limit_mb
+    over = ended[0].ended == "disk_limit" or usage(bench.paths["io"])[0] > limit * MIB
+    return SessionRecord(
+        session_name=manifest.session_name,
+        solution=ended[0],
+        evaluator=ended[1],
+        first_to_end=linked.first_to_end,
+        first_to_fail=linked.first_to_fail,
+        evaluator_waiting=linked.evaluator_waiting,
+        solution_bytes=linked.solution_bytes,
+        evaluator_bytes=linked.evaluator_bytes,
+        transcript_ref=bench.keep.put_bytes(_transcript(linked)) if linked.transcript else None,
+        transcript_truncated=linked.transcript_truncated,
+        violation=Violation(kind="disk_limit", detail=f"/io holds more than {limit} MiB") if over else None,
+    )
+
+
+def _transcript(linked: Linked) -> bytes:
+    """One JSON line for each chunk; bytes that are not text are base64."""
+    return b"".join(_line(spoken.speaker, spoken.at_s, spoken.data) for spoken in linked.transcript)
+
+
+def _line(speaker: str, at_s: float, data: bytes) -> bytes:
+    said: dict[str, object] = {"speaker": speaker, "at_s": round(at_s, 6)}
+    try:
+        said["text"] = data.decode()
+    except UnicodeDecodeError:
+        said["base64"] = base64.b64encode(data).decode()
+    return json.dumps(said, ensure_ascii=False).encode() + b"\n"
