@@ -102,7 +102,6 @@ class TrialMetadata(Record):
     schema_version: Literal["trial_metadata_v1"] = "trial_metadata_v1"
     ids: Ids
     task_index: NonNegativeInt = 0
-    variant_name: str
     scope: Scope
     scope_fingerprint: Digest
     runtime: TrialRuntime = TrialRuntime()

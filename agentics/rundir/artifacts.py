@@ -1,0 +1,139 @@
+"""Content by digest: artifacts/sha256/<hex>/blob, named by artifact://sha256/<hex>.
+
+`put` only stages; `commit` makes everything staged durable and visible at once. So twenty cases cost one sync, and a
+ref may be written into a record only after the commit that follows its put.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from agentics.errors import StorageError
+from agentics.rundir.atomic import STAGING_PREFIX, fsync_directory, make_directory, storing
+
+_SCHEME = "artifact://sha256/"
+_CHUNK = 1 << 20
+_HEX_LENGTH = 64
+_FEW = 4
+"""Up to so many blobs are synced one by one: a sync of the whole file system also waits for what is not ours."""
+
+_syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+
+
+def hex_of(ref: str) -> str:
+    """The digest in a ref. Raises StorageError for anything that is not exactly one of our refs."""
+    digest = ref.removeprefix(_SCHEME)
+    if not ref.startswith(_SCHEME) or len(digest) != _HEX_LENGTH or set(digest) - set("0123456789abcdef"):
+        msg = f"not an artifact reference: {ref!r}"
+        raise StorageError(msg, code="bad_artifact_ref")
+    return digest
+
+
+class Artifacts:
+    """The store below `root` (…/artifacts/sha256). Safe to use from several threads of the run's process."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._staging = root / f"{STAGING_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
+        self._staged: set[str] = set()
+        self._guard = threading.RLock()
+
+    def put(self, content: bytes | Path) -> str:
+        """The ref of `content`. A path must be a regular file: a link is refused, never followed."""
+        with storing(self._root), self._guard:
+            make_directory(self._staging)
+            incoming = self._staging / secrets.token_hex(8)
+            digest = _copy(content, incoming)
+            if digest in self._staged or (self._root / digest / "blob").exists():
+                incoming.unlink()
+            else:
+                place = self._staging / digest
+                place.mkdir()
+                incoming.rename(place / "blob")
+                self._staged.add(digest)
+            return f"{_SCHEME}{digest}"
+
+    def commit(self) -> None:
+        """After this, every ref given out so far names a whole file, also after a power cut."""
+        with storing(self._root), self._guard:
+            if not self._staged:
+                return
+            self._sync_staged()
+            for digest in sorted(self._staged):
+                (self._staging / digest).rename(self._root / digest)
+            fsync_directory(self._root)
+            self._staged.clear()
+
+    def path(self, ref: str) -> Path:
+        """Where the content lies, staged or committed."""
+        digest = hex_of(ref)
+        place = self._staging if digest in self._staged else self._root
+        return place / digest / "blob"
+
+    def read(self, ref: str) -> bytes:
+        """Raises StorageError when the content is missing, or is no longer what its name says."""
+        try:
+            data = self.path(ref).read_bytes()
+        except OSError as e:
+            msg = f"{ref}: cannot be read: {e.strerror or e}"
+            raise StorageError(msg, code="artifact_missing") from e
+        if hashlib.sha256(data).hexdigest() != hex_of(ref):
+            msg = f"{ref}: the content is not what its name says"
+            raise StorageError(msg, code="artifact_damaged")
+        return data
+
+    def sweep(self) -> None:
+        """Remove what killed processes staged and never committed. Only for the holder of the run's lock."""
+        for left in self._root.glob(f"{STAGING_PREFIX}*"):
+            if left != self._staging:
+                shutil.rmtree(left, ignore_errors=True)
+
+    def close(self) -> None:
+        """Give up what was staged and not committed."""
+        with self._guard:
+            self._staged.clear()
+            shutil.rmtree(self._staging, ignore_errors=True)
+
+    def _sync_staged(self) -> None:
+        if _syncfs is not None and len(self._staged) > _FEW:
+            descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                if _syncfs(descriptor) == 0:
+                    return
+            finally:
+                os.close(descriptor)
+        for digest in self._staged:
+            with (self._staging / digest / "blob").open("rb") as f:
+                os.fsync(f.fileno())
+            fsync_directory(self._staging / digest)
+
+
+def _copy(content: bytes | Path, target: Path) -> str:
+    digest = hashlib.sha256()
+    with target.open("xb") as out:
+        for chunk in _chunks(content):
+            digest.update(chunk)
+            out.write(chunk)
+    return digest.hexdigest()
+
+
+def _chunks(content: bytes | Path) -> Iterator[bytes]:
+    if isinstance(content, bytes):
+        yield content
+        return
+    # Without O_NONBLOCK, opening a pipe that somebody left under this name would wait for its writer for ever.
+    descriptor = os.open(content, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as source:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            msg = f"{content}: not a regular file"
+            raise StorageError(msg, code="not_a_regular_file")
+        while chunk := source.read(_CHUNK):
+            yield chunk

@@ -1,0 +1,106 @@
+"""Files that appear whole or not at all: temp + fsync + rename + fsync of the directory. The only file writer here."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, JsonValue
+
+from agentics.errors import StorageError
+
+M = TypeVar("M", bound=BaseModel)
+
+STAGING_PREFIX = ".staging-"
+
+
+def utc_now() -> str:
+    """RFC 3339 with `Z`, always with microseconds, so that the texts sort as the times do."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def document_bytes(document: BaseModel | Mapping[str, JsonValue]) -> bytes:
+    """JSON for people and machines: indented, keys in the model's order, no NaN, one newline at the end."""
+    value = document.model_dump(mode="json", by_alias=True) if isinstance(document, BaseModel) else document
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def canonical_bytes(value: JsonValue) -> bytes:
+    """One byte string per value: sorted keys, no space. Digests are taken over this."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def fsync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def storing(what: Path) -> Iterator[None]:
+    """An operating system's refusal inside is a StorageError that names what was attempted."""
+    try:
+        yield
+    except OSError as e:
+        msg = f"{what}: cannot be written: {e.strerror or e}"
+        raise StorageError(msg, hint="check space, inodes and permissions of the output path") from e
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace `path` by `data`. Whoever reads sees the old file or the new one, also after a crash."""
+    staging = path.with_name(f"{STAGING_PREFIX}{secrets.token_hex(8)}")
+    with storing(path):
+        try:
+            with staging.open("xb") as f:
+                f.write(data)
+                f.flush()
+                os.fsync(f.fileno())
+            staging.replace(path)
+        except BaseException:
+            staging.unlink(missing_ok=True)
+            raise
+        fsync_directory(path.parent)
+
+
+def write_document(path: Path, document: BaseModel | Mapping[str, JsonValue]) -> None:
+    write_bytes(path, document_bytes(document))
+
+
+def make_directory(path: Path) -> None:
+    """Make `path` and its missing parents, each durable in its own parent."""
+    missing = [place for place in (path, *path.parents) if not place.exists()]
+    with storing(path):
+        for place in reversed(missing):
+            place.mkdir(exist_ok=True)
+            fsync_directory(place.parent)
+
+
+def read_document(path: Path, model: type[M]) -> M | None:
+    """None where there is no such file; StorageError where there is one that cannot be believed."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as e:
+        msg = f"{path}: cannot be read: {e.strerror or e}"
+        raise StorageError(msg) from e
+    try:
+        return model.model_validate_json(data)
+    except ValueError as e:
+        msg = f"{path}: damaged: {e}"
+        raise StorageError(msg, code="damaged_file") from e
+
+
+def sweep_staging(directory: Path) -> None:
+    """Remove what a killed writer left beside its target. Only for the holder of the run's lock."""
+    for left in directory.glob(f"{STAGING_PREFIX}*"):
+        if left.is_file() or left.is_symlink():
+            left.unlink(missing_ok=True)

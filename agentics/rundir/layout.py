@@ -1,0 +1,106 @@
+"""Where everything lies in a run directory. Paths only; nothing is read or made here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentics.rundir.names import task_directory
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The places of one run; `root` is absolute."""
+
+    root: Path
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / "manifest.json"
+
+    @property
+    def resolved(self) -> Path:
+        return self.root / "resolved_experiment.json"
+
+    @property
+    def resolved_digest(self) -> Path:
+        return self.root / "resolved_experiment.digest"
+
+    @property
+    def runtime(self) -> Path:
+        return self.root / "runtime"
+
+    @property
+    def control(self) -> Path:
+        return self.runtime / "run_control.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.runtime / "operation.lock"
+
+    @property
+    def invocations(self) -> Path:
+        return self.runtime / "invocations.jsonl"
+
+    @property
+    def trials(self) -> Path:
+        return self.root / "trials"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.root / "artifacts" / "sha256"
+
+    @property
+    def public(self) -> Path:
+        return self.root / "public"
+
+    def trial(self, trial_id: str) -> TrialLayout:
+        return TrialLayout(self.trials / trial_id)
+
+    def outcome(self, variant: str) -> Path:
+        return self.root / variant / "run_outcome.json"
+
+    def summary(self, variant: str) -> Path:
+        return self.root / variant / "run_summary.json"
+
+    def task(self, variant: str, ref: str) -> Path:
+        return self.root / variant / task_directory(ref)
+
+    def task_status(self, variant: str, ref: str) -> Path:
+        return self.task(variant, ref) / "task_status.json"
+
+
+@dataclass(frozen=True)
+class TrialLayout:
+    """The places of one trial."""
+
+    root: Path
+
+    @property
+    def metadata(self) -> Path:
+        return self.root / "trial_metadata.json"
+
+    @property
+    def state(self) -> Path:
+        return self.root / "trial_state.json"
+
+    @property
+    def result(self) -> Path:
+        return self.root / "result.json"
+
+    @property
+    def evidence(self) -> Path:
+        return self.root / "evidence.json"
+
+    @property
+    def attempts(self) -> Path:
+        return self.root / "attempts"
+
+    def attempt(self, number: int) -> Path:
+        return self.attempts / str(number)
+
+    def last_attempt(self) -> int:
+        """The highest attempt number ever given out; 0 before the first. A directory is made before it is used."""
+        if not self.attempts.is_dir():
+            return 0
+        return max((int(place.name) for place in self.attempts.iterdir() if place.name.isdecimal()), default=0)

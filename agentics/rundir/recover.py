@@ -1,0 +1,86 @@
+"""What a dead process left: torn lines, staged files, trials still running. Called under the run's lock, before use."""
+
+from __future__ import annotations
+
+import contextlib
+
+from agentics.errors import StorageError
+from agentics.model.record import Ids
+from agentics.model.rundir import (
+    InvocationEnded,
+    RunControl,
+    TrialMetadata,
+    TrialResult,
+    TrialState,
+    TrialStatus,
+)
+from agentics.rundir import ledger
+from agentics.rundir.atomic import read_document, sweep_staging, write_document
+from agentics.rundir.held import ENTRIES, Run, transition, transition_trial
+from agentics.rundir.layout import TrialLayout
+
+WORKER_LOST = "worker_lost_recovered"
+
+
+def recover(run: Run) -> None:
+    """Bring the directory to a state that a living process could have left, and learn which slots are filled."""
+    ledger.repair(run.layout.invocations)
+    run.artifacts.sweep()
+    for directory in (run.root, run.layout.runtime):
+        sweep_staging(directory)
+    entries = ledger.read(run.layout.invocations, ENTRIES)
+    run.unfinished = bool(entries) and not isinstance(entries[-1], InvocationEnded)
+    trials = sorted(place.name for place in run.layout.trials.iterdir() if place.is_dir())
+    run.recovered = tuple(trial for trial in trials if _recover_trial(run, trial))
+    control = read_document(run.layout.control, RunControl)
+    if control is not None and control.status == "running":
+        transition(run, to="interrupted")
+
+
+def end_of(result: TrialResult) -> tuple[TrialStatus, str | None]:
+    """The state of a trial that has this result, and its exit reason."""
+    if result.ext.status == "pending":
+        return "killed", result.ext.reason
+    if result.outcome == "error":
+        return "failed", result.ext.reason or "result_error"
+    return "completed", None
+
+
+def _recover_trial(run: Run, trial_id: str) -> bool:
+    # A trial without readable metadata fills no slot: nobody waits for it, and its number is not given out again.
+    place = run.layout.trial(trial_id)
+    sweep_staging(place.root)
+    metadata = None
+    with contextlib.suppress(StorageError):
+        metadata = read_document(place.metadata, TrialMetadata)
+    if metadata is None:
+        return False
+    ids = metadata.ids
+    run.slots[(ids.variant_id, ids.task_id, ids.repl_idx)] = trial_id
+    return _was_running(run, ids, place) and _settle(run, ids, place)
+
+
+def _was_running(run: Run, ids: Ids, place: TrialLayout) -> bool:
+    try:
+        trial = read_document(place.state, TrialState)
+    except StorageError:
+        place.state.unlink()
+        transition_trial(run, ids, to="running", attempt=max(1, place.last_attempt()))
+        return True
+    return trial is not None and trial.status == "running"
+
+
+def _settle(run: Run, ids: Ids, place: TrialLayout) -> bool:
+    """Whether the worker was lost: a result that was written stands, whatever happened to its writer afterwards."""
+    number = max(1, place.last_attempt())
+    result = None
+    with contextlib.suppress(StorageError):
+        result = read_document(place.attempt(number) / "result.json", TrialResult)
+    if result is None:
+        place.result.unlink(missing_ok=True)
+        transition_trial(run, ids, to="failed", attempt=number, exit_reason=WORKER_LOST)
+        return True
+    write_document(place.result, result)
+    status, reason = end_of(result)
+    transition_trial(run, ids, to=status, attempt=number, exit_reason=reason)
+    return False

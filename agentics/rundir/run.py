@@ -1,0 +1,181 @@
+"""One run directory, open for writing: made or continued under its lock, and recovered from whoever died in it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from agentics.errors import Refused, UsageError
+from agentics.model.outcome import ErrorRecord, ExitPolicy, GitFacts, Invocation, NoGit
+from agentics.model.rundir import (
+    DigestOnly,
+    InvocationEnded,
+    InvocationStarted,
+    Manifest,
+    RunControl,
+    RunStatus,
+    TaskSkipped,
+)
+from agentics.rundir import ledger, lock, names
+from agentics.rundir.artifacts import Artifacts
+from agentics.rundir.atomic import (
+    canonical_bytes,
+    make_directory,
+    read_document,
+    utc_now,
+    write_bytes,
+    write_document,
+)
+from agentics.rundir.held import ENTRIES, Run, Slot, transition
+from agentics.rundir.layout import Layout
+from agentics.rundir.recover import recover
+
+_HALF_MADE = frozenset(
+    {"runtime", "trials", "artifacts", "public", "resolved_experiment.json", "resolved_experiment.digest"}
+)
+"""What can lie in a run directory before its manifest does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What one invocation asks of a run. `requested` maps a variant's directory to its task references."""
+
+    variants: Mapping[str, str]
+    requested: Mapping[str, tuple[str, ...]]
+    exit_policy: ExitPolicy
+    invocation: Invocation
+    git: GitFacts | NoGit
+    agentics_version: str
+    limit: int | None = None
+
+
+def open_run(base: Path, run_id: str, *, operation: str = "eval") -> Run:
+    """The run `run_id` below `base`, made if it is not there, else continued.
+
+    Raises UsageError for a bad id or a directory that is not a run, Refused (run_locked) when another process has it.
+    """
+    layout = Layout(Path(os.path.abspath(base)) / names.check_run_id(run_id))  # noqa: PTH100 - keeps links as they are
+    _check_ours(layout)
+    make_directory(layout.runtime)
+    held = lock.acquire(layout.lock, operation)
+    try:
+        for place in (layout.trials, layout.artifacts, layout.public):
+            make_directory(place)
+        run = Run(layout, run_id, Artifacts(layout.artifacts), held)
+        recover(run)
+    except BaseException:
+        held.release()
+        raise
+    return run
+
+
+def begin(run: Run, request: Request, resolved: Mapping[str, JsonValue]) -> str:
+    """Record that an invocation starts, and what it asks for; its id. Nothing has run before this returns."""
+    _check_request(run, request)
+    experiment = canonical_bytes(dict(resolved))
+    ref = run.artifacts.put(experiment)
+    run.artifacts.commit()
+    entry = InvocationStarted(
+        invocation_id=secrets.token_hex(8),
+        started_at=utc_now(),
+        pid=os.getpid(),
+        host=socket.gethostname(),
+        agentics_version=request.agentics_version,
+        exit_policy=request.exit_policy,
+        variants=dict(request.variants),
+        requested=dict(request.requested),
+        invocation=request.invocation,
+        git=request.git,
+        resolved_experiment_ref=ref,
+        limit=request.limit,
+    )
+    with run.guard:
+        _write_experiment(run, entry, experiment)
+        for variant in request.variants:
+            make_directory(run.root / variant)
+        ledger.append(run.layout.invocations, entry)
+        transition(run, to="running")
+    return entry.invocation_id
+
+
+def skip(run: Run, invocation_id: str, slot: Slot, reason: str) -> None:
+    """Record that a requested slot gets no trial, and why: it cannot run on this machine."""
+    variant, task, _ = slot
+    entry = TaskSkipped(invocation_id=invocation_id, variant=variant, task=task, reason=reason, at=utc_now())
+    with run.guard:
+        ledger.append(run.layout.invocations, entry)
+
+
+def end(
+    run: Run,
+    invocation_id: str,
+    to: RunStatus,
+    *,
+    duration_s: float,
+    fatal: int | None = None,
+    errors: tuple[ErrorRecord, ...] = (),
+) -> None:
+    """Record how an invocation ended. `fatal`: the exit status that overrides the policy."""
+    entry = InvocationEnded(
+        invocation_id=invocation_id,
+        ended_at=utc_now(),
+        duration_s=round(max(0.0, duration_s), 6),
+        fatal=fatal,
+        errors=errors,
+    )
+    with run.guard:
+        ledger.append(run.layout.invocations, entry)
+        transition(run, to=to)
+
+
+def _check_ours(layout: Layout) -> None:
+    root = layout.root
+    if root.is_symlink() or (root.exists() and not root.is_dir()):
+        msg = f"{root} is not a directory of its own"
+        raise UsageError(msg, code="not_a_run", hint="choose another --run-id or --output-path")
+    if not root.exists() or layout.manifest.exists():
+        return
+    foreign = sorted(p.name for p in root.iterdir() if p.name not in _HALF_MADE and not p.name.startswith(".staging-"))
+    if foreign:
+        msg = f"{root} exists, and is not a run directory (it holds {foreign[0]!r})"
+        raise UsageError(msg, code="not_a_run", hint="choose another --run-id or --output-path")
+
+
+def _check_request(run: Run, request: Request) -> None:
+    control = read_document(run.layout.control, RunControl)
+    if control is not None and control.status == "killed":
+        msg = f"run {run.run_id} was killed, which is final"
+        raise Refused(msg, code="run_killed", hint="give this evaluation another --run-id")
+    if not request.requested or not all(request.requested.values()):
+        msg = "no task was asked for"
+        raise UsageError(msg, code="no_tasks")
+    entries = ledger.read(run.layout.invocations, ENTRIES)
+    for earlier in (e for e in entries if isinstance(e, InvocationStarted)):
+        for directory, name in request.variants.items():
+            if earlier.variants.get(directory, name) != name:
+                msg = f"variants {earlier.variants[directory]!r} and {name!r} would share the directory {directory}"
+                raise UsageError(msg, code="variant_collision", hint="give one of them another name")
+
+
+def _write_experiment(run: Run, entry: InvocationStarted, experiment: bytes) -> None:
+    digest = f"sha256:{hashlib.sha256(experiment).hexdigest()}"
+    before = read_document(run.layout.manifest, Manifest)
+    if before is not None and before.resolved_experiment.digest == digest:
+        return
+    write_bytes(run.layout.resolved, experiment)
+    write_bytes(run.layout.resolved_digest, f"{digest}\n".encode())
+    manifest = Manifest(
+        run_id=run.run_id,
+        created_at=before.created_at if before else entry.started_at,
+        runner_version=entry.agentics_version,
+        resolved_experiment=DigestOnly(digest=digest),
+        git=entry.git,
+    )
+    write_document(run.layout.manifest, manifest)
