@@ -1,0 +1,3 @@
+set -euo pipefail
+mkdir -p bin
+g++ -O2 -std=c++17 -Wall -o bin/solve solve.cpp
