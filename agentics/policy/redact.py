@@ -1,0 +1,185 @@
+"""Secrets out of everything that is written about how we were called: arguments, configuration, URLs, tracebacks.
+
+Two ways that cover each other: by place (a name, a flag, a header, a URL's user info that says "secret follows") and by
+value (`secrets_in` collects the values once; `Redactor` then removes them wherever they turn up, a traceback included).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+from pydantic import JsonValue
+
+from agentics.policy.secrets import is_secret, is_secret_name
+
+HIDDEN = "***"
+
+_SHORTEST = 6
+"""Shorter values are not looked for everywhere: removing every "root" would leave nothing to read."""
+
+# Every pattern begins where a word begins, so that a long hostile text costs no more than its length.
+_USERINFO = re.compile(r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^\s/?#'\"<>]*)@")
+_BEARER = re.compile(r"\b(?P<kind>Bearer|Basic|Token|Digest)[ \t]+(?P<value>[A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE)
+_KNOWN = re.compile(
+    r"(?<![\w-])(?:sk-[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
+    r"|hf_[A-Za-z0-9]{16,}|A(?:KIA|SIA)[A-Z0-9]{16}|xox[abeprs]-[\w-]{10,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"
+)
+_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+_HEADER = re.compile(
+    r"^(?P<name>[ \t]*[a-z0-9-]{0,64}(?:authorization|cookie|api-key|token|secret)[a-z0-9-]{0,64}[ \t]*:[ \t]*)\S.*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_FLAG = re.compile(
+    r"(?<![\w-])(?P<flag>--?[A-Za-z][\w-]*)(?P<between>[ \t]+(?!-)|=)(?P<value>\"[^\"]*\"|'[^']*'|[^\s\"']+)"
+)
+_NAME = re.compile(r"(?<![\w.-])(?P<name>-{0,2}\w[\w.-]*)\\?[\"']?\s*(?:=>|[=:])\s*")
+_VALUE = re.compile(
+    r"[bru]?\\?\"(?:[^\"\\]|\\.){0,2048}\"|[bru]?\\?'(?:[^'\\]|\\.){0,2048}'|\\?[\"']?[^\s\"']+", re.DOTALL
+)
+_HEADER_FLAGS = frozenset({"-H", "--header", "--headers", "--api-headers"})
+
+
+@dataclass(frozen=True)
+class Redactor:
+    """Removes secrets by place, and these values wherever they are."""
+
+    values: frozenset[str] = frozenset()
+
+    def text(self, text: str) -> str:
+        """Free text: messages, tracebacks, environment listings."""
+        text = self.known(text)
+        text = _PEM.sub(HIDDEN, text)
+        text = _USERINFO.sub(_without_user, text)
+        text = _HEADER.sub(lambda m: f"{m['name']}{HIDDEN}", text)
+        text = _BEARER.sub(lambda m: f"{m['kind']} {HIDDEN}", text)
+        text = _KNOWN.sub(HIDDEN, text)
+        text = _FLAG.sub(_without_flag_value, text)
+        return _without_named_values(text)
+
+    def known(self, text: str) -> str:
+        """Only the values, so that what is no secret stays as it is: for records of facts."""
+        for value in _spellings(self.values):
+            text = text.replace(value, HIDDEN)
+        return text
+
+    def json(self, value: JsonValue) -> JsonValue:
+        """A JSON value: what a secret name holds is hidden whole; texts and keys are searched."""
+        match value:
+            case str():
+                return self.text(value)
+            case list():
+                return [self.json(item) for item in value]
+            case dict():
+                return {self.text(key): self._held(key, item) for key, item in value.items()}
+            case _:
+                return value
+
+    def argv(self, arguments: Sequence[str]) -> tuple[str, ...]:
+        """An argument vector: `--flag value`, `--flag=value`, `-H "Name: value"`, NAME=value and URLs."""
+        return tuple(self._argument(flag, argument) for flag, argument in _with_flags(arguments))
+
+    def _held(self, key: str, item: JsonValue) -> JsonValue:
+        if item is None or isinstance(item, bool):
+            return item
+        return HIDDEN if is_secret(key, item) else self.json(item)
+
+    def _argument(self, flag: str | None, argument: str) -> str:
+        if flag in _HEADER_FLAGS:
+            name, colon, _ = argument.partition(":")
+            return f"{name}: {HIDDEN}" if colon else self.text(argument)
+        if flag is not None and is_secret(flag, argument):
+            return HIDDEN
+        name, equals, value = argument.partition("=")
+        if equals and is_secret(name, value):
+            return f"{name}={HIDDEN}"
+        return self.text(argument)
+
+
+def secrets_in(arguments: Sequence[str] = (), *mappings: Mapping[str, object]) -> frozenset[str]:
+    """The values that secret names hold in an argument vector, an environment, a configuration, at any depth."""
+    found = {value for mapping in mappings for value in _held_in(mapping)}
+    for flag, argument in _with_flags(arguments):
+        name, equals, value = argument.partition("=")
+        if flag in _HEADER_FLAGS:
+            found.update(_header_values(argument))
+        elif flag is not None and is_secret(flag, argument):
+            found.add(argument)
+        elif equals and is_secret(name, value):
+            found.add(value)
+        found.update(_userinfo_values(argument))
+    return frozenset(value for value in found if len(value) >= _SHORTEST)
+
+
+def _held_in(value: object, key: str = "") -> Iterator[str]:
+    match value:
+        case str():
+            if is_secret(key, value):
+                yield value
+            yield from _userinfo_values(value)
+        case Mapping():
+            for name, item in value.items():
+                # Below a secret name everything is secret, whatever it is called there.
+                inner = key if is_secret_name(key) else str(name)
+                yield from _held_in(item, inner)
+        case list() | tuple():
+            for item in value:
+                yield from _held_in(item, key)
+        case _:
+            return
+
+
+def _header_values(header: str) -> Iterator[str]:
+    _, colon, value = header.partition(":")
+    if colon:
+        yield value.strip()
+        yield from value.split()[1:]
+
+
+def _userinfo_values(text: str) -> Iterator[str]:
+    for match in _USERINFO.finditer(text):
+        _, colon, password = match["user"].partition(":")
+        yield password if colon else match["user"]
+
+
+def _with_flags(arguments: Sequence[str]) -> Iterator[tuple[str | None, str]]:
+    """Each argument with the flag whose value it is, if it is one's."""
+    flag = None
+    for argument in arguments:
+        yield flag, argument
+        is_flag = argument.startswith("-") and "=" not in argument and flag is None
+        is_secret_flag = argument.startswith("--") and "=" not in argument
+        flag = argument if is_flag or is_secret_flag else None
+
+
+def _spellings(values: Iterable[str]) -> list[str]:
+    """Longest first, so that no part of a longer secret stays behind; also as a URL or a repr would show it."""
+    every = {form for v in values for form in (v, quote(v, safe=""), unquote(v), repr(v)[1:-1], json.dumps(v)[1:-1])}
+    return sorted((form for form in every if len(form) >= _SHORTEST), key=lambda form: (-len(form), form))
+
+
+def _without_user(match: re.Match[str]) -> str:
+    return f"{match['scheme']}{HIDDEN}@"
+
+
+def _without_flag_value(match: re.Match[str]) -> str:
+    hidden = HIDDEN if is_secret(match["flag"], match["value"]) else match["value"]
+    return f"{match['flag']}{match['between']}{hidden}"
+
+
+def _without_named_values(text: str) -> str:
+    kept: list[str] = []
+    at = 0
+    while named := _NAME.search(text, at):
+        kept.append(text[at : named.end()])
+        at = named.end()
+        # What follows a harmless name is searched in its turn: a URL may hold a secret of its own.
+        value = _VALUE.match(text, at) if is_secret(named["name"], "any text") else None
+        if value and is_secret(named["name"], value[0].strip("\\\"'")):
+            quote_mark = value[0][-1] if value[0][-1] in "\"'" else ""
+            kept.append(f"{quote_mark}{HIDDEN}{quote_mark}")
+            at = value.end()
+    return "".join([*kept, text[at:]])
