@@ -1,0 +1,179 @@
+"""The one way from bytes to a model: every problem of a document at once, each with its place, code and hint.
+
+`load` gives findings as values; `parse` raises them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError, create_model
+
+from agentics.errors import InvalidDocument
+from agentics.model.explain import explain
+from agentics.model.finding import Finding
+from agentics.model.jsontext import MAX_PROBLEMS, Json, Lines, Path, Problem, Scan, locate, pointer, scan
+from agentics.model.shape import owner
+
+M = TypeVar("M", bound=BaseModel)
+_LIST_SHOWN = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule(Generic[M]):
+    """A rule across fields. It is tried when the top-level keys it `needs` are sound, even if others are not."""
+
+    needs: tuple[str, ...]
+    check: Callable[[M], Iterable[Problem]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded(Generic[M]):
+    """`value` is None exactly when a finding is an error."""
+
+    value: M | None
+    findings: tuple[Finding, ...]
+
+
+def load(model: type[M], data: bytes, file: str, rules: Sequence[Rule[M]] = ()) -> Loaded[M]:
+    """Read a document. `file` is how findings name it. Never raises on bad input."""
+    read = scan(data)
+    if not read.complete:
+        return Loaded(value=None, findings=_placed(read, read.problems, file))
+    value, shape = _shape(model, read)
+    found = [*read.problems, *_duplicates(model, read), *shape]
+    found += _broken(model, read, found, rules) if value is None else _apply(value, rules)
+    findings = _placed(read, found, file)
+    return Loaded(value=None if any(f.severity == "error" for f in findings) else value, findings=findings)
+
+
+def parse(model: type[M], data: bytes, file: str, rules: Sequence[Rule[M]] = ()) -> M:
+    """Read a document. Raises InvalidDocument with all findings."""
+    loaded = load(model, data, file, rules)
+    if loaded.value is None:
+        raise invalid(loaded.findings)
+    return loaded.value
+
+
+def invalid(findings: Sequence[Finding]) -> InvalidDocument:
+    """The exception for findings of which at least one is an error: its message is the first of them, and how many."""
+    errors = [f for f in findings if f.severity == "error"]
+    first = errors[0]
+    where = f"{first.file}:{first.line}:{first.column}" if first.line else first.file
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    at = f" at {first.pointer}" if first.pointer else ""
+    return InvalidDocument(f"{where}: {first.message}{at}{more}", tuple(findings), hint=first.hint)
+
+
+def _shape(model: type[M], read: Scan) -> tuple[M | None, list[Problem]]:
+    try:
+        return model.model_validate(read.value), []
+    except ValidationError as errors:
+        if errors.error_count() <= MAX_PROBLEMS:
+            return None, explain(model, read.value, errors)
+        count = errors.error_count()
+    # A hostile document can hold a million mistakes; listing them all would cost more than reading it.
+    return None, [*_first_mistakes(model, read.value), _too_many(count)]
+
+
+def _first_mistakes(model: type[M], value: Json) -> list[Problem]:
+    try:
+        model.model_validate(_shortened(value))
+    except ValidationError as errors:
+        return explain(model, value, errors)[:MAX_PROBLEMS]
+    return []
+
+
+def _shortened(value: Json) -> Json:
+    if isinstance(value, list):
+        return [_shortened(item) for item in value[:_LIST_SHOWN]]
+    if isinstance(value, dict):
+        return {key: _shortened(item) for key, item in list(value.items())[:_LIST_SHOWN]}
+    return value
+
+
+def _too_many(count: int) -> Problem:
+    return Problem(code="too_many_findings", message=f"{count} problems, of which only the first are listed")
+
+
+def _duplicates(model: type[M], read: Scan) -> Iterator[Problem]:
+    for path, offset in read.duplicates[:MAX_PROBLEMS]:
+        at = owner(model, read.value, path[:-1])
+        if at is not None and (path[-1] in at.keys or at.closed):
+            message = f"the key {path[-1]!r} is there more than once"
+            yield Problem(code="duplicate_key", message=message, path=path, offset=offset, hint="keep one of them")
+
+
+def _apply(value: M, rules: Sequence[Rule[M]]) -> list[Problem]:
+    return [problem for rule in rules for problem in rule.check(value)]
+
+
+def _broken(model: type[M], read: Scan, found: list[Problem], rules: Sequence[Rule[M]]) -> list[Problem]:
+    """What the rules say of those parts of a broken document that are sound."""
+    value = read.value
+    if not rules or not isinstance(value, dict):
+        return []
+    unknown = {p.path for p in found if p.code == "unknown_key"}
+    pruned = _without(value, unknown, ())
+    bad = {p.path[0] for p in found if p.path and p.code != "unknown_key"}
+    sound = {name for name in model.model_fields if name not in bad and (name in pruned or not _required(model, name))}
+    fields: dict[str, Any] = {name: (model.model_fields[name].annotation, model.model_fields[name]) for name in sound}
+    part: type[BaseModel] = create_model("Part", __base__=model.__mro__[1], **fields)
+    try:
+        partial = part.model_validate({name: pruned[name] for name in sound if name in pruned})
+    except ValidationError:
+        return []
+    usable = [rule for rule in rules if sound.issuperset(rule.needs)]
+    return _apply(cast("M", partial), usable)
+
+
+def _required(model: type[BaseModel], name: str) -> bool:
+    return model.model_fields[name].is_required()
+
+
+def _without(value: Json, gone: set[Path], path: Path) -> Json:
+    if isinstance(value, dict):
+        kept = {key: item for key, item in value.items() if (*path, key) not in gone}
+        return {key: _without(item, gone, (*path, key)) for key, item in kept.items()}
+    if isinstance(value, list):
+        return [_without(item, gone, (*path, index)) for index, item in enumerate(value)]
+    return value
+
+
+def _placed(read: Scan, problems: Iterable[Problem], file: str) -> tuple[Finding, ...]:
+    listed = list(problems)
+    said = {p.path for p in listed if p.offset is not None and p.code not in {"duplicate_key", "trailing_text"}}
+    # What the text itself got wrong has been said; that the stand-in for it has the wrong type is no second finding.
+    listed = [p for p in listed if p.offset is not None or not p.path or p.path not in said or p.code == "unknown_key"]
+    keys, values = locate(read.text, [p.path for p in listed if p.offset is None]) if read.complete else ({}, {})
+    lines = Lines(read.text)
+    findings = []
+    for problem in listed:
+        offset = problem.offset if problem.offset is not None else _offset(problem, keys, values)
+        line, column = lines.position(offset)
+        findings.append(_finding(problem, file, line, column))
+    return tuple(sorted(findings, key=lambda f: (f.line, f.column)))
+
+
+def _offset(problem: Problem, keys: Mapping[Path, int], values: Mapping[Path, int]) -> int:
+    if problem.code == "unknown_key" and problem.path in keys:
+        return keys[problem.path]
+    path = problem.path
+    while path and path not in values:
+        path = path[:-1]
+    return values.get(path, 0)
+
+
+def _finding(problem: Problem, file: str, line: int, column: int) -> Finding:
+    return Finding(
+        code=problem.code,
+        message=problem.message,
+        file=file,
+        line=line,
+        column=column,
+        pointer=pointer(problem.path),
+        hint=problem.hint,
+        severity="warning" if problem.severity == "warning" else "error",
+    )

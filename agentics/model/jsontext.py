@@ -1,0 +1,277 @@
+"""Reads JSON text as strictly as a Rust parser would, remembers every problem, and goes on where going on makes sense.
+
+Linear in the text, bounded in depth. Knows nothing of documents: that a repeated key matters is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from json import JSONDecodeError
+from json.decoder import scanstring  # type: ignore[attr-defined]  # the C scanner, missing from the type stubs
+from typing import Any, NoReturn, TypeAlias
+
+MAX_DEPTH = 128
+MAX_PROBLEMS = 200
+
+Json: TypeAlias = Any  # None, bool, int, float, str, a list of Json or a dict of str to Json
+Path: TypeAlias = tuple[str | int, ...]
+Trie: TypeAlias = dict[str | int, Any]
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]*))((?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
+_WORD = re.compile(r"-?[A-Za-z]+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_WORDS = {"true": True, "false": False, "null": None}
+_CONSTANTS = frozenset({"NaN", "Infinity", "-Infinity"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Something wrong at an offset of the text, or, where `offset` is None, at the value or key that `path` names."""
+
+    code: str
+    message: str
+    path: Path = ()
+    offset: int | None = None
+    hint: str | None = None
+    severity: str = "error"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """`value` means something only where `complete`. `duplicates` are repeated keys: the last one is in the value."""
+
+    text: str
+    value: Json
+    complete: bool
+    problems: tuple[Problem, ...]
+    duplicates: tuple[tuple[Path, int], ...]
+
+
+class _Stop(Exception):
+    """The text cannot be read on from here."""
+
+
+@dataclass
+class _Cursor:
+    text: str
+    at: int = 0
+    path: list[str | int] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    duplicates: list[tuple[Path, int]] = field(default_factory=list)
+    keys: dict[Path, int] = field(default_factory=dict)
+    values: dict[Path, int] = field(default_factory=dict)
+
+    def note(self, code: str, message: str, offset: int, hint: str | None = None) -> None:
+        problem = Problem(code=code, message=message, path=tuple(self.path), offset=offset, hint=hint)
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(problem)
+
+    def stop(self, message: str, offset: int, code: str = "syntax", hint: str | None = None) -> NoReturn:
+        if len(self.problems) >= MAX_PROBLEMS:
+            self.problems.pop()
+        self.note(code, message, offset, hint)
+        raise _Stop
+
+    def skip(self) -> str:
+        """Move to the next character that is not space; that character, or "" at the end."""
+        found = _SPACE.match(self.text, self.at)
+        assert found is not None
+        self.at = found.end()
+        return self.text[self.at : self.at + 1]
+
+
+def scan(data: bytes) -> Scan:
+    """Read one JSON document. Never raises."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        good = data[: error.start].decode("utf-8")
+        problem = Problem(code="not_utf8", message="not UTF-8", offset=len(good), hint="save the file as UTF-8")
+        return Scan(text=good, value=None, complete=False, problems=(problem,), duplicates=())
+    cursor = _Cursor(text)
+    value, complete = None, False
+    try:
+        value = _document(cursor)
+        complete = True
+    except _Stop:
+        pass
+    return Scan(
+        text=text,
+        value=value,
+        complete=complete,
+        problems=tuple(cursor.problems),
+        duplicates=tuple(cursor.duplicates),
+    )
+
+
+def locate(text: str, wanted: Iterable[Path]) -> tuple[Mapping[Path, int], Mapping[Path, int]]:
+    """Where keys and values are in a text that `scan` could complete: offsets of keys, and of values."""
+    root: Trie = {}
+    for path in wanted:
+        here = root
+        for part in path:
+            here = here.setdefault(part, {})
+    cursor = _Cursor(text)
+    if text.startswith("\ufeff"):
+        cursor.at = 1
+    _value(cursor, root, 0)
+    return cursor.keys, cursor.values
+
+
+class Lines:
+    """Offsets to lines and columns, both from 1; a column counts characters."""
+
+    def __init__(self, text: str) -> None:
+        self._starts = [0, *(m.end() for m in re.finditer("\n", text))]
+
+    def position(self, offset: int) -> tuple[int, int]:
+        line = bisect_right(self._starts, offset)
+        return line, offset - self._starts[line - 1] + 1
+
+
+def pointer(path: Path) -> str:
+    """RFC 6901."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _document(cursor: _Cursor) -> Json:
+    if cursor.text.startswith("\ufeff"):
+        cursor.note("byte_order_mark", "the text starts with a byte order mark", 0, "save it as UTF-8 without BOM")
+        cursor.at = 1
+    value = _value(cursor, None, 0)
+    if cursor.skip():
+        cursor.note("trailing_text", "text after the end of the JSON value", cursor.at)
+    return value
+
+
+def _value(cursor: _Cursor, wanted: Trie | None, depth: int) -> Json:
+    first = cursor.skip()
+    if wanted is not None:
+        cursor.values[tuple(cursor.path)] = cursor.at
+    if first == '"':
+        return _string(cursor)
+    if first in ("{", "["):
+        if depth >= MAX_DEPTH:
+            cursor.stop(f"nested deeper than {MAX_DEPTH} levels", cursor.at, "too_deep")
+        return _object(cursor, wanted, depth + 1) if first == "{" else _array(cursor, wanted, depth + 1)
+    if first and first in "-0123456789":
+        return _number(cursor)
+    return _word(cursor)
+
+
+def _object(cursor: _Cursor, wanted: Trie | None, depth: int) -> dict[str, Json]:
+    members: dict[str, Json] = {}
+    cursor.at += 1
+    if cursor.skip() == "}":
+        cursor.at += 1
+        return members
+    while True:
+        if cursor.skip() != '"':
+            cursor.stop("expected a key in double quotes", cursor.at, hint=_trailing_comma(cursor))
+        start = cursor.at
+        key = _string(cursor)
+        cursor.path.append(key)
+        below = wanted.get(key) if wanted else None
+        if below is not None:
+            cursor.keys[tuple(cursor.path)] = start
+        if key in members:
+            cursor.duplicates.append((tuple(cursor.path), start))
+        if cursor.skip() != ":":
+            cursor.stop("expected ':' after the key", cursor.at)
+        cursor.at += 1
+        members[key] = _value(cursor, below, depth)
+        cursor.path.pop()
+        if _ends(cursor, "}"):
+            return members
+
+
+def _array(cursor: _Cursor, wanted: Trie | None, depth: int) -> list[Json]:
+    items: list[Json] = []
+    cursor.at += 1
+    if cursor.skip() == "]":
+        cursor.at += 1
+        return items
+    while True:
+        cursor.path.append(len(items))
+        items.append(_value(cursor, wanted.get(len(items)) if wanted else None, depth))
+        cursor.path.pop()
+        if _ends(cursor, "]"):
+            return items
+
+
+def _ends(cursor: _Cursor, close: str) -> bool:
+    found = cursor.skip()
+    if found not in (",", close) or not found:
+        cursor.stop(f"expected ',' or '{close}'", cursor.at)
+    cursor.at += 1
+    return found == close
+
+
+def _trailing_comma(cursor: _Cursor) -> str | None:
+    return "remove the comma before it" if cursor.text[cursor.at : cursor.at + 1] == "}" else None
+
+
+def _string(cursor: _Cursor) -> str:
+    start = cursor.at
+    try:
+        found, cursor.at = scanstring(cursor.text, start + 1, True)  # noqa: FBT003  takes it by position only
+    except JSONDecodeError as error:
+        reason = error.msg[0].lower() + error.msg[1:]
+        cursor.stop(f"bad string: {reason.removesuffix(' at').removesuffix(' starting')}", error.pos)
+    text = str(found)
+    if not text.isascii() and _SURROGATE.search(text):
+        cursor.note("lone_surrogate", "a surrogate escape without its other half", start)
+        return _SURROGATE.sub("\ufffd", text)
+    return text
+
+
+def _number(cursor: _Cursor) -> int | float | bool | None:
+    start = cursor.at
+    found = _NUMBER.match(cursor.text, start)
+    if found is None or _goes_on(cursor.text, found.end()):
+        return _word(cursor)
+    cursor.at = found.end()
+    value = float(found[0])
+    if not math.isfinite(value):
+        cursor.note("number_out_of_range", "a number beyond the range of a double", start)
+        return None
+    # A finite whole number has at most 309 digits, so converting it costs nothing.
+    return value if found[2] else int(found[1])
+
+
+def _goes_on(text: str, at: int) -> bool:
+    following = text[at : at + 1]
+    return following.isalnum() or following in {".", "+", "-"}
+
+
+def _word(cursor: _Cursor) -> bool | None:
+    found = _WORD.match(cursor.text, cursor.at)
+    word = found[0] if found else ""
+    if word in _WORDS:
+        cursor.at += len(word)
+        return _WORDS[word]
+    if word in _CONSTANTS:
+        cursor.note("not_json", f"{word} is not JSON", cursor.at, "use null or a finite number")
+        cursor.at += len(word)
+        return None
+    if not cursor.text[cursor.at :].strip(" \t\n\r"):
+        cursor.stop("the text ends where a value should be", cursor.at)
+    return cursor.stop("expected a JSON value", cursor.at, hint=_hint(cursor))
+
+
+def _hint(cursor: _Cursor) -> str | None:
+    here = cursor.text[cursor.at : cursor.at + 1]
+    if here == "'":
+        return "JSON strings have double quotes"
+    if here in ("]", "}"):
+        return "remove the comma before it"
+    if here in ("/", "#"):
+        return "JSON has no comments"
+    if here in ("+", ".") or here.isdigit() or here == "-":
+        return "a JSON number has digits before and after '.', no leading zero and no '+'"
+    return None

@@ -1,0 +1,78 @@
+"""Run manifests (`separated_evaluator`) and session manifests (`piped_stdio`): what one evaluation is made of.
+
+What a manifest names must exist below its root; that is checked by whoever reads files.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, JsonValue, model_validator
+
+from agentics.model.base import Document, NonEmpty, RelPath, RunName, refuse
+
+MAX_RUNS = 100
+RESERVED_RUN_NAME = "agentics-runs.json"
+RUN_KEYS = frozenset({"run_name", "interface", "stdin_json", "stdin_text", "input_files", "output_files", "metadata"})
+
+
+class InputFile(Document):
+    """A file that is laid out before the run, from exactly one source."""
+
+    path: RelPath
+    source_path: RelPath | None = None
+    content: str | None = None
+    content_json: JsonValue = None
+
+    @model_validator(mode="after")
+    def _exactly_one_source(self) -> Self:
+        given = [name for name in ("source_path", "content", "content_json") if getattr(self, name) is not None]
+        if not given:
+            refuse("no_source", "one of source_path, content and content_json must not be null", key="path")
+        if len(given) > 1:
+            refuse("two_sources", f"only one of {' and '.join(given)} may be given", key=given[1])
+        return self
+
+
+def _no_run_keys(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """The evaluator sees metadata a second time, flattened into the run."""
+    for key in metadata:
+        if key in RUN_KEYS:
+            refuse("reserved_key", f"metadata must not use {key!r}, which is a key of the run itself", key=key)
+    return metadata
+
+
+InputFiles = NonEmpty[InputFile]
+
+
+class Run(Document):
+    """One case. JSON null is "absent" everywhere, so a literal null as stdin cannot be said."""
+
+    run_name: RunName
+    interface: Literal["stdio", "file_system"]
+    stdin_json: JsonValue
+    stdin_text: str | None
+    input_files: InputFiles | None
+    output_files: NonEmpty[RelPath] | None
+    metadata: Annotated[dict[str, JsonValue], AfterValidator(_no_run_keys)] | None
+
+    @model_validator(mode="after")
+    def _one_stdin(self) -> Self:
+        if self.stdin_json is not None and self.stdin_text is not None:
+            refuse("two_stdins", "stdin_json and stdin_text must not both be given", key="stdin_text")
+        return self
+
+
+Runs = Annotated[NonEmpty[Run], Field(max_length=MAX_RUNS)]
+
+
+class RunManifest(Document):
+    runs: Runs
+
+
+class SessionManifest(Document):
+    """There is one session in an evaluation; several cases in it are the challenge's own business."""
+
+    session_name: RunName
+    input_files: InputFiles | None
+    metadata: dict[str, JsonValue] | None

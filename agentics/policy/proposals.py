@@ -1,0 +1,58 @@
+"""Rules of `agentics.challenge.json`, alone and against the `spec.json` it proposes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agentics.model.challenge import Challenge
+from agentics.model.document import Loaded, Rule, load
+from agentics.model.jsontext import Path, Problem
+from agentics.model.proposal import Proposal
+from agentics.policy.checks import keywords_differ, repeated
+
+
+def read_proposal(data: bytes, file: str = "agentics.challenge.json") -> Loaded[Proposal]:
+    """The proposal manifest with its own rules. Never raises on bad input."""
+    return load(Proposal, data, file, RULES)
+
+
+def differences(proposal: Proposal, challenge: Challenge) -> Iterator[Problem]:
+    """What the proposal says otherwise than the bundle. Places are in the proposal."""
+    pairs: tuple[tuple[str, object, object], ...] = (
+        ("challenge_name", proposal.challenge_name, challenge.challenge_name),
+        ("title", proposal.title, challenge.challenge_title),
+        ("summary", proposal.summary, challenge.summary),
+        ("keywords", proposal.keywords, challenge.keywords),
+    )
+    for key, here, there in pairs:
+        if here != there:
+            message = f"{key} differs from spec.json"
+            yield Problem(code="differs_from_spec", message=message, path=(key,), hint="write the same in both")
+
+
+def _keywords(proposal: Proposal) -> Iterator[Problem]:
+    return keywords_differ(proposal.keywords)
+
+
+def _request(proposal: Proposal) -> Iterator[Problem]:
+    new = proposal.request == "new_challenge"
+    for key, wanted in (("bundle_path", new), ("archive", not new)):
+        if (getattr(proposal, key) is not None) is not wanted:
+            message = f"{proposal.request} {'needs' if wanted else 'must not have'} {key}"
+            yield Problem(code="request_mismatch", message=message, path=(key,))
+
+
+def _assets(proposal: Proposal) -> Iterator[Problem]:
+    assets = proposal.private_assets
+    names: list[Path] = [("private_assets", index, "asset_name") for index in range(len(assets))]
+    yield from repeated((asset.asset_name for asset in assets), names, "asset")
+    for index, asset in enumerate(assets):
+        paths: list[Path] = [("private_assets", index, "required_paths", i) for i in range(len(asset.required_paths))]
+        yield from repeated(asset.required_paths, paths, "required path")
+
+
+RULES: tuple[Rule[Proposal], ...] = (
+    Rule(needs=("keywords",), check=_keywords),
+    Rule(needs=("request", "bundle_path", "archive"), check=_request),
+    Rule(needs=("private_assets",), check=_assets),
+)
