@@ -74,9 +74,12 @@ class Redactor:
             case list():
                 return [self.json(item) for item in value]
             case dict():
-                return {self.text(key): self._held(key, item) for key, item in value.items()}
+                return self.mapping(value)
             case _:
                 return value
+
+    def mapping(self, value: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        return {self.text(key): self._held(key, item) for key, item in value.items()}
 
     def argv(self, arguments: Sequence[str]) -> tuple[str, ...]:
         """An argument vector: `--flag value`, `--flag=value`, `-H "Name: value"`, NAME=value and URLs."""

@@ -22,6 +22,7 @@ from agentics.model.rundir import (
     TrialState,
     TrialStatus,
 )
+from agentics.policy.redact import Redactor
 from agentics.rundir import state
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import read_document, utc_now, write_document
@@ -47,6 +48,8 @@ class Run:
     """Trials that a dead process had left running."""
     unfinished: bool = False
     """The invocation before this one ended without a word."""
+    redactor: Redactor = field(default_factory=Redactor)
+    """What must not be written down; `begin` sets it."""
     guard: threading.RLock = field(default_factory=threading.RLock)
 
     @property

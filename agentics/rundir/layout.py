@@ -43,6 +43,11 @@ class Layout:
         return self.runtime / "invocations.jsonl"
 
     @property
+    def log(self) -> Path:
+        """What an invocation told about itself, for people."""
+        return self.runtime / "eval.log"
+
+    @property
     def trials(self) -> Path:
         return self.root / "trials"
 

@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -23,6 +23,7 @@ from agentics.model.rundir import (
     RunStatus,
     TaskSkipped,
 )
+from agentics.policy.redact import Redactor
 from agentics.rundir import ledger, lock, names
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import (
@@ -45,7 +46,8 @@ _HALF_MADE = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What one invocation asks of a run. `requested` maps a variant's directory to its task references."""
+    """What one invocation asks of a run. `requested` maps a variant's directory to its task references; `redactor`
+    knows the secrets of this invocation, and everything written about it goes through it."""
 
     variants: Mapping[str, str]
     requested: Mapping[str, tuple[str, ...]]
@@ -54,6 +56,7 @@ class Request:
     git: GitFacts | NoGit
     agentics_version: str
     limit: int | None = None
+    redactor: Redactor = field(default_factory=Redactor)
 
 
 def open_run(base: Path, run_id: str, *, operation: str = "eval") -> Run:
@@ -79,7 +82,8 @@ def open_run(base: Path, run_id: str, *, operation: str = "eval") -> Run:
 def begin(run: Run, request: Request, resolved: Mapping[str, JsonValue]) -> str:
     """Record that an invocation starts, and what it asks for; its id. Nothing has run before this returns."""
     _check_request(run, request)
-    experiment = canonical_bytes(dict(resolved))
+    run.redactor = request.redactor
+    experiment = canonical_bytes(dict(run.redactor.mapping(resolved)))
     ref = run.artifacts.put(experiment)
     run.artifacts.commit()
     entry = InvocationStarted(
@@ -91,7 +95,7 @@ def begin(run: Run, request: Request, resolved: Mapping[str, JsonValue]) -> str:
         exit_policy=request.exit_policy,
         variants=dict(request.variants),
         requested=dict(request.requested),
-        invocation=request.invocation,
+        invocation=_redacted(run.redactor, request.invocation),
         git=request.git,
         resolved_experiment_ref=ref,
         limit=request.limit,
@@ -128,11 +132,22 @@ def end(
         ended_at=utc_now(),
         duration_s=round(max(0.0, duration_s), 6),
         fatal=fatal,
-        errors=errors,
+        errors=tuple(_without_secrets(run.redactor, error) for error in errors),
     )
     with run.guard:
         ledger.append(run.layout.invocations, entry)
         transition(run, to=to)
+
+
+def _redacted(redactor: Redactor, call: Invocation) -> Invocation:
+    return Invocation(
+        argv=redactor.argv(call.argv), cli_args=redactor.mapping(call.cli_args), cwd=redactor.text(call.cwd)
+    )
+
+
+def _without_secrets(redactor: Redactor, error: ErrorRecord) -> ErrorRecord:
+    trace = redactor.text(error.traceback) if error.traceback is not None else None
+    return error.model_copy(update={"message": redactor.text(error.message), "traceback": trace})
 
 
 def _check_ours(layout: Layout) -> None:
@@ -153,7 +168,11 @@ def _check_request(run: Run, request: Request) -> None:
     if control is not None and control.status == "killed":
         msg = f"run {run.run_id} was killed, which is final"
         raise Refused(msg, code="run_killed", hint="give this evaluation another --run-id")
-    if not request.requested or not all(request.requested.values()):
+    if (
+        not request.requested
+        or not all(request.requested.values())
+        or request.requested.keys() != request.variants.keys()
+    ):
         msg = "no task was asked for"
         raise UsageError(msg, code="no_tasks")
     entries = ledger.read(run.layout.invocations, ENTRIES)

@@ -72,7 +72,7 @@ def begin_attempt(run: Run, ids: Ids, trial_input: TrialInput, plan: BaseModel |
         transition_trial(run, ids, to="running", attempt=number)
         # Its presence says that the trial is complete, which is no longer so. The earlier attempt keeps its own.
         place.result.unlink(missing_ok=True)
-    write_document(place.root / "trial_input.json", trial_input)
+    write_bytes(place.root / "trial_input.json", _without_known_secrets(run, trial_input))
     record(attempt, "plan.json", plan)
     return attempt
 
@@ -80,7 +80,7 @@ def begin_attempt(run: Run, ids: Ids, trial_input: TrialInput, plan: BaseModel |
 def record(attempt: Attempt, name: RecordName, content: BaseModel | Mapping[str, JsonValue] | bytes) -> None:
     """Keep a record of the attempt. Artifacts put before are committed first, so no record names a missing one."""
     attempt.run.artifacts.commit()
-    data = content if isinstance(content, bytes) else document_bytes(content)
+    data = content if isinstance(content, bytes) else _without_known_secrets(attempt.run, content)
     write_bytes(attempt.root / name, data)
     write_bytes(attempt.run.layout.trial(attempt.ids.trial_id).root / name, data)
 
@@ -91,8 +91,9 @@ def finish(attempt: Attempt, result: TrialResult) -> None:
         msg = f"{attempt.ids.trial_id}, attempt {attempt.number}: the result names another trial or attempt"
         raise ValueError(msg)
     attempt.run.artifacts.commit()
-    write_document(attempt.root / "result.json", result)
-    write_document(attempt.run.layout.trial(attempt.ids.trial_id).result, result)
+    data = _without_known_secrets(attempt.run, result)
+    write_bytes(attempt.root / "result.json", data)
+    write_bytes(attempt.run.layout.trial(attempt.ids.trial_id).result, data)
     status, reason = end_of(result)
     transition_trial(attempt.run, attempt.ids, to=status, attempt=attempt.number, exit_reason=reason)
 
@@ -100,6 +101,10 @@ def finish(attempt: Attempt, result: TrialResult) -> None:
 def abandon(attempt: Attempt, reason: str) -> None:
     """The attempt ends without a result: it was interrupted, and the task is pending again."""
     transition_trial(attempt.run, attempt.ids, to="killed", attempt=attempt.number, exit_reason=reason)
+
+
+def _without_known_secrets(run: Run, document: BaseModel | Mapping[str, JsonValue]) -> bytes:
+    return run.redactor.known(document_bytes(document).decode()).encode()
 
 
 def _metadata(run: Run, slot: Slot) -> TrialMetadata | None:

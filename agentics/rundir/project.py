@@ -1,0 +1,192 @@
+"""run_outcome.json, run_summary.json and task_status.json of a variant, as projections of what the run holds.
+
+`rebuild_outcome` only reads; `project` writes, under the run's lock. Both give the same for the same directory, but for
+the time of writing. Write the trial's result first, then project.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import datetime
+from pathlib import Path
+
+from agentics.errors import StorageError, UsageError
+from agentics.model.outcome import (
+    COMPLETED,
+    ArtifactPath,
+    Artifacts,
+    ErrorDetails,
+    ErrorRecord,
+    RunOutcome,
+    RunSummary,
+    TaskFacts,
+    TaskRecord,
+    TaskStatus,
+)
+from agentics.model.rundir import InvocationEnded, InvocationStarted, TaskSkipped
+from agentics.policy.outcome import RunFacts, build_outcome, merge_summary, to_run
+from agentics.rundir.atomic import document_bytes, make_directory, read_document, utc_now, write_bytes, write_document
+from agentics.rundir.held import Run
+from agentics.rundir.layout import Layout
+from agentics.rundir.reader import RunView, TrialView, read_run
+from agentics.rundir.tasks import details_of, metrics_of, skipped_facts, task_facts
+
+EXIT_LOST = 1
+"""The exit code of an invocation that did not live to write its own."""
+
+_NOT_ENDED = ErrorRecord(
+    stage="interrupted", error_type="unfinished", message="the end was not written: still running, or its process died"
+)
+
+
+def rebuild_outcome(root: Path, variant: str, *, at: str) -> RunOutcome:
+    """The outcome of a variant (its directory's name) as of its newest invocation. `at`: the time of writing."""
+    return _outcome(read_run(root), variant, at)
+
+
+def project(run: Run, variant: str, *, at: str | None = None) -> RunOutcome:
+    """Write the three projections of a variant, the outcome last. For every task asked for; a pending one has no
+    task_status.json."""
+    written_at = at or utc_now()
+    with run.guard:
+        view = read_run(run.root)
+        outcome = _outcome(view, variant, written_at)
+        for record in outcome.tasks.values():
+            trial = _trial(view, outcome.model, record.task)
+            _write_status(run.layout, variant, record, details_of(trial, record))
+        summary = merge_summary(_older_summary(run.layout, variant), _summary(view, outcome))
+        write_document(run.layout.summary(variant), summary)
+        write_document(run.layout.outcome(variant), outcome)
+    return outcome
+
+
+def tasks_to_run(run: Run, variant: str, refs: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of `refs` that resuming has to run: no task_status.json, an unreadable one, or one that is not completed.
+
+    After a crash the projections are brought up to date first, so that a result that was written counts.
+    """
+    view = read_run(run.root) if run.layout.manifest.exists() else None
+    if view is not None and variant in view.variants and _behind(run, view, variant):
+        project(run, variant)
+    return tuple(ref for ref in refs if to_run(_status_on_disk(run.layout, variant, ref)))
+
+
+def _behind(run: Run, view: RunView, variant: str) -> bool:
+    """Whether the projections say less than the run holds: whoever had to write them last did not come to it."""
+    if run.unfinished or run.recovered:
+        return True
+    last = max(e.ended_at for e in view.entries if isinstance(e, InvocationEnded))
+    try:
+        outcome = read_document(run.layout.outcome(variant), RunOutcome)
+    except StorageError:
+        return True
+    return outcome is None or outcome.timestamp < last
+
+
+def _status_on_disk(layout: Layout, variant: str, ref: str) -> str | None:
+    try:
+        status = read_document(layout.task_status(variant, ref), TaskStatus)
+    except StorageError:
+        return None
+    return status.status if status is not None and status.task == ref else None
+
+
+def _outcome(view: RunView, variant: str, at: str) -> RunOutcome:
+    started = _newest_start(view, variant)
+    ended = next(
+        (e for e in view.entries if isinstance(e, InvocationEnded) and e.invocation_id == started.invocation_id), None
+    )
+    tasks = [_record(view, started, variant, ref) for ref in started.requested[variant]]
+    ended_at = ended.ended_at if ended else max([started.started_at, *(t.updated_at for t in tasks)])
+    facts = RunFacts(
+        model=started.variants[variant],
+        run_id=view.manifest.run_id,
+        agentics_version=started.agentics_version,
+        written_at=at,
+        started_at=started.started_at,
+        ended_at=ended_at,
+        duration_s=ended.duration_s if ended else _seconds(started.started_at, ended_at),
+        exit_policy=started.exit_policy,
+        invocation=started.invocation,
+        git=started.git,
+        artifacts=_artifacts(view.layout, variant),
+        fatal=ended.fatal if ended else EXIT_LOST,
+        errors=ended.errors if ended else (_NOT_ENDED,),
+        limit=started.limit,
+    )
+    return build_outcome(facts, tasks)
+
+
+def _newest_start(view: RunView, variant: str) -> InvocationStarted:
+    starts = (e for e in reversed(view.entries) if isinstance(e, InvocationStarted) and variant in e.variants)
+    started = next(starts, None)
+    if started is None:
+        msg = f"{view.layout.root}: no variant {variant!r}"
+        raise UsageError(msg, code="no_such_variant")
+    return started
+
+
+def _record(view: RunView, started: InvocationStarted, variant: str, ref: str) -> TaskRecord:
+    name = started.variants[variant]
+    facts = task_facts(ref, _trial(view, name, ref), since=started.started_at)
+    skips = [e for e in view.entries if isinstance(e, TaskSkipped) and (e.variant, e.task) == (name, ref)]
+    if skips and (facts.trial_id is None or facts.updated_at < skips[-1].at):
+        facts = skipped_facts(skips[-1])
+    place = {"completed": facts.status in COMPLETED, "task_output_dir": str(view.layout.task(variant, ref))}
+    return TaskRecord.model_validate({**facts.model_dump(), **place})
+
+
+def _trial(view: RunView, name: str, ref: str) -> TrialView | None:
+    return next((trial for trial in view.trials if trial.slot == (name, ref, 0)), None)
+
+
+def _write_status(layout: Layout, variant: str, record: TaskRecord, details: ErrorDetails | None) -> None:
+    path = layout.task_status(variant, record.task)
+    if record.status == "pending":
+        path.unlink(missing_ok=True)
+        return
+    facts = {name: getattr(record, name) for name in TaskFacts.model_fields}
+    data = document_bytes(TaskStatus(**facts, details=details))
+    if not path.exists() or path.read_bytes() != data:
+        make_directory(path.parent)
+        write_bytes(path, data)
+
+
+def _older_summary(layout: Layout, variant: str) -> RunSummary | None:
+    with contextlib.suppress(StorageError):
+        return read_document(layout.summary(variant), RunSummary)
+    return None
+
+
+def _summary(view: RunView, outcome: RunOutcome) -> RunSummary:
+    measured = {t.ids.task_id: t.measured for t in view.trials if t.ids.variant_id == outcome.model and t.measured}
+    return RunSummary(
+        model=outcome.model,
+        run_id=outcome.run_id,
+        timestamp=outcome.timestamp,
+        tasks={ref: metrics_of(result) for ref, result in sorted(measured.items())},
+        diagnostics=outcome.diagnostics,
+    )
+
+
+def _artifacts(layout: Layout, variant: str) -> Artifacts:
+    place = layout.root / variant
+
+    def at(path: Path, *, exists: bool | None = None) -> ArtifactPath:
+        return ArtifactPath(path=str(path), exists=path.exists() if exists is None else exists)
+
+    return Artifacts(
+        model_output_dir=at(place, exists=True),
+        run_outcome=at(layout.outcome(variant), exists=True),
+        run_summary=at(layout.summary(variant), exists=True),
+        probe_report=at(place / "probe_report.json"),
+        probe_summary=at(place / "probe_summary.txt"),
+        log_file=at(layout.log),
+        task_status_glob=str(place / "*" / "task_status.json"),
+        task_per_sample_metrics_glob=str(place / "*" / "*_per_sample_metrics.json"),
+        task_performance_summary_glob=str(place / "*" / "*_performance_summary.json"),
+    )
+
+
+def _seconds(start: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
