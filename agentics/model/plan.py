@@ -59,7 +59,9 @@ class ContainerPlan(Record):
         if self.role in UNTRUSTED:
             private = sorted({m.place for m in self.mounts} - OPEN_PLACES)
             if private or self.user != "solution":
-                msg = f"a {self.role} container runs participant code and cannot mount {', '.join(private) or self.user}"
+                msg = (
+                    f"a {self.role} container runs participant code and cannot mount {', '.join(private) or self.user}"
+                )
                 raise ValueError(msg)
         return self
 

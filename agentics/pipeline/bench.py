@@ -14,10 +14,14 @@ from agentics.model.challenge import MetricSchema
 from agentics.model.evidence import ContainerRecord, ImageUse
 from agentics.model.plan import ContainerPlan, PlaceMount, Plan
 from agentics.model.record import Record
-from agentics.sandbox.engine import Container, Engine, Exit, Limits, Mount, Relaxation, Running
+from agentics.sandbox.engine import Container, Engine, EngineFacts, Exit, Limits, Mount, Relaxation, Running
 from agentics.sandbox.places import Place, Scratch
 
 MIB = 1 << 20
+LEAST_MEMORY = 6 * MIB  # engines refuse less
+LEAST_CPU = 10
+LONGEST_S = 10 * 365 * 86400
+MOST_BYTES = 1 << 62
 SUPERVISOR_CAPABILITIES = ("SETUID", "SETGID", "KILL")
 
 
@@ -31,8 +35,8 @@ class Keeper(Protocol):
     def put_bytes(self, data: bytes) -> str:
         """Keep by content; the reference."""
 
-    def put_file(self, path: Path, sha256: str) -> str:
-        """Keep a file whose digest is known; the reference."""
+    def put_file(self, path: Path) -> str:
+        """Keep a file by content; the reference."""
 
     def append(self, name: str, record: Record) -> None:
         """Add one line to the attempt's ledger of that name."""
@@ -128,7 +132,7 @@ class Bench:
             argv=argv,
             cwd=plan.cwd,
             user=self.users.argument(plan.user),
-            limits=_limits(plan),
+            limits=_limits(plan, self.engine.facts()),
             env={**plan.env, **(env or {})},
             mounts=self._mounts(plan, own or {}),
             labels={**self.labels, "org.agentics.role": plan.role},
@@ -198,11 +202,12 @@ def _mount(wanted: PlaceMount, place: Path | Place, limit_bytes: int) -> Mount:
     )
 
 
-def _limits(plan: ContainerPlan) -> Limits:
+def _limits(plan: ContainerPlan, facts: EngineFacts) -> Limits:
+    """What the stage declares, as far as this machine has it: an engine refuses more cores than there are."""
     limits = plan.limits
     return Limits(
-        timeout_s=limits.timeout_sec,
-        memory_bytes=limits.memory_limit_mb * MIB,
-        cpu_millis=limits.cpu_limit_millis,
-        disk_bytes=limits.disk_limit_mb * MIB,
+        timeout_s=min(limits.timeout_sec, LONGEST_S),
+        memory_bytes=max(LEAST_MEMORY, min(limits.memory_limit_mb * MIB, facts.memory_bytes)),
+        cpu_millis=max(LEAST_CPU, min(limits.cpu_limit_millis, facts.cpus * 1000)),
+        disk_bytes=min(limits.disk_limit_mb * MIB, MOST_BYTES),
     )

@@ -42,7 +42,9 @@ class StageFailure:
 class Stage(Protocol):
     """One thing that a plan can ask for. `options` is what the plan holds for it, unvalidated."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What plans call it."""
 
     def run(self, context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
         """Raises EngineError when the engine, not a program inside it, fails."""

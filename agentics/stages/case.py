@@ -122,7 +122,7 @@ def _show_platform_side(seen: Path, inputs: Path, run: Run, facts: dict[str, obj
 
 def _keep(bench: Bench, seen: Path, collected: Collected) -> tuple[OutputFile, ...]:
     return tuple(
-        OutputFile(path=file.path, size_bytes=file.size, ref=bench.keep.put_file(seen / file.path, file.sha256))
+        OutputFile(path=file.path, size_bytes=file.size, ref=bench.keep.put_file(seen / file.path))
         for file in collected.files
         if file.path != "stdin.txt"
     )

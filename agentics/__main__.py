@@ -1,0 +1,5 @@
+"""`python -m agentics`."""
+
+from agentics.cli import main
+
+main()

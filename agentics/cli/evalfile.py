@@ -1,0 +1,87 @@
+"""`--config FILE|NAME`: the options of `agentics eval` as a TOML file. What the command line says wins."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from agentics.errors import ConfigError
+from agentics.model.record import Record
+
+_PATHS = ("bundles", "solutions", "overlays", "output_path")
+
+
+class EvalFile(Record):
+    """Every option of `agentics eval` under its own name. Paths are relative to the file."""
+
+    bundles: list[str] = Field(default_factory=list)
+    solutions: list[str] = Field(default_factory=list)
+    overlays: list[str] = Field(default_factory=list)
+    tasks: list[str] = Field(default_factory=list)
+    images: list[str] = Field(default_factory=list)
+    target: str | None = None
+    mode: Literal["validation", "official"] | None = None
+    limit: int | None = Field(default=None, ge=0)
+    run_id: str | None = None
+    output_path: str | None = None
+    exit_policy: Literal["relaxed", "smoke", "strict"] | None = None
+    jobs: int | None = Field(default=None, ge=1)
+    fail_fast: bool | None = None
+    no_resume: bool | None = None
+
+
+def with_file(reference: str | None, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options given, over those of the file. Raises ConfigError."""
+    if reference is None:
+        return given
+    path = _find(reference)
+    try:
+        read = EvalFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")), strict=True)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        msg = f"{path}: {error}"
+        raise ConfigError(msg) from error
+    except ValidationError as error:
+        raise _wrong(path, error) from error
+    filed = {key: _placed(path.parent, key, value) for key, value in read.model_dump().items()}
+    return {key: value if value not in (None, []) else filed.get(key) for key, value in given.items()}
+
+
+def _find(reference: str) -> Path:
+    """A path as written, or a name below configs/ here or in the user's configuration. Two matches are an error."""
+    if Path(reference).is_file():
+        return Path(reference)
+    user = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "agentics"
+    places = [Path("configs"), user / "configs"]
+    found = [path for place in places for path in sorted(place.rglob(f"{reference}.toml"))]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        msg = f"--config {reference!r} is ambiguous: {', '.join(map(str, found))}"
+        raise ConfigError(msg, hint="give the path")
+    msg = f"no file and no configuration is called {reference!r}"
+    raise ConfigError(msg, hint=f"names are looked for as NAME.toml below {' and '.join(map(str, places))}")
+
+
+def _placed(folder: Path, key: str, value: Any) -> Any:  # noqa: ANN401 - any option's value
+    if key not in _PATHS or value is None:
+        return value
+    return [_place(folder, text) for text in value] if isinstance(value, list) else str(folder / value)
+
+
+def _place(folder: Path, text: str) -> str:
+    name, equals, path = text.partition("=")
+    return f"{name}={folder / path}" if equals else str(folder / text)
+
+
+def _wrong(path: Path, error: ValidationError) -> ConfigError:
+    first = error.errors()[0]
+    key = str(first["loc"][0])
+    near = difflib.get_close_matches(key, list(EvalFile.model_fields), 1)
+    hint = f"did you mean {near[0]!r}?" if first["type"] == "extra_forbidden" and near else None
+    return ConfigError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}", hint=hint)

@@ -1,0 +1,151 @@
+"""`agentics eval`: bundles and solutions in, results that can be trusted out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from agentics import config as configuration
+from agentics.cli.arguments import image_pair, named_path
+from agentics.cli.console import out, print_json
+from agentics.cli.evalfile import with_file
+from agentics.cli.progress import shown
+from agentics.cli.report import show_outcomes
+from agentics.errors import UsageError
+from agentics.runner.campaign import EvalRequest, compile_request
+from agentics.runner.evaluate import evaluate
+
+
+class Mode(StrEnum):
+    """What data an evaluation uses."""
+
+    validation = "validation"
+    official = "official"
+
+
+class Policy(StrEnum):
+    """What the exit code demands."""
+
+    relaxed = "relaxed"
+    smoke = "smoke"
+    strict = "strict"
+
+
+EPILOG = """
+Exit codes: 0 accepted by the policy · 1 policy not met · 2 usage or configuration, nothing started ·
+4 a challenge fault (policy not relaxed) · 5 infrastructure fault · 7 refused (run locked, or another scope) ·
+130/143 stopped by a signal.
+
+Examples:
+
+  agentics eval bundles/range-sums --solution bundles/range-sums/solutions/accepted
+
+  agentics eval A B --solution mine=./my-solution --run-id nightly --exit-policy strict --json
+
+  agentics eval A --solution s.zip --mode official --overlay private.zip
+"""
+
+
+def register(app: typer.Typer) -> None:
+    app.command("eval", epilog=EPILOG)(run)
+
+
+def run(
+    bundles: Annotated[
+        list[Path] | None, typer.Argument(help="Bundle or proposal directories.", metavar="BUNDLE...")
+    ] = None,
+    solution: Annotated[
+        list[str] | None, typer.Option(metavar="[NAME=]DIR|ZIP", help="A solution; repeat for several variants.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="One of the bundle's targets; all of them if not said.")] = None,
+    mode: Annotated[Mode | None, typer.Option(help="Public data only, or with overlays. [default: validation]")] = None,
+    overlay: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[CHALLENGE=]DIR|ZIP", help="Private data for official mode; repeatable."),
+    ] = None,
+    config: Annotated[
+        str | None, typer.Option(metavar="FILE|NAME", help="A TOML file with these options; flags win.")
+    ] = None,
+    tasks: Annotated[
+        list[str] | None, typer.Option(help="Only these tasks: challenge names or full references.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=0, help="The first N cases of each task; adds _LIMITED to the id.")
+    ] = None,
+    run_id: Annotated[str | None, typer.Option(help="Create this run, or continue it.")] = None,
+    output_path: Annotated[Path | None, typer.Option(help="Where run directories go. [default: outputs]")] = None,
+    exit_policy: Annotated[Policy | None, typer.Option(help="What exit code 0 demands. [default: relaxed]")] = None,
+    image: Annotated[
+        list[str] | None, typer.Option(metavar="REF=LOCAL", help="Use a local image for a declared one; repeatable.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Cases in flight.")] = None,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop after the first task that fails.")] = False,
+    no_resume: Annotated[bool, typer.Option("--no-resume", help="Run completed tasks again, too.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Every change on a line of its own.")] = False,
+) -> None:
+    """Evaluate solutions on bundles, in containers, and leave a run directory."""
+    given: dict[str, Any] = {
+        "bundles": [str(path) for path in bundles or ()],
+        "solutions": solution or [],
+        "target": target,
+        "mode": mode.value if mode else None,
+        "overlays": overlay or [],
+        "tasks": tasks or [],
+        "limit": limit,
+        "run_id": run_id,
+        "output_path": str(output_path) if output_path else None,
+        "exit_policy": exit_policy.value if exit_policy else None,
+        "images": image or [],
+        "jobs": jobs,
+        "fail_fast": fail_fast or None,
+        "no_resume": no_resume or None,
+    }
+    settings = configuration.load()
+    campaign = compile_request(request(with_file(config, given)), settings)
+    with shown(quiet=quiet or json, verbose=verbose) as observer:
+        ended = evaluate(campaign, observer)
+    if json:
+        print_json(ended.envelope())
+    else:
+        show_outcomes(ended.outcomes)
+        out.print(f"run {ended.run_dir}", style="dim")
+    sys.exit(ended.exit_status)
+
+
+def request(given: Mapping[str, Any]) -> EvalRequest:
+    """The request that options and file together make. Raises UsageError for what is missing."""
+    bundles, solutions = _texts(given, "bundles"), _texts(given, "solutions")
+    for what, values in (("bundle", bundles), ("solution", solutions)):
+        if not values:
+            msg = f"no {what} was given"
+            raise UsageError(msg, code=f"no_{what}", hint="agentics eval BUNDLE --solution DIR|ZIP")
+    fields: dict[str, Any] = {
+        key: given[key]
+        for key in ("target", "mode", "limit", "run_id", "exit_policy", "jobs")
+        if given.get(key) is not None
+    }
+    return EvalRequest(
+        bundles=tuple(Path(path) for path in bundles),
+        solutions=tuple(named_path(text) for text in solutions),
+        overlays=tuple(named_path(text) for text in _texts(given, "overlays")),
+        tasks=tuple(name for text in _texts(given, "tasks") for name in text.split(",") if name),
+        output_path=Path(str(given.get("output_path") or "outputs")),
+        images=tuple(image_pair(text) for text in _texts(given, "images")),
+        fail_fast=bool(given.get("fail_fast")),
+        resume=not given.get("no_resume"),
+        argv=tuple(sys.argv),
+        cli_args={key: value for key, value in given.items() if value not in (None, [])},
+        **fields,
+    )
+
+
+def _texts(given: Mapping[str, Any], key: str) -> list[str]:
+    value = given.get(key) or []
+    return [str(item) for item in value] if isinstance(value, list | tuple) else [str(value)]

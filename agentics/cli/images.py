@@ -1,0 +1,64 @@
+"""`agentics images`: the images that this version defines, and the making of those that the engine lacks."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from agentics import config as configuration
+from agentics.cli.console import err, out, print_json
+from agentics.runner.machine import open_images
+from agentics.sandbox.images import build_missing, list_images
+
+app = typer.Typer(help="The images that evaluations run in.", no_args_is_help=True)
+MIB = 1 << 20
+
+
+@app.command("build")
+def build(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Which ones, for example cpu; all if none is named.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only say what was made.")] = False,
+) -> None:
+    """Make the images that are missing or whose definition changed. Needs no image registry on Debian or Ubuntu."""
+
+    def log(line: str) -> None:
+        if not quiet:
+            err.print(line, markup=False, style="dim")
+
+    with open_images(configuration.load()) as store:
+        made = build_missing(store, names or (), log)
+    for definition in made:
+        out.print(f"built {definition.reference}")
+    if not made:
+        out.print("every image is here already")
+
+
+@app.command("list")
+def show(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False) -> None:
+    """List the images that are defined, and whether the engine has them."""
+    with open_images(configuration.load()) as store:
+        listed = list_images(store)
+    if json:
+        print_json(
+            [
+                {
+                    "name": one.definition.name,
+                    "reference": one.definition.reference,
+                    "id": one.stored.id if one.stored else None,
+                    "size_bytes": one.stored.size_bytes if one.stored else None,
+                    "current": one.current,
+                }
+                for one in listed
+            ]
+        )
+        return
+    table = Table("name", "reference", "size", "state", box=None, header_style="bold")
+    for one in listed:
+        size = f"{one.stored.size_bytes / MIB:.0f} MiB" if one.stored else "-"
+        state = "[green]here[/]" if one.current else "[yellow]out of date[/]" if one.stored else "[red]missing[/]"
+        table.add_row(one.definition.name, one.definition.reference, size, state)
+    out.print(table)

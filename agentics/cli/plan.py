@@ -1,0 +1,39 @@
+"""`agentics plan`: what an evaluation would do, as data, without an engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agentics import config as configuration
+from agentics.cli.arguments import named_path
+from agentics.cli.console import print_json
+from agentics.cli.evaluate import Mode
+from agentics.runner.campaign import EvalRequest, compile_request
+
+EPILOG = """
+Example:
+
+  agentics plan bundles/range-sums --solution bundles/range-sums/solutions/accepted
+"""
+
+
+def register(app: typer.Typer) -> None:
+    app.command("plan", epilog=EPILOG)(run)
+
+
+def run(
+    bundle: Annotated[Path, typer.Argument(help="A bundle or proposal directory.")],
+    solution: Annotated[str, typer.Option(metavar="DIR|ZIP", help="The solution to plan for.")],
+    target: Annotated[str | None, typer.Option(help="One of the bundle's targets.")] = None,
+    mode: Annotated[Mode, typer.Option(help="Public data only, or official.")] = Mode.validation,
+    limit: Annotated[int | None, typer.Option(min=0, help="The first N cases.")] = None,
+) -> None:
+    """Print the plan of an evaluation as JSON, one object for each target. An official plan names official locators."""
+    request = EvalRequest(
+        bundles=(bundle,), solutions=(named_path(solution),), target=target, mode=mode.value, limit=limit
+    )
+    plans = [trial.plan.model_dump(mode="json") for trial in compile_request(request, configuration.load()).trials]
+    print_json(plans[0] if len(plans) == 1 else plans)

@@ -1,0 +1,144 @@
+"""Shows a run while it goes on: a live region on a terminal, one line for each change elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from agentics.cli.console import err, is_interactive, one_line
+from agentics.runner.progress import Observer, Progress, silent
+
+_MARKS = {"passed": "[green]✓[/]", "degraded": "[yellow]≈[/]", "skipped": "[dim]-[/]", "no_samples": "[yellow]0[/]"}
+_STAGES = {
+    "prepare": "unpacking the solution",
+    "solution_setup": "solution setup",
+    "solution_build": "solution build",
+    "challenge_setup": "challenge setup",
+    "cases": "cases",
+    "session": "session",
+    "evaluate": "evaluating",
+    "read_result": "reading the result",
+}
+
+
+@contextmanager
+def shown(*, quiet: bool, verbose: bool) -> Iterator[Observer]:
+    """The observer for this terminal, for as long as the run lasts."""
+    if quiet:
+        yield silent
+    elif is_interactive() and not verbose:
+        board = Board()
+        with Live(get_renderable=board.render, console=err, refresh_per_second=8, transient=True) as live:
+            yield lambda event: board.tell(event, live)
+    else:
+        yield lambda event: _line(event, verbose=verbose)
+
+
+@dataclass
+class Active:
+    """A trial that is running: where it is, since when, and what bounds it."""
+
+    title: str
+    stage: str = ""
+    since: float = field(default_factory=time.monotonic)
+    limit_s: float | None = None
+    done: int = 0
+    total: int = 0
+
+
+@dataclass
+class Board:
+    """What the live region shows."""
+
+    active: dict[str, Active] = field(default_factory=dict)
+    guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def tell(self, event: Progress, live: Live) -> None:
+        with self.guard:
+            self._note(event)
+        text = _sentence(event)
+        if text is not None and event.kind not in ("stage_started", "stage_finished", "case_finished"):
+            live.console.print(text)
+
+    def render(self) -> Table:
+        grid = Table.grid(padding=(0, 2))
+        with self.guard:
+            for trial in self.active.values():
+                elapsed = f"{time.monotonic() - trial.since:5.1f} s"
+                limit = f"/ {trial.limit_s:g} s" if trial.limit_s else ""
+                cases = f"{trial.done}/{trial.total}" if trial.total else ""
+                grid.add_row(Text("▶", "cyan"), Text(trial.title, "bold"), trial.stage, cases, f"{elapsed} {limit}")
+        return grid
+
+    def _note(self, event: Progress) -> None:
+        trial, facts = event.trial_id or "", event.facts
+        if event.kind == "trial_started":
+            self.active[trial] = Active(title=_title(event))
+        elif event.kind == "trial_finished":
+            self.active.pop(trial, None)
+        elif trial in self.active and event.kind == "stage_started":
+            stage = str(facts["stage"])
+            total = self.active[trial].total if stage == "cases" else 0
+            limit = facts.get("limit_s")
+            self.active[trial] = Active(
+                title=_title(event), stage=_STAGES.get(stage, stage), limit_s=limit, total=total
+            )
+        elif trial in self.active and event.kind == "case_finished":
+            self.active[trial].done, self.active[trial].total = int(facts["done"]), int(facts["total"])
+
+
+def _line(event: Progress, *, verbose: bool) -> None:
+    if event.kind == "stage_finished" and not verbose:
+        return
+    text = _sentence(event)
+    if text is not None:
+        err.print(text)
+
+
+def _sentence(event: Progress) -> str | None:
+    facts = {key: escape(one_line(str(value))) for key, value in event.facts.items() if value is not None}
+    say = _SENTENCES.get(event.kind)
+    return say(_title(event), facts) if say else None
+
+
+def _stage(title: str, facts: Mapping[str, str]) -> str | None:
+    if facts["stage"] in ("prepare", "read_result"):
+        return None
+    limit = f" (limit {facts['limit_s']} s)" if "limit_s" in facts else ""
+    return f"{title}: {_STAGES.get(facts['stage'], facts['stage'])}{limit}"
+
+
+def _case(title: str, facts: Mapping[str, str]) -> str:
+    ended = "ok" if facts["clean"] == "True" else f"[yellow]{facts.get('ended', 'ended badly').replace('_', ' ')}[/]"
+    return f"{title}: case {facts['done']}/{facts['total']} {facts['case']}: {ended}"
+
+
+def _finished(title: str, facts: Mapping[str, str]) -> str:
+    reason = f" ({facts['reason']})" if "reason" in facts else ""
+    return f"{_MARKS.get(facts['status'], '[red]✗[/]')} {title}: {facts['status']}{reason}"
+
+
+_SENTENCES: Mapping[str, Callable[[str, Mapping[str, str]], str | None]] = {
+    "run_started": lambda _, facts: f"run [bold]{facts['run_id']}[/] in {facts['run_dir']}",
+    "trial_started": lambda title, _: f"{title}: started",
+    "stage_started": _stage,
+    "stage_finished": lambda title, facts: f"{title}: {_STAGES.get(facts['stage'], facts['stage'])} done",
+    "case_finished": _case,
+    "attempt_failed": lambda title, facts: f"{title}: [yellow]{facts['reason']}: {facts['text']}; trying again[/]",
+    "trial_finished": _finished,
+    "trial_reused": lambda title, _: f"{title}: complete already, not run again",
+    "trial_skipped": lambda title, facts: f"- {title}: skipped, {facts['text']}",
+    "note": lambda _, facts: facts["text"],
+}
+
+
+def _title(event: Progress) -> str:
+    return f"{event.task} · {event.variant}" if event.task else "run"

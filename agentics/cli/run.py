@@ -1,0 +1,82 @@
+"""`agentics run`: look at a run directory, and let it decide."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from agentics.cli.console import out, print_json
+from agentics.cli.report import show_outcomes
+from agentics.errors import StorageError, UsageError
+from agentics.model.outcome import RunOutcome
+from agentics.policy.outcome import gate as gate_opens
+from agentics.rundir.atomic import read_document
+from agentics.rundir.project import rebuild_outcome
+from agentics.rundir.reader import read_run
+
+app = typer.Typer(help="Look at a run directory, and let it decide.", no_args_is_help=True)
+
+
+@app.command("show")
+def show(
+    run: Annotated[Path, typer.Argument(help="A run directory.")],
+    public: Annotated[bool, typer.Option("--public", help="Only what everybody may see.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+) -> None:
+    """Show the outcomes of a run, rebuilt from its trials; or its public view."""
+    view = read_run(run)
+    if public:
+        print_json(_public(run))
+        return
+    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    outcomes = [rebuild_outcome(run, directory, at=at) for directory in view.variants]
+    if json:
+        print_json({outcome.model: outcome.model_dump(mode="json") for outcome in outcomes})
+        return
+    show_outcomes(outcomes)
+    state = view.control.status if view.control else "unknown"
+    out.print(f"run {view.manifest.run_id}: {state}{', being worked on now' if view.held else ''}", style="dim")
+
+
+@app.command("gate")
+def gate(
+    outcome: Annotated[Path, typer.Argument(help="A run directory, or one run_outcome.json.")],
+    exit_code: Annotated[int | None, typer.Option(help="The exit code of the process, if you have it.")] = None,
+) -> None:
+    """Exit 0 when an agent may go on: every task passed or degraded, none failed, pending, skipped or empty; else 1."""
+    documents = [_outcome(path) for path in _outcome_files(outcome)]
+    opened = all(gate_opens(d, d.exit_code if exit_code is None else exit_code) for d in documents)
+    print_json({"gate": opened, "outcomes": {d.model: d.status for d in documents}})
+    sys.exit(0 if opened else 1)
+
+
+def _outcome_files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    files = [path / directory / "run_outcome.json" for directory in read_run(path).variants]
+    if not files:
+        msg = f"{path}: no outcome was written here"
+        raise UsageError(msg, code="no_outcome")
+    return files
+
+
+def _outcome(path: Path) -> RunOutcome:
+    found = read_document(path, RunOutcome)
+    if found is None:
+        msg = f"{path}: missing"
+        raise UsageError(msg, code="no_outcome")
+    return found
+
+
+def _public(run: Path) -> Any:  # noqa: ANN401 - a JSON document
+    place = run / "public" / "run.json"
+    try:
+        return jsonlib.loads(place.read_bytes())
+    except (OSError, ValueError) as error:
+        msg = f"{place}: {error}"
+        raise StorageError(msg, hint="the run has not ended yet, or the file was damaged") from error

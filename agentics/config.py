@@ -1,0 +1,153 @@
+"""The operator's agentics.toml over the shipped defaults; resolves what bundles declare to what is here."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from agentics.errors import ConfigError
+from agentics.model.record import Record
+
+FILE = "agentics.toml"
+Relax = Literal["writable_root", "root_user", "default_seccomp", "capabilities", "network"]
+
+
+class ImageRule(Record):
+    """`target` and `reference` are shell patterns; `platform` None is whatever the local image has."""
+
+    target: str = "*"
+    reference: str
+    image: str
+    platform: str | None = None
+
+
+class Images(Record):
+    map: tuple[ImageRule, ...] = ()
+
+
+class RelaxRule(Record):
+    """What images matching the pattern (as declared, or as used) are spared. Evidence says so with every result."""
+
+    image: str
+    allow: tuple[Relax, ...]
+
+
+class Sandbox(Record):
+    """`engine`: its address, None to look for one. `scratch`: where places are made; the engine must see that path."""
+
+    engine: str | None = None
+    scratch: Path | None = None
+    places: Literal["auto", "loop", "tmpfs", "directory"] = "auto"
+    relax: tuple[RelaxRule, ...] = ()
+
+
+class Cases(Record):
+    """`jobs`: cases in flight. `undisturbed`: patterns of challenge names whose cases run one at a time."""
+
+    jobs: int | None = Field(default=None, ge=1)
+    undisturbed: tuple[str, ...] = ()
+
+
+class Retry(Record):
+    """How often a trial is tried when the infrastructure failed, and the first pause between, in seconds."""
+
+    attempts: int = Field(default=3, ge=1, le=10)
+    wait_s: float = Field(default=2.0, ge=0, le=300)
+
+
+class Config(Record):
+    """All of it. `source` is the operator's file, if there is one."""
+
+    images: Images = Images()
+    sandbox: Sandbox = Sandbox()
+    cases: Cases = Cases()
+    retry: Retry = Retry()
+    source: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolution:
+    """What a declared image becomes here. `mapped`: by a rule or a flag, rather than taken as declared."""
+
+    used: str
+    platform: str | None
+    mapped: bool
+
+
+def load(start: Path | None = None) -> Config:
+    """The nearest agentics.toml from `start` upwards, else the user's, over the defaults. Raises ConfigError."""
+    defaults = tomllib.loads(resources.files("agentics").joinpath("defaults.toml").read_text(encoding="utf-8"))
+    source = find(start or Path.cwd())
+    own = _parse(source) if source else {}
+    merged = {table: {**defaults.get(table, {}), **own.get(table, {})} for table in defaults | own}
+    shipped = defaults["images"]["map"]
+    merged["images"]["map"] = [*own.get("images", {}).get("map", []), *shipped]
+    try:
+        return Config.model_validate({**merged, "source": source})
+    except ValidationError as error:
+        raise _wrong(source, error) from error
+
+
+def find(start: Path) -> Path | None:
+    """AGENTICS_CONFIG if set, the nearest agentics.toml upwards, or the user's own."""
+    named = os.environ.get("AGENTICS_CONFIG")
+    if named:
+        return Path(named)
+    user = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "agentics" / FILE
+    candidates = [folder / FILE for folder in (start, *start.parents)] + [user]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def resolve(config: Config, target: str, reference: str, overrides: tuple[tuple[str, str], ...] = ()) -> Resolution:
+    """What to use for an image that a bundle declares for a target: the flag first, then the rules, then itself."""
+    for wanted, local in overrides:
+        if fnmatchcase(reference, wanted):
+            return Resolution(used=local, platform=None, mapped=True)
+    for rule in config.images.map:
+        if fnmatchcase(target, rule.target) and fnmatchcase(reference, rule.reference):
+            return Resolution(used=rule.image, platform=rule.platform, mapped=True)
+    return Resolution(used=reference, platform=None, mapped=False)
+
+
+def relaxed(config: Config, *references: str) -> frozenset[Relax]:
+    """What the operator spares an image that goes by these names."""
+    return frozenset(
+        item
+        for rule in config.sandbox.relax
+        if any(fnmatchcase(reference, rule.image) for reference in references)
+        for item in rule.allow
+    )
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        msg = f"{path}: {error.strerror}"
+        raise ConfigError(msg, hint="check AGENTICS_CONFIG or the file's permissions") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path}: {error}"
+        raise ConfigError(msg, hint="the file must be TOML") from error
+
+
+def _wrong(source: Path | None, error: ValidationError) -> ConfigError:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    hint = None
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(first["loc"][-1]), _keys(), 1)
+        hint = f"did you mean {near[0]!r}?" if near else "this key is not known here"
+    return ConfigError(f"{source}: {where}: {first['msg']}", hint=hint)
+
+
+def _keys() -> list[str]:
+    models = (Config, Images, ImageRule, Sandbox, RelaxRule, Cases, Retry)
+    return [name for model in models for name in model.model_fields]

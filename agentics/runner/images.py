@@ -1,0 +1,59 @@
+"""Which images a trial will use on this machine, or why this machine cannot serve its target."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from agentics.config import Config, Resolution, relaxed, resolve
+from agentics.model.evidence import ImageUse
+from agentics.model.plan import ImageNeed, Plan
+from agentics.pipeline.bench import ReadyImage
+from agentics.sandbox.engine import Engine, EngineFacts, Image
+
+Side = Literal["solution", "evaluator"]
+Images = dict[Side, ReadyImage]
+
+
+def ready(plan: Plan, config: Config, engine: Engine, overrides: tuple[tuple[str, str], ...]) -> Images:
+    """Raises EngineError (image_missing) when an image that should be here is not."""
+    resolutions = {side: resolve(config, plan.target, need.declared, overrides) for side, need in plan.images.items()}
+    return {side: _one(plan.images[side], found, config, engine) for side, found in resolutions.items()}
+
+
+def unservable(plan: Plan, config: Config, facts: EngineFacts, overrides: tuple[tuple[str, str], ...]) -> str | None:
+    """Why this machine cannot serve the plan's target, or None. Not a fault: another machine may serve it."""
+    resolutions = [resolve(config, plan.target, need.declared, overrides) for need in plan.images.values()]
+    if plan.accelerator == "gpu" and not facts.gpus:
+        return f"{plan.target} needs a GPU, and this engine offers none"
+    host = _architecture(facts.host_platform)
+    for need, found in zip(plan.images.values(), resolutions, strict=True):
+        wanted = found.platform or need.platform
+        if not found.mapped and _architecture(wanted) != host:
+            return (
+                f"{need.declared} is for {wanted}, this engine runs {facts.host_platform}, "
+                "and agentics.toml maps it to no local image"
+            )
+    return None
+
+
+def _one(need: ImageNeed, found: Resolution, config: Config, engine: Engine) -> ReadyImage:
+    image = engine.image(found.used, found.platform if found.mapped else need.platform)
+    use = ImageUse(
+        declared=need.declared,
+        declared_platform=need.platform,
+        used=found.used,
+        id=image.id,
+        digest=image.digest,
+        platform=image.platform,
+        substituted=_substituted(need, found, image),
+    )
+    return ReadyImage(use=use, relaxed=frozenset(relaxed(config, need.declared, found.used)))
+
+
+def _substituted(need: ImageNeed, found: Resolution, image: Image) -> bool:
+    return found.used != need.declared or _architecture(image.platform) != _architecture(need.platform)
+
+
+def _architecture(platform: str) -> str:
+    name = platform.rpartition("/")[2]
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(name, name)

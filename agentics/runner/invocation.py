@@ -1,0 +1,92 @@
+"""What one invocation writes of itself in the run directory: that it began, how it ended, and what went wrong."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from agentics import __version__
+from agentics.errors import AgenticsError
+from agentics.model.outcome import ErrorRecord, Invocation
+from agentics.model.rundir import RunStatus
+from agentics.policy.redact import Redactor, secrets_in
+from agentics.rundir.held import Run
+from agentics.rundir.provenance import git_facts
+from agentics.rundir.run import Request, begin, end
+from agentics.runner.campaign import Campaign
+from agentics.runner.experiment import resolved
+
+
+@dataclass
+class Book:
+    """`began` is a monotonic time. `fatal` is the exit status that overrides every policy, if there is one."""
+
+    run: Run
+    campaign: Campaign
+    began: float
+    invocation_id: str = ""
+    status: RunStatus = "completed"
+    fatal: int | None = None
+    errors: list[ErrorRecord] = field(default_factory=list)
+
+    @property
+    def begun(self) -> bool:
+        return bool(self.invocation_id)
+
+    def begin(self) -> None:
+        """Write that the invocation starts. Nothing of it has run before."""
+        request = self.campaign.request
+        asked = Request(
+            variants=dict(self.campaign.directories),
+            requested=self.campaign.requested(),
+            exit_policy=request.exit_policy,
+            invocation=self._called(),
+            git=git_facts(Path.cwd()),
+            agentics_version=__version__,
+            limit=request.limit,
+        )
+        self.invocation_id = begin(self.run, asked, resolved(self.campaign))
+
+    def _called(self) -> Invocation:
+        request, hide = self.campaign.request, self._hide
+        args = {key: hide.json(value) for key, value in request.cli_args.items()}
+        return Invocation(argv=hide.argv(request.argv), cli_args=args, cwd=str(Path.cwd()))
+
+    @property
+    def _hide(self) -> Redactor:
+        return Redactor(secrets_in(self.campaign.request.argv, os.environ))
+
+    def failed(
+        self, stage: Literal["pipeline_preflight", "task_execution"], error: Exception, exit_status: int
+    ) -> None:
+        text = None if isinstance(error, AgenticsError) else "".join(traceback.format_exception(error))
+        record = ErrorRecord(
+            stage=stage,
+            error_type=error.code if isinstance(error, AgenticsError) else type(error).__name__,
+            message=self._hide.text(str(error)),
+            traceback=self._hide.text(text) if text else None,
+        )
+        self.errors.append(record)
+        self.status, self.fatal = "failed", exit_status
+
+    def stopped(self, signal_number: int, exit_status: int) -> None:
+        message = f"stopped by signal {signal_number}; what was not finished is pending"
+        self.errors.append(ErrorRecord(stage="interrupted", error_type="interrupted", message=message))
+        self.status, self.fatal = "interrupted", exit_status
+
+    def close(self) -> None:
+        """Write how it ended, also for an invocation that failed before its first trial."""
+        if not self.begun:
+            self.begin()
+        end(
+            self.run,
+            self.invocation_id,
+            self.status,
+            duration_s=time.monotonic() - self.began,
+            fatal=self.fatal,
+            errors=tuple(self.errors),
+        )

@@ -1,0 +1,56 @@
+"""What containers said, put together for people: one section for each, in the order in which they ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from agentics.model.evidence import CaseRecord, ContainerRecord, OutputFile, TrialEvidence
+from agentics.rundir.artifacts import Artifacts
+
+_NAMES = {"solution_setup": "phase:setup", "solution_build": "phase:build"}
+TRUNCATED = b"\n[output cut at the limit]\n"
+
+
+def runner_log(evidence: TrialEvidence, artifacts: Artifacts) -> bytes:
+    """Logs of every container, outcomes of the cases, and the evaluator's own log lines."""
+    sections = [_container(record, evidence.mode, artifacts) for record in evidence.containers]
+    sections += [_case(case) for case in evidence.cases]
+    result = evidence.reading.result if evidence.reading else None
+    if result and result.logs:
+        sections.append(_section("evaluator:result.logs", "\n".join(result.logs).encode()))
+    return b"".join(sections)
+
+
+def solution_stderr(evidence: TrialEvidence, artifacts: Artifacts) -> bytes:
+    """What the solution wrote to stderr, case by case; of a session, its log."""
+    found = [(f"run:{case.alias}", file.ref) for case in evidence.cases for file in _stderr(case)]
+    if evidence.session is not None and evidence.session.solution.log_ref is not None:
+        found.append(("participant", evidence.session.solution.log_ref))
+    return b"".join(_section(name, artifacts.read(ref)) for name, ref in found)
+
+
+def _stderr(case: CaseRecord) -> Iterable[OutputFile]:
+    return (file for file in case.files if file.path == "stderr.txt" and file.size_bytes)
+
+
+def _container(record: ContainerRecord, mode: str, artifacts: Artifacts) -> bytes:
+    name = _NAMES.get(record.stage, record.role)
+    if record.role == "challenge-setup":
+        name = f"setup-{mode}"
+    elif record.role == "run":
+        name = "participant"
+    data = artifacts.read(record.log_ref) if record.log_ref else b""
+    return _section(name, data + (TRUNCATED if record.log_truncated else b""))
+
+
+def _case(case: CaseRecord) -> bytes:
+    container = case.container
+    text = f"exit code {container.exit_code}, {container.ended.replace('_', ' ')}, {container.wall_s:.3f} s"
+    if case.violation is not None:
+        text += f"; {case.violation.kind}: {case.violation.detail}"
+    return _section(f"run:{case.alias}:outcome", text.encode())
+
+
+def _section(name: str, content: bytes) -> bytes:
+    body = content if content.endswith(b"\n") or not content else content + b"\n"
+    return f"\n===== {name} =====\n".encode() + body

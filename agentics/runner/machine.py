@@ -1,0 +1,79 @@
+"""This machine: where scratch space is, and the engine that is here. Its client is imported only when asked."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from agentics.config import Config
+from agentics.errors import ConfigError
+from agentics.pipeline.bench import Users
+from agentics.sandbox.engine import Engine, EngineFacts
+from agentics.sandbox.images import ImageStore
+from agentics.sandbox.places import Scratch
+from agentics.sandbox.settings import EngineSettings
+
+SOLUTION_UID = 10001
+EVALUATOR_UID = 10002
+
+
+def cache_dir() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "agentics"
+
+
+def scratch_root(config: Config) -> Path:
+    """Where places are made: the operator's choice, or a directory that says nothing but our name."""
+    if config.sandbox.scratch is not None:
+        return config.sandbox.scratch
+    if platform.system() == "Linux":
+        return Path(f"/var/tmp/agentics-{os.geteuid()}")  # noqa: S108 - 0700, and survives a reboot for the reaper
+    return cache_dir() / "scratch"
+
+
+@contextmanager
+def open_scratch(config: Config) -> Iterator[Scratch]:
+    """Raises ConfigError when there can be no scratch space there."""
+    root = scratch_root(config)
+    try:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        msg = f"{root}: {error.strerror}"
+        raise ConfigError(msg, hint="set [sandbox] scratch in agentics.toml") from error
+    with Scratch(root, config.sandbox.places) as scratch:
+        yield scratch
+
+
+@contextmanager
+def open_engine(config: Config, scratch: Scratch) -> Iterator[Engine]:
+    """Raises EngineMissing. Waits, when closing, until everything that was being removed is gone."""
+    from agentics.sandbox.docker.engine import connect  # noqa: PLC0415 - requests and docker-py cost 0.2 s to import
+
+    settings = EngineSettings(cache=cache_dir())
+    engine = connect(config.sandbox.engine, scratch=scratch.plain(), settings=settings)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def users(facts: EngineFacts) -> Users:
+    """As root, participants and evaluators get users of their own. Otherwise what containers write must stay ours to
+    read and to remove: then they run as we do, which a rootless engine calls 0."""
+    if facts.rootless:
+        return Users(solution=0, evaluator=0)
+    if os.geteuid() == 0:
+        return Users(solution=SOLUTION_UID, evaluator=EVALUATOR_UID)
+    return Users(solution=os.geteuid(), evaluator=os.geteuid())
+
+
+@contextmanager
+def open_images(config: Config) -> Iterator[ImageStore]:
+    """The engine's images. Raises EngineMissing."""
+    from agentics.sandbox.docker.engine import connect_api  # noqa: PLC0415 - as above
+    from agentics.sandbox.docker_images import DockerImages  # noqa: PLC0415
+
+    with connect_api(config.sandbox.engine) as api:
+        yield DockerImages(api.client)

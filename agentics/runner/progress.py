@@ -1,0 +1,38 @@
+"""What a run tells while it goes on. For people: nothing is decided on it, and nothing is kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Kind = Literal[
+    "run_started",
+    "trial_started",
+    "stage_started",
+    "stage_finished",
+    "case_finished",
+    "attempt_failed",
+    "trial_finished",
+    "trial_skipped",
+    "trial_reused",
+    "note",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """One thing that happened. `facts` by kind: stage, case, done, total, status, reason, text, limit_s, …"""
+
+    kind: Kind
+    trial_id: str | None = None
+    task: str | None = None
+    variant: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+Observer = Callable[[Progress], None]
+
+
+def silent(_: Progress) -> None:
+    """For callers that look at the run directory instead."""

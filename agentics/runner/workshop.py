@@ -1,0 +1,102 @@
+"""What all trials of a run share: the engine, scratch space, staged bundles, and how to be told to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from agentics.bundle import assemble
+from agentics.config import Config
+from agentics.model.record import Ids, Mode
+from agentics.pipeline.bench import Users
+from agentics.rundir.held import Run
+from agentics.runner.campaign import Campaign, Task, Trial
+from agentics.runner.images import Images, ready
+from agentics.runner.machine import open_engine, open_scratch, users
+from agentics.runner.progress import Observer, Progress
+from agentics.runner.signals import Stop
+from agentics.sandbox.engine import Engine
+from agentics.sandbox.labels import OWNER, RUN, this_process
+from agentics.sandbox.places import Scratch
+from agentics.sandbox.sealing import seal
+
+
+@dataclass(kw_only=True)
+class Workshop:
+    """Open for one invocation. `staged` keeps each task's bundle once, however many variants are tried on it."""
+
+    run: Run
+    engine: Engine
+    scratch: Scratch
+    users: Users
+    config: Config
+    mode: Mode
+    observer: Observer
+    stop: Stop
+    guest: Path
+    jobs: int | None
+    overrides: tuple[tuple[str, str], ...]
+    labels: dict[str, str]
+    bundles: dict[str, Path] = field(default_factory=dict)
+
+    def staged(self, task: Task) -> Path:
+        """The bundle as evaluators see it: overlaid in official mode, public only otherwise, readable by them alone."""
+        if task.ref not in self.bundles:
+            dest = self.scratch.plain()
+            assemble(task.bundle, task.overlays, dest, self.mode)
+            seal(dest, self.users.evaluator)
+            self.bundles[task.ref] = dest
+        return self.bundles[task.ref]
+
+    def images(self, trial: Trial) -> Images:
+        """Raises EngineError when an image cannot be had."""
+        return ready(trial.plan, self.config, self.engine, self.overrides)
+
+    def is_undisturbed(self, task: Task) -> bool:
+        name = task.bundle.challenge.challenge_name
+        return any(fnmatchcase(name, pattern) for pattern in self.config.cases.undisturbed)
+
+    def tell(self, kind: Any, trial: Trial, ids: Ids, **facts: Any) -> None:  # noqa: ANN401 - by kind
+        self.observer(
+            Progress(kind=kind, trial_id=ids.trial_id, task=trial.task.ref, variant=trial.variant, facts=facts)
+        )
+
+
+@contextmanager
+def open_workshop(campaign: Campaign, run: Run, observer: Observer, stop: Stop) -> Iterator[Workshop]:
+    """Raises EngineMissing and EngineError. Removes what dead runs left on this host before anything is started."""
+    config = campaign.config
+    with ExitStack() as stack:
+        scratch = stack.enter_context(open_scratch(config))
+        engine = stack.enter_context(open_engine(config, scratch))
+        engine.reap()
+        yield Workshop(
+            run=run,
+            engine=engine,
+            scratch=scratch,
+            users=users(engine.facts()),
+            config=config,
+            mode=campaign.request.mode,
+            observer=observer,
+            stop=stop,
+            guest=_guest(scratch),
+            jobs=campaign.request.jobs or config.cases.jobs,
+            overrides=campaign.request.images,
+            labels={RUN: run.run_id, OWNER: this_process().label()},
+        )
+
+
+def _guest(scratch: Scratch) -> Path:
+    """The scripts that run inside coexecuted containers, at a path that tells nothing."""
+    dest = scratch.plain()
+    for item in resources.files("agentics.sandbox.guest").iterdir():
+        if item.name.endswith(".py") and item.name != "__init__.py":
+            (dest / item.name).write_bytes(item.read_bytes())
+            (dest / item.name).chmod(0o555)
+    dest.chmod(0o755)
+    return dest
