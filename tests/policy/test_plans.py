@@ -1,0 +1,100 @@
+"""Plans are data: compiled without an engine, the same on every machine, and held against golden files."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from agentics.model.plan import ContainerPlan, Plan
+from agentics.model.solution import SolutionManifest
+from agentics.policy.checks import read_challenge
+from agentics.policy.planning import plan
+from agentics.policy.topologies.parts import Request
+
+BUNDLES = Path(__file__).parents[2] / "bundles"
+GOLDEN = Path(__file__).parent / "golden"
+CASES = [
+    ("range-sums", "validation"),
+    ("range-sums", "official"),
+    ("grid-escape", "official"),
+    ("parcel-packing", "official"),
+    ("guess-the-number", "validation"),
+    ("guess-the-number", "official"),
+    ("window-medians", "validation"),
+]
+
+
+def challenge(name):
+    return read_challenge((BUNDLES / name / "v1" / "spec.json").read_bytes()).value
+
+
+def compiled(name, mode, **more) -> Plan:
+    bundle = challenge(name)
+    manifest = SolutionManifest.model_validate(
+        {
+            "protocol": "zip_project",
+            "protocol_version": 1,
+            "commands": {"setup": "scripts/setup.sh", "build": "scripts/build.sh", "run": "scripts/run.sh"},
+        }
+    )
+    return plan(Request(challenge=bundle, target=bundle.targets[0], manifest=manifest, mode=mode, **more))
+
+
+@pytest.mark.parametrize(("name", "mode"), CASES)
+def test_a_plan_is_what_its_golden_file_says(name, mode):
+    golden = GOLDEN / f"{name}.{mode}.json"
+    text = json.dumps(compiled(name, mode).model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+    if os.environ.get("AGENTICS_WRITE_GOLDEN"):
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(text)
+    assert golden.read_text() == text
+
+
+@pytest.mark.parametrize(("name", "mode"), CASES)
+def test_a_plan_survives_being_written_and_read(name, mode):
+    original = compiled(name, mode)
+    assert Plan.model_validate_json(original.model_dump_json()) == original
+
+
+@pytest.mark.parametrize("place", ["challenge", "session", "setup", "output", "metadata", "solution_runs", "guest"])
+def test_a_container_of_participant_code_cannot_be_given_a_private_place(place):
+    cases = next(s for s in compiled("range-sums", "official").stages if s.name == "cases")
+    container = cases.options["container"]
+    container["mounts"].append({"place": place, "target": "/x", "writable": False})
+    with pytest.raises(ValidationError, match="participant code"):
+        ContainerPlan.model_validate(container)
+
+
+def test_a_container_of_participant_code_cannot_run_as_the_evaluator():
+    cases = next(s for s in compiled("range-sums", "official").stages if s.name == "cases")
+    with pytest.raises(ValidationError, match="participant code"):
+        ContainerPlan.model_validate({**cases.options["container"], "user": "evaluator"})
+
+
+def test_a_phase_without_a_script_is_not_planned():
+    bundle = challenge("range-sums")
+    manifest = SolutionManifest.model_validate(
+        {"protocol": "zip_project", "protocol_version": 1, "commands": {"run": "run.sh"}}
+    )
+    request = Request(challenge=bundle, target=bundle.targets[0], manifest=manifest, mode="validation")
+    assert [stage.name for stage in plan(request).stages] == ["prepare", "cases", "evaluate", "read_result"]
+
+
+def test_setup_dir_is_given_to_a_coexecuted_evaluator_only_when_a_setup_runs():
+    (evaluate,) = [s for s in compiled("window-medians", "validation").stages if s.name == "evaluate"]
+    assert "--setup-dir" not in evaluate.options["container"]["argv"]
+
+
+def test_a_separated_evaluator_is_not_told_the_target():
+    (evaluate,) = [s for s in compiled("range-sums", "official").stages if s.name == "evaluate"]
+    assert "--target" not in evaluate.options["container"]["argv"]
+
+
+def test_no_plan_speaks_of_a_path_on_the_host():
+    text = compiled("range-sums", "official").model_dump_json()
+    assert str(BUNDLES) not in text
+    assert str(Path.home()) not in text
