@@ -1,0 +1,194 @@
+"""Images, as a Docker-compatible engine keeps them: the half of the engine's API that evaluations never use. Beside
+sandbox.docker it alone may talk to the engine; it is given a connection and makes none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import requests
+from docker import APIClient
+from docker.errors import APIError, DockerException, ImageNotFound
+from docker.tls import TLSConfig
+
+from agentics.errors import EngineError, EngineMissing
+from agentics.sandbox import labels
+from agentics.sandbox.docker.hosts import Address, candidates
+from agentics.sandbox.images import Stored
+from agentics.sandbox.rootfs import BuilderJob
+
+_TAIL_BYTES = 4000
+_CONFLICT = 409
+# Unpacking and packing an image are silent for minutes.
+_SILENCE_S = 900
+
+
+def connect(host: str | None = None) -> DockerImages:
+    """The first engine that answers, looked for as for an evaluation. Raises EngineMissing; its code is
+    `engine_silent` when there is one that does not answer.
+    """
+    tried = []
+    for address in candidates(host, os.environ, Path.home()):
+        try:
+            return DockerImages(_open(address))
+        except (DockerException, requests.RequestException) as error:
+            tried.append(f"{address.url} ({address.found_by}): {error}")
+    if tried:
+        msg = f"no container engine answers: {'; '.join(tried)}"
+        raise EngineMissing(msg, code="engine_silent", retryable=False)
+    msg = "no container engine was found: no DOCKER_HOST, no docker context, no socket of Docker or Podman"
+    raise EngineMissing(msg, retryable=False)
+
+
+def _open(address: Address) -> APIClient:
+    tls = None
+    if address.tls is not None:
+        pair = (str(address.tls / "cert.pem"), str(address.tls / "key.pem"))
+        tls = TLSConfig(client_cert=pair, ca_cert=str(address.tls / "ca.pem"), verify=True)
+    return APIClient(base_url=address.url, version="auto", timeout=_SILENCE_S, tls=tls or False)
+
+
+class DockerImages:
+    """An `images.ImageStore`."""
+
+    def __init__(self, client: APIClient) -> None:
+        self._client = client
+
+    def architecture(self) -> str:
+        with _naming("ask for its version"):
+            return str(self._client.version()["Arch"])
+
+    def image(self, reference: str) -> Stored | None:
+        with _naming(f"look for {reference}"):
+            try:
+                found = self._client.inspect_image(reference)
+            except ImageNotFound:
+                return None
+        return Stored(id=found["Id"], size_bytes=found["Size"], labels=(found.get("Config") or {}).get("Labels") or {})
+
+    def import_rootfs(self, tar: Path, reference: str, changes: Sequence[str]) -> None:
+        repository, _, tag = reference.rpartition(":")
+        with _naming(f"import {reference}"):
+            said = self._client.import_image(src=str(tar), repository=repository, tag=tag, changes=list(changes))
+        _refuse_errors(map(json.loads, said.splitlines()), reference, _ignore)
+
+    def build(
+        self,
+        context: Path,
+        reference: str,
+        buildargs: Mapping[str, str],
+        labels: Mapping[str, str],
+        log: Callable[[str], None],
+    ) -> None:
+        with _naming(f"build {reference}"):
+            said = self._client.build(
+                path=str(context),
+                tag=reference,
+                buildargs=dict(buildargs),
+                labels=dict(labels),
+                rm=True,
+                forcerm=True,
+                decode=True,
+            )
+            _refuse_errors(said, reference, log)
+
+    def tag(self, reference: str, alias: str) -> None:
+        repository, _, tag = alias.rpartition(":")
+        with _naming(f"tag {reference} as {alias}"):
+            self._client.tag(reference, repository, tag)
+
+    def remove_nameless(self, image_id: str) -> None:
+        with _naming(f"remove image {image_id}"):
+            try:
+                if not self._client.inspect_image(image_id)["RepoTags"]:
+                    self._client.remove_image(image_id)
+            except ImageNotFound:
+                return
+            except APIError as error:
+                if error.status_code != _CONFLICT:
+                    raise
+
+    def run_rootfs_builder(self, job: BuilderJob, output: Path, log: Callable[[str], None]) -> None:
+        with _naming(f"make a root directory in a container of {job.image}"):
+            self._pull(job.image, log)
+            container = self._client.create_container(
+                job.image,
+                list(job.argv),
+                environment=dict(job.env),
+                labels={labels.OWNER: labels.this_process().label()},
+            )["Id"]
+            try:
+                self._client.put_archive(container, "/", _archive(job.inputs, "inputs"))
+                self._client.start(container)
+                for chunk in self._client.logs(container, stream=True, follow=True):
+                    log(chunk.decode(errors="replace").rstrip())
+                self._refuse_failure(container, job)
+                self._fetch(container, job.output, output)
+            finally:
+                self._client.remove_container(container, force=True, v=True)
+
+    def _pull(self, reference: str, log: Callable[[str], None]) -> None:
+        if self.image(reference) is not None:
+            return
+        log(f"pulling {reference}")
+        repository, _, tag = reference.rpartition(":")
+        self._client.pull(repository, tag=tag)
+
+    def _refuse_failure(self, container: str, job: BuilderJob) -> None:
+        status = self._client.wait(container)["StatusCode"]
+        if status:
+            said = self._client.logs(container, tail=20).decode(errors="replace")[-_TAIL_BYTES:]
+            msg = f"a container of {job.image} ended with status {status} while making an image:\n{said}"
+            raise EngineError(msg, code="image_build_failed")
+
+    def _fetch(self, container: str, source: str, target: Path) -> None:
+        chunks, _ = self._client.get_archive(container, source)
+        with tempfile.TemporaryFile() as packed:
+            packed.writelines(chunks)
+            packed.seek(0)
+            with tarfile.open(fileobj=packed) as archive:
+                content = archive.extractfile(archive.getmembers()[0])
+                if content is None:
+                    msg = f"{source} in the container is not a file"
+                    raise EngineError(msg, code="image_build_failed")
+                with target.open("wb") as file:
+                    shutil.copyfileobj(content, file)
+
+
+def _archive(directory: Path, name: str) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.add(directory.resolve(), arcname=name)
+    return packed.getvalue()
+
+
+def _refuse_errors(said: Iterable[Mapping[str, Any]], reference: str, log: Callable[[str], None]) -> None:
+    """The engine answers 200 and then tells of a failure in the body."""
+    for message in said:
+        if "error" in message:
+            msg = f"the engine could not make {reference}: {message['error']}"
+            raise EngineError(msg, code="image_build_failed")
+        if line := str(message.get("stream", "")).strip():
+            log(line)
+
+
+def _ignore(_: str) -> None:
+    return None
+
+
+@contextlib.contextmanager
+def _naming(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (DockerException, requests.RequestException) as error:
+        msg = f"the engine could not {what}: {error}"
+        raise EngineError(msg) from error
