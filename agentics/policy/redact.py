@@ -22,7 +22,11 @@ _SHORTEST = 6
 """Shorter values are not looked for everywhere: removing every "root" would leave nothing to read."""
 
 # Every pattern begins where a word begins, so that a long hostile text costs no more than its length.
-_USERINFO = re.compile(r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^\s/?#'\"<>]*)@")
+_USERINFO = re.compile(
+    r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)"
+    # The second form is no legal URL: a password whose slash nobody encoded, which is how they come.
+    r"(?P<user>[^\s/?#'\"<>]*|[^\s/?#'\"<>:@]{0,256}:(?!\d+/)[^\s'\"<>]{0,256})@"
+)
 _BEARER = re.compile(r"\b(?P<kind>Bearer|Basic|Token|Digest)[ \t]+(?P<value>[A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE)
 _KNOWN = re.compile(
     r"(?<![\w-])(?:sk-[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
@@ -30,7 +34,8 @@ _KNOWN = re.compile(
 )
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _HEADER = re.compile(
-    r"^(?P<name>[ \t]*[a-z0-9-]{0,64}(?:authorization|cookie|api-key|token|secret)[a-z0-9-]{0,64}[ \t]*:[ \t]*)\S.*$",
+    r"^(?P<name>[<>* \t]{0,8}[a-z0-9-]{0,64}(?:authorization|cookie|api-key|token|secret)[a-z0-9-]{0,64}"
+    r"[ \t]*:[ \t]*)\S.*$",
     re.IGNORECASE | re.MULTILINE,
 )
 _FLAG = re.compile(
@@ -181,7 +186,7 @@ def _without_named_values(text: str) -> str:
         at = named.end()
         # What follows a harmless name is searched in its turn: a URL may hold a secret of its own.
         value = _VALUE.match(text, at) if is_secret(named["name"], "any text") else None
-        if value and is_secret(named["name"], value[0].strip("\\\"'")):
+        if value and is_secret(named["name"], value[0].strip("\\\"',;)}]")):
             quote_mark = value[0][-1] if value[0][-1] in "\"'" else ""
             kept.append(f"{quote_mark}{HIDDEN}{quote_mark}")
             at = value.end()
