@@ -58,8 +58,9 @@ def say(value):
 """
 
 
-def run(argv):
-    return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=120)
+def run(argv, stdin=b""):
+    done = subprocess.run(argv, check=False, capture_output=True, input=stdin, timeout=180)
+    return done.returncode, done.stdout.decode(), done.stderr.decode(errors="replace")
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,12 @@ class Ended:
 class Coexecuted:
     facts_dir: Path
 
-    def command(self, *, pids=128, memory="256m"):
+    def command(self, *, pids=128, memory="256m", volumes=()):
         limits = (f"--pids-limit={pids}", f"--memory={memory}", f"--memory-swap={memory}")
-        mounts = (f"--volume={GUEST}:/agentics:ro", f"--volume={self.facts_dir}:/facts")
+        places = (f"{GUEST}:/agentics:ro", f"{self.facts_dir}:/facts", *volumes)
+        mounts = [f"--volume={place}" for place in places]
         name = f"--name=agentics-test-{uuid.uuid4().hex}"
-        return ["docker", "run", "--rm", name, *HARDENED, *limits, *PLACES, *mounts, IMAGE]
+        return ["docker", "run", "--rm", "--interactive", name, *HARDENED, *limits, *PLACES, *mounts, IMAGE]
 
     def supervisor(self, *evaluator):
         uids = ("--evaluator-uid=10002", "--solution-uid=10001")
@@ -94,15 +96,14 @@ class Coexecuted:
         """Run an evaluator's source text under the supervisor, to the end."""
         return self.run_argv(self.supervisor("python3", "-c", PRELUDE + evaluator), **limits)
 
-    def run_argv(self, argv, **limits):
-        done = run([*self.command(**limits), *argv])
-        return Ended(done.returncode, done.stdout, done.stderr, self.read_facts())
+    def run_argv(self, argv, stdin=b"", **given):
+        return Ended(*run([*self.command(**given), *argv], stdin), self.read_facts())
 
     def read_facts(self):
         """The facts are root's alone, so root reads them: these tests may run as somebody else."""
         argv = ["docker", "run", "--rm", "--network=none", f"--volume={self.facts_dir}:/facts:ro", IMAGE]
-        done = run([*argv, "cat", "/facts/facts.json"])
-        return json.loads(done.stdout) if done.stdout else None
+        _, text, _ = run([*argv, "cat", "/facts/facts.json"])
+        return json.loads(text) if text else None
 
 
 @pytest.fixture
