@@ -67,6 +67,11 @@ def invalid(findings: Sequence[Finding]) -> InvalidDocument:
     return InvalidDocument(f"{where}: {first.message}{at}{more}", tuple(findings), hint=first.hint)
 
 
+def place(data: bytes, problems: Iterable[Problem], file: str) -> tuple[Finding, ...]:
+    """Findings for problems of a document that `load` could read, such as those that only files reveal."""
+    return _placed(scan(data), problems, file)
+
+
 def _shape(model: type[M], read: Scan) -> tuple[M | None, list[Problem]]:
     try:
         return model.model_validate(read.value), []

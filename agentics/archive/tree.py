@@ -1,0 +1,236 @@
+"""Walks and copies a directory that somebody else may be changing: by descriptor, never through a link.
+
+Links and special files are reported, never followed or opened.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NoReturn
+
+from agentics.model.document import invalid
+from agentics.model.finding import Finding
+
+MAX_BYTES = 1 << 30
+MAX_ENTRIES = 100_000
+MAX_DEPTH = 128
+CHUNK = 1 << 20
+
+Kind = Literal["file", "directory", "symlink", "special"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """`path` is relative to the walk's root, with '/'; `size` in bytes, 0 unless a file; `mode`: permissions."""
+
+    path: str
+    kind: Kind
+    size: int
+    mode: int
+
+
+@contextmanager
+def opened(root: Path) -> Iterator[int]:
+    """A descriptor of the directory. Raises OSError when there is none."""
+    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def below(fd: int, name: str) -> Iterator[int]:
+    """A descriptor of the directory `name` in the directory `fd`. Raises OSError when it is none, or a link."""
+    inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+    try:
+        yield inner
+    finally:
+        os.close(inner)
+
+
+@contextmanager
+def at(fd: int, path: str) -> Iterator[int]:
+    """A descriptor of the directory at `path` below `fd`, which "" is itself. Raises OSError when it is none."""
+    if not path:
+        yield fd
+        return
+    name, _, rest = path.partition("/")
+    with below(fd, name) as inner, at(inner, rest) as found:
+        yield found
+
+
+def open_regular(fd: int, name: str) -> int:
+    """A descriptor to read the regular file `name` in the directory `fd`. Raises OSError when it is anything else."""
+    inner = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
+    if not stat.S_ISREG(os.fstat(inner).st_mode):
+        os.close(inner)
+        msg = f"{name} is not a regular file"
+        raise OSError(msg)
+    return inner
+
+
+def read_below(fd: int, path: str, limit: int) -> bytes:
+    """At most `limit` bytes of the regular file at `path` below the directory `fd`. Raises OSError when it is none."""
+    folder, _, name = path.rpartition("/")
+    with at(fd, folder) as inner, open(open_regular(inner, name), "rb") as file:
+        return file.read(limit)
+
+
+def kind_at(fd: int, path: str) -> Kind | None:
+    """What is at `path` below the directory `fd`, going through no link; None where there is nothing."""
+    folder, _, name = path.rpartition("/")
+    try:
+        with at(fd, folder) as inner:
+            return _entry(path, os.stat(name, dir_fd=inner, follow_symlinks=False)).kind
+    except OSError:
+        return None
+
+
+def entries(fd: int, prefix: str = "") -> list[Entry]:
+    """What is in the directory, sorted by name as bytes."""
+    found = []
+    for name in sorted(os.listdir(fd), key=os.fsencode):
+        with suppress(FileNotFoundError):
+            info = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            found.append(_entry(f"{prefix}{name}", info))
+    return found
+
+
+def walk(root: Path, *, skip: Callable[[str], bool] = lambda _: False) -> Iterator[Entry]:
+    """Everything below `root`, directories before what is in them. What `skip` says of a path is left out.
+
+    Raises InvalidDocument beyond MAX_ENTRIES and MAX_DEPTH, OSError when something cannot be read.
+    """
+    count = 0
+    with opened(root) as fd:
+        for entry in _walk(fd, "", skip, 0):
+            count += 1
+            if count > MAX_ENTRIES:
+                refuse_tree(root, "tree_too_large", f"more than {MAX_ENTRIES} files and directories")
+            yield entry
+
+
+def _walk(fd: int, prefix: str, skip: Callable[[str], bool], depth: int) -> Iterator[Entry]:
+    for entry in entries(fd, prefix):
+        if skip(entry.path):
+            continue
+        yield entry
+        if entry.kind == "directory":
+            if depth + 1 >= MAX_DEPTH:
+                refuse_tree(Path(entry.path[:80]), "tree_too_deep", f"directories nested deeper than {MAX_DEPTH}")
+            with below(fd, name_of(entry)) as inner:
+                yield from _walk(inner, f"{entry.path}/", skip, depth + 1)
+
+
+def name_of(entry: Entry) -> str:
+    return entry.path.rpartition("/")[2]
+
+
+def refuse_tree(where: Path, code: str, message: str) -> NoReturn:
+    """Raises InvalidDocument."""
+    raise invalid([Finding(code=code, message=message, file=str(where))])
+
+
+def link_finding(entry: Entry, file: str) -> Finding:
+    """What is said of an entry that is neither file nor directory."""
+    if entry.kind == "symlink":
+        return Finding(
+            code="symlink", message="symbolic links are not allowed", file=file, hint="copy what it points to"
+        )
+    return Finding(code="special_file", message="neither a file nor a directory", file=file)
+
+
+@dataclass
+class Copy:
+    """A copy under way. `exclude` are paths relative to the source; what was wrong is in `findings`."""
+
+    exclude: frozenset[str] = frozenset()
+    findings: list[Finding] = field(default_factory=list)
+    count: int = 0
+    size: int = 0
+
+
+def copy(source: Path, dest: Path, job: Copy) -> None:
+    """Copy files and directories into the existing directory `dest`, each file exclusively.
+
+    Files become 0444, or 0555 if anybody may execute them; new directories 0755. Links, special files and files that
+    are there already become findings of `job`. Raises InvalidDocument beyond the caps, OSError when reading fails.
+    """
+    with opened(source) as here, opened(dest) as there:
+        _copy(here, there, "", job, 0)
+
+
+def _copy(here: int, there: int, prefix: str, job: Copy, depth: int) -> None:
+    for entry in entries(here, prefix):
+        if entry.path in job.exclude:
+            continue
+        job.count += 1
+        if job.count > MAX_ENTRIES:
+            refuse_tree(Path(entry.path), "tree_too_large", f"more than {MAX_ENTRIES} files and directories")
+        if entry.kind == "directory":
+            _copy_directory(here, there, entry, job, depth)
+        elif entry.kind == "file":
+            _copy_file(here, there, entry, job)
+        else:
+            job.findings.append(link_finding(entry, entry.path))
+
+
+def _copy_directory(here: int, there: int, entry: Entry, job: Copy, depth: int) -> None:
+    if depth + 1 >= MAX_DEPTH:
+        refuse_tree(Path(entry.path[:80]), "tree_too_deep", f"directories nested deeper than {MAX_DEPTH}")
+    name = name_of(entry)
+    with suppress(FileExistsError):
+        os.mkdir(name, 0o755, dir_fd=there)
+    try:
+        with below(here, name) as inner, below(there, name) as target:
+            os.fchmod(target, 0o755)
+            _copy(inner, target, f"{entry.path}/", job, depth + 1)
+    except NotADirectoryError:
+        job.findings.append(exists(entry.path))
+
+
+def exists(path: str) -> Finding:
+    return Finding(code="file_exists", message="already there, and nothing may be overwritten", file=path)
+
+
+def _copy_file(here: int, there: int, entry: Entry, job: Copy) -> None:
+    name = name_of(entry)
+    source = open_regular(here, name)
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        target = os.open(name, flags, 0o600, dir_fd=there)
+    except FileExistsError:
+        os.close(source)
+        job.findings.append(exists(entry.path))
+        return
+    with open(source, "rb") as reader, open(target, "wb") as writer:  # noqa: PTH123  descriptors, not paths
+        while chunk := reader.read(CHUNK):
+            job.size += len(chunk)
+            if job.size > MAX_BYTES:
+                refuse_tree(Path(entry.path), "tree_too_large", f"more than {MAX_BYTES} bytes")
+            writer.write(chunk)
+        os.fchmod(target, 0o555 if entry.mode & 0o111 else 0o444)
+
+
+def set_directory_modes(root: Path, mode: int) -> None:
+    """Give every directory of a tree of ours its final mode, the innermost first."""
+    for folder, _, _ in os.walk(root, topdown=False):
+        Path(folder).chmod(mode)
+
+
+def _entry(path: str, info: os.stat_result) -> Entry:
+    mode = info.st_mode
+    kind: Kind = "special"
+    if stat.S_ISREG(mode):
+        kind = "file"
+    elif stat.S_ISDIR(mode):
+        kind = "directory"
+    elif stat.S_ISLNK(mode):
+        kind = "symlink"
+    return Entry(path=path, kind=kind, size=info.st_size if kind == "file" else 0, mode=stat.S_IMODE(mode))
