@@ -75,7 +75,7 @@ def _behind(run: Run, view: RunView, variant: str) -> bool:
     """Whether the projections say less than the run holds: whoever had to write them last did not come to it."""
     if run.unfinished or run.recovered:
         return True
-    last = max(e.ended_at for e in view.entries if isinstance(e, InvocationEnded))
+    last = max((e.ended_at for e in view.entries if isinstance(e, InvocationEnded)), default="")
     try:
         outcome = read_document(run.layout.outcome(variant), RunOutcome)
     except StorageError:
