@@ -67,7 +67,7 @@ def little_memory():
 
 
 def hold_session(place, mode, participant, limit=60):
-    """Run both sides to their end; the participant is killed after `limit` seconds, or when the evaluator is through."""
+    """Run both sides to their end; the participant is killed after `limit` seconds or when the evaluator is through."""
     to_participant, from_evaluator = os.pipe()
     to_evaluator, from_participant = os.pipe()
     command = evaluator_command(place, mode)
