@@ -1,0 +1,39 @@
+# Everything that one does in this repository. Set-up is part of every target that needs it, and quick when nothing is new.
+
+PYTHON := .venv/bin/python
+
+.PHONY: help demo test check setup python lint format bench clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+demo: setup ## evaluate a shipped bundle in each topology, and leave run directories to look at
+	@scripts/demo
+
+test: setup ## the whole test suite, with a container engine
+	@.venv/bin/pytest
+
+check: lint ## what a change has to pass before anything else: under a minute, no container engine
+	@.venv/bin/pytest -q -m "not docker"
+
+setup: ## virtual environment, container engine, images
+	@scripts/setup
+
+python: ## the virtual environment only
+	@scripts/setup python
+
+lint: python ## ruff, mypy, import-linter
+	@.venv/bin/ruff check --quiet
+	@.venv/bin/ruff format --check --quiet
+	@.venv/bin/mypy --no-error-summary
+	@.venv/bin/lint-imports --no-logo
+
+format: python ## let ruff mend what it can
+	@.venv/bin/ruff check --fix --quiet
+	@.venv/bin/ruff format --quiet
+
+bench: setup ## what a case costs, beside a plain hardened `docker run`
+	@$(PYTHON) benchmarks/overhead.py
+
+clean: ## remove what the other targets make again
+	@rm -rf .venv .setup .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist agentics.egg-info

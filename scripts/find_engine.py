@@ -1,0 +1,20 @@
+"""Ends well if a container engine answers where agentics looks for one. Otherwise says what was tried, and its exit
+status tells why: 3, there is none; 4, what is there is silent; 5, what somebody named (DOCKER_HOST, a context) is silent.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from agentics.errors import EngineMissing
+from agentics.sandbox.docker.hosts import candidates
+from agentics.sandbox.docker_images import connect
+
+NONE, SILENT, CHOSEN_SILENT = 3, 4, 5
+
+try:
+    connect()
+except EngineMissing as error:
+    sys.stderr.write(f"{error.message}\n")
+    found = list(candidates(None, os.environ, Path.home()))
+    sys.exit(CHOSEN_SILENT if any(one.chosen for one in found) else SILENT if found else NONE)
