@@ -1,0 +1,189 @@
+"""The Engine API calls that we use, each with a deadline, each failing as EngineError and as nothing else."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPException
+from types import TracebackType
+from typing import Any, Self
+
+import docker
+import requests
+import urllib3
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.tls import TLSConfig
+
+from agentics.errors import EngineError
+
+_CONNECTIONS = 128
+_CONFLICT = 409
+_BAD_REQUEST = 400
+Json = dict[str, Any]
+
+
+class StartRefused(Exception):
+    """The engine could not run the program that was asked for: not found, or not executable."""
+
+
+class Api:
+    """Thread-safe. Ids and dictionaries in and out, as the API has them; nothing is decided here."""
+
+    def __init__(self, host: str, timeout_s: float, tls: TLSConfig | None = None) -> None:
+        self.host = host
+        self._timeout_s = timeout_s
+        with _asking(f"reach the container engine at {host}"):
+            self._client = docker.APIClient(
+                base_url=host, version="auto", timeout=round(timeout_s), tls=tls or False, max_pool_size=_CONNECTIONS
+            )
+        # docker-py's own wait() and attach() send and block in one step; these are the steps (absent from its stubs).
+        self._raw: Any = self._client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def client(self) -> docker.APIClient:
+        """For what concerns images only."""
+        return self._client
+
+    @property
+    def version(self) -> str:
+        return str(self._client.api_version)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def info(self) -> Json:
+        with _asking("ask the engine about itself"):
+            return dict(self._client.info())
+
+    def server_version(self) -> Json:
+        with _asking("ask the engine for its version"):
+            return dict(self._client.version())
+
+    def create(self, config: Json, platform: str | None) -> str:
+        """The id of a new container."""
+        with _asking("create a container"):
+            return str(self._client.create_container_from_config(config, platform=platform)["Id"])
+
+    def expect_exit(self, container: str) -> Callable[[], int]:
+        """Ask, before the start, to be told of the next exit. What comes back blocks until then: the exit code."""
+        # Sent and answered before the start: otherwise a fast program could end unseen.
+        url = self._raw._url("/containers/{0}/wait", container)  # noqa: SLF001
+        with _asking("watch a container"):
+            response = self._raw._post(  # noqa: SLF001
+                url, params={"condition": "next-exit"}, stream=True, timeout=(self._timeout_s, None)
+            )
+            self._raw._raise_for_status(response)  # noqa: SLF001
+
+        def block() -> int:
+            with _asking("wait for a container"), response:
+                return int(response.json()["StatusCode"])
+
+        return block
+
+    def start(self, container: str) -> None:
+        """Raises StartRefused where the program, not the engine, is at fault."""
+        with _asking("start a container"):
+            try:
+                self._client.start(container)
+            except APIError as error:
+                if error.status_code == _BAD_REQUEST and "mount" not in str(error.explanation):
+                    raise StartRefused(str(error.explanation)) from error
+                raise
+
+    def kill(self, container: str) -> None:
+        """It may just have ended by itself, or be gone."""
+        with _asking("kill a container"):
+            try:
+                self._client.kill(container)
+            except NotFound:
+                return
+            except APIError as error:
+                if error.status_code != _CONFLICT:
+                    raise
+
+    def state(self, container: str) -> Json:
+        with _asking("inspect a container"):
+            return dict(self._client.inspect_container(container)["State"])
+
+    def remove(self, container: str) -> None:
+        """Kill, and remove with its anonymous volumes; fine if somebody else does so already."""
+        with _asking("remove a container"):
+            try:
+                self._client.remove_container(container, v=True, force=True)
+            except NotFound:
+                return
+            except APIError as error:
+                if error.status_code != _CONFLICT:
+                    raise
+
+    def containers(self, labels: Mapping[str, str | None]) -> list[Json]:
+        """All with these labels, running or not; a value of None means any."""
+        wanted = [key if value is None else f"{key}={value}" for key, value in labels.items()]
+        with _asking("list containers"):
+            return list(self._client.containers(all=True, filters={"label": wanted}))
+
+    def processor_ns(self, container: str) -> int:
+        """Processor time so far, in nanoseconds."""
+        with _asking("measure a container"):
+            one = self._client.stats(container, stream=False, one_shot=True)
+            return int(one["cpu_stats"]["cpu_usage"]["total_usage"])
+
+    def image(self, reference: str) -> Json | None:
+        """None when it is not here."""
+        with _asking(f"inspect image {reference}"):
+            try:
+                return dict(self._client.inspect_image(reference))
+            except ImageNotFound:
+                return None
+
+    def pull(self, reference: str, platform: str | None) -> None:
+        with _asking(f"pull image {reference}"):
+            for _ in self._client.pull(reference, stream=True, platform=platform):
+                pass
+
+    def attach(self, container: str, *, stdin: bool) -> socket.socket:
+        """A raw two-way connection to the container's streams, in the API's frames."""
+        params = {"stdout": 1, "stderr": 1, "stream": 1, "stdin": int(stdin)}
+        url = self._raw._url("/containers/{0}/attach", container)  # noqa: SLF001
+        headers = {"Connection": "Upgrade", "Upgrade": "tcp"}
+        with _asking("attach to a container"):
+            response = self._raw._post(url, headers=headers, params=params, stream=True)  # noqa: SLF001
+            raw = self._raw._get_raw_response_socket(response)  # noqa: SLF001
+            # attach_socket() hands out a read-only file object; the socket is behind it, and closing that one ends it.
+            found = getattr(raw, "_sock", raw)
+            kept = socket.socket(fileno=socket.dup(found.fileno()))
+            response.close()
+            kept.settimeout(None)
+            return kept
+
+
+@contextmanager
+def _asking(what: str) -> Iterator[None]:
+    """Everything that can go wrong on the way to an engine, as EngineError."""
+    try:
+        yield
+    except NotFound as error:
+        raise _error(what, error, code="engine_not_found", retryable=True) from error
+    except APIError as error:
+        server_side = error.status_code is None or error.status_code >= 500  # noqa: PLR2004 HTTP's own classes
+        raise _error(what, error, code="engine_refused", retryable=server_side) from error
+    except requests.Timeout as error:
+        raise _error(what, error, code="engine_timeout", retryable=True) from error
+    except (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, HTTPException) as error:
+        raise _error(what, error, code="engine_lost", retryable=True) from error
+    except (OSError, ValueError, KeyError) as error:
+        raise _error(what, error, code="engine_lost", retryable=True) from error
+
+
+def _error(what: str, error: Exception, *, code: str, retryable: bool) -> EngineError:
+    said = getattr(error, "explanation", None) or str(error)
+    return EngineError(f"could not {what}: {said}", code=code, retryable=retryable)

@@ -1,0 +1,137 @@
+"""A container of ours in the API's words: one pure mapping, and the only place where hardening is spelled out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from agentics.sandbox.engine import Container, Mount
+from agentics.sandbox.pipes import TARGET
+from agentics.sandbox.settings import EngineSettings
+
+_MQUEUE_BYTES = 819_200
+_PAGE = 4096
+_SHM_INODES = 4096
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What the engine and the host add to what was asked. `volumes`: paths that the image declares as volumes.
+    `streams`: the host directory with the FIFOs. `attached`: the streams go through the engine instead."""
+
+    settings: EngineSettings
+    owner: dict[str, str]
+    seccomp: str | None
+    volumes: tuple[str, ...] = ()
+    cgroup_parent: str | None = None
+    streams: str | None = None
+    attached: bool = False
+
+
+def config(container: Container, argv: tuple[str, ...], around: Surroundings) -> Json:
+    """The body of the API's create call."""
+    stdin = around.attached and container.stdio == "pipe"
+    return {
+        "Image": container.image,
+        "Cmd": list(argv),
+        "Entrypoint": [],
+        "Env": [f"{name}={value}" for name, value in container.env.items()],
+        "WorkingDir": container.cwd,
+        "User": "0:0" if "root_user" in container.relaxed else container.user,
+        "Hostname": "sandbox",
+        "Labels": {**container.labels, **around.owner},
+        "NetworkDisabled": not _network(container),
+        "Healthcheck": {"Test": ["NONE"]},
+        "Tty": False,
+        # StdinOnce makes the engine pass our end of file on; without it the program never sees one.
+        "OpenStdin": stdin,
+        "StdinOnce": stdin,
+        "AttachStdin": stdin,
+        "AttachStdout": around.attached,
+        "AttachStderr": around.attached,
+        "HostConfig": _host(container, around),
+    }
+
+
+def _host(container: Container, around: Surroundings) -> Json:
+    limits = container.limits
+    root_is_writable = "writable_root" in container.relaxed
+    host: Json = {
+        "NetworkMode": "bridge" if _network(container) else "none",
+        "Init": True,
+        "LogConfig": {"Type": "none", "Config": {}},
+        "Memory": limits.memory_bytes,
+        "MemorySwap": limits.memory_bytes,
+        "NanoCpus": limits.cpu_millis * 1_000_000,
+        "PidsLimit": limits.pids,
+        "Ulimits": _ulimits(container),
+        "CapAdd": list(container.capabilities),
+        "CapDrop": [] if "capabilities" in container.relaxed else ["ALL"],
+        "SecurityOpt": _security(container, around),
+        "Privileged": False,
+        "ReadonlyRootfs": not root_is_writable,
+        "IpcMode": "private",
+        "Tmpfs": _tmpfs(container, around.settings),
+        "Mounts": [*map(_bind, container.mounts), *_streams(around), *_volumes(container, around.volumes)],
+    }
+    if around.cgroup_parent is not None:
+        host["CgroupParent"] = around.cgroup_parent
+    if container.gpus:
+        host["DeviceRequests"] = [{"Driver": "nvidia", "Count": container.gpus, "Capabilities": [["gpu"]]}]
+    return host
+
+
+def _network(container: Container) -> bool:
+    return container.network or "network" in container.relaxed
+
+
+def _ulimits(container: Container) -> list[Json]:
+    limits = container.limits
+    wanted = {"nofile": limits.open_files, "core": 0, "fsize": limits.disk_bytes, "msgqueue": _MQUEUE_BYTES}
+    return [{"Name": name, "Soft": value, "Hard": value} for name, value in wanted.items()]
+
+
+def _security(container: Container, around: Surroundings) -> list[str]:
+    options = ["no-new-privileges:true"]
+    if around.seccomp is not None and "default_seccomp" not in container.relaxed:
+        options.append(f"seccomp={around.seccomp}")
+    return options
+
+
+def _tmpfs(container: Container, settings: EngineSettings) -> dict[str, str]:
+    """The two writable places that every container has of its own. Their pages count against its memory."""
+    ours = {mount.target for mount in container.mounts}
+    limits = container.limits
+    shm = max(_PAGE, min(settings.shm_bytes, limits.memory_bytes // 2))
+    tmp = f"rw,exec,nosuid,nodev,size={max(_PAGE, limits.disk_bytes)},nr_inodes={settings.tmp_inodes},mode=1777"
+    wanted = {
+        "/tmp": tmp,  # noqa: S108 a path inside the container
+        "/dev/shm": f"rw,noexec,nosuid,nodev,size={shm},nr_inodes={_SHM_INODES},mode=1777",  # noqa: S108
+    }
+    return {target: options for target, options in wanted.items() if target not in ours}
+
+
+def _bind(mount: Mount) -> Json:
+    return {
+        "Type": "bind",
+        "Source": str(mount.source),
+        "Target": mount.target,
+        "ReadOnly": not mount.writable,
+        "BindOptions": {"Propagation": "rprivate"},
+    }
+
+
+def _streams(around: Surroundings) -> list[Json]:
+    if around.streams is None:
+        return []
+    return [{"Type": "bind", "Source": around.streams, "Target": TARGET, "ReadOnly": True}]
+
+
+def _volumes(container: Container, declared: tuple[str, ...]) -> list[Json]:
+    """An image's VOLUME would be a writable place without bounds: it keeps its content, and becomes read-only."""
+    taken = {mount.target for mount in container.mounts} | set(_tmpfs(container, EngineSettings())) | {TARGET}
+    free = [target for target in declared if target.rstrip("/") not in taken]
+    if "writable_root" in container.relaxed:
+        return []
+    return [{"Type": "volume", "Target": target, "ReadOnly": True} for target in free]

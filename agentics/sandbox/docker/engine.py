@@ -1,0 +1,215 @@
+"""The engine of `sandbox.engine`, over the Engine API of Docker or Podman."""
+
+from __future__ import annotations
+
+import os
+import platform as this_machine
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from docker.tls import TLSConfig
+
+from agentics.errors import EngineError, EngineMissing
+from agentics.sandbox import cgroup, labels, seccomp
+from agentics.sandbox.docker.api import Api
+from agentics.sandbox.docker.hosts import Address, candidates
+from agentics.sandbox.docker.linked import run_linked
+from agentics.sandbox.docker.live import Host, launch
+from agentics.sandbox.docker.running import DockerRunning
+from agentics.sandbox.engine import Container, EngineFacts, Image, Link, Linked, Running
+from agentics.sandbox.settings import EngineSettings
+
+_REMOVERS = 4
+_HINT = (
+    "install Docker Engine or Podman and start it (`systemctl start docker`, `systemctl --user start podman.socket`), "
+    "or say where it listens: DOCKER_HOST=unix:///path/to.sock"
+)
+
+
+def connect(host: str | None = None, *, scratch: Path, settings: EngineSettings | None = None) -> DockerEngine:
+    """An engine whose pipes live in `scratch`, a directory of ours. Raises EngineMissing when none answers."""
+    settings = settings or EngineSettings()
+    return DockerEngine(connect_api(host, settings), scratch=scratch, settings=settings)
+
+
+def connect_api(host: str | None = None, settings: EngineSettings | None = None) -> Api:
+    """The first engine that answers: `host`, DOCKER_HOST, the docker context, then the usual sockets.
+
+    Raises EngineMissing when none answers.
+    """
+    settings = settings or EngineSettings()
+    tried = []
+    for address in candidates(host, os.environ, Path.home()):
+        try:
+            return _reach(address, settings)
+        except EngineError as error:
+            tried.append(f"{address.url} ({address.found_by}): {error.message}")
+    why = "; ".join(tried) if tried else "no socket of Docker or Podman was found"
+    msg = f"no container engine answers: {why}"
+    raise EngineMissing(msg, hint=_HINT, retryable=False)
+
+
+def _reach(address: Address, settings: EngineSettings) -> Api:
+    tls = None
+    if address.tls is not None:
+        pair = (str(address.tls / "cert.pem"), str(address.tls / "key.pem"))
+        tls = TLSConfig(client_cert=pair, ca_cert=str(address.tls / "ca.pem"), verify=True)
+    return Api(address.url, settings.api_timeout_s, tls)
+
+
+class DockerEngine:
+    """Implements `engine.Engine`. Thread-safe. `close` when done: it leaves no container of this process behind."""
+
+    def __init__(self, api: Api, *, scratch: Path, settings: EngineSettings) -> None:
+        self._api = api
+        self._info = api.info()
+        self._version = api.server_version()
+        self._images: dict[str, Mapping[str, Any]] = {}
+        self._images_lock = threading.Lock()
+        self._host = self._make_host(scratch, settings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove what is still there, and wait until all that was removed is gone."""
+        with self._host.lock:
+            left = list(self._host.live)
+        for live in left:
+            live.dispose()
+        self._host.removers.shutdown(wait=True)
+        self._api.close()
+
+    def facts(self) -> EngineFacts:
+        info = self._info
+        security = [str(option) for option in info.get("SecurityOptions") or ()]
+        return EngineFacts(
+            name=_name(self._version),
+            version=str(self._version.get("Version", "")),
+            api_version=self._api.version,
+            host_platform=f"{info.get('OSType', 'linux')}/{_architecture(str(info.get('Architecture', '')))}",
+            cgroup_version=str(info.get("CgroupVersion") or "1"),
+            cgroup_driver=str(info.get("CgroupDriver", "")),
+            rootless=any("rootless" in option for option in security),
+            seccomp=any("seccomp" in option for option in security),
+            cpus=int(info.get("NCPU") or 1),
+            memory_bytes=int(info.get("MemTotal") or 0),
+            kernel=str(info.get("KernelVersion", "")),
+            shares_files=self._local(),
+            shares_pipes=self._host.shares_pipes,
+            measures_usage=self._host.groups is not None,
+        )
+
+    def image(self, reference: str, platform: str | None) -> Image:
+        found = self._api.image(reference)
+        if found is None:
+            self._pull(reference, platform)
+            found = self._api.image(reference)
+        if found is None:
+            msg = f"image {reference} is not here, and pulling it did not bring it"
+            raise EngineError(msg, code="image_missing", retryable=False)
+        return _image(reference, found)
+
+    def start(self, container: Container, *, gated: bool = False) -> Running:
+        live = launch(self._host, container, gated=gated)
+        late_start = gated and not self._host.shares_pipes
+        try:
+            if not late_start:
+                live.start()
+        except BaseException:
+            live.dispose()
+            raise
+        return DockerRunning(live, gated=gated, late_start=late_start)
+
+    def run_linked(self, solution: Container, evaluator: Container, link: Link) -> Linked:
+        return run_linked(self._host, solution, evaluator, link)
+
+    def remove(self, labels: Mapping[str, str]) -> int:
+        if not labels:
+            msg = "remove needs at least one label"
+            raise ValueError(msg)
+        return self._remove_all(self._api.containers(dict(labels)))
+
+    def reap(self) -> int:
+        here = labels.this_process()
+        found = self._api.containers({labels.OWNER: None})
+        owners = ((one, labels.parse(str(one["Labels"].get(labels.OWNER, "")))) for one in found)
+        count = self._remove_all([one for one, owner in owners if owner is not None and labels.is_dead(owner, here)])
+        if self._host.groups is not None:
+            self._host.groups.sweep()
+        return count
+
+    def _remove_all(self, found: list[dict[str, Any]]) -> int:
+        for one in found:
+            self._api.remove(str(one["Id"]))
+        return len(found)
+
+    def _pull(self, reference: str, platform: str | None) -> None:
+        try:
+            self._api.pull(reference, platform)
+        except EngineError as error:
+            msg = f"image {reference} is not here and cannot be pulled: {error.message}"
+            hint = "build it (`agentics images build`), or map it to a local image under [images] in agentics.toml"
+            raise EngineError(msg, code="image_missing", hint=hint, retryable=False) from error
+
+    def _volumes(self, reference: str) -> tuple[str, ...]:
+        """Asked once for each image: an id never changes its meaning, and a tag hardly does within one process."""
+        with self._images_lock:
+            known = self._images.get(reference)
+        if known is None:
+            known = self._api.image(reference)
+            if known is None:
+                msg = f"image {reference} is not here"
+                raise EngineError(msg, code="image_missing", retryable=False)
+            with self._images_lock:
+                self._images[reference] = known
+        return tuple(sorted((known.get("Config") or {}).get("Volumes") or {}))
+
+    def _local(self) -> bool:
+        """Whether the engine most likely shares our kernel and file system."""
+        return self._api.host.startswith("unix://") and self._info.get("KernelVersion") == this_machine.release()
+
+    def _make_host(self, scratch: Path, settings: EngineSettings) -> Host:
+        local = self._local()
+        driver = str(self._info.get("CgroupDriver", ""))
+        machine = str(self._info.get("Architecture", ""))
+        return Host(
+            api=self._api,
+            settings=settings,
+            scratch=scratch,
+            owner={labels.OWNER: labels.this_process().label()},
+            seccomp=seccomp.profile(machine, foreign_abis=settings.foreign_abis) if seccomp.known(machine) else None,
+            groups=cgroup.groups(str(self._info.get("CgroupVersion") or "1"), driver) if local else None,
+            shares_pipes=local if settings.streams == "auto" else settings.streams == "fifo",
+            volumes=self._volumes,
+            removers=ThreadPoolExecutor(max_workers=_REMOVERS, thread_name_prefix="container-remover"),
+        )
+
+
+def _image(reference: str, found: Mapping[str, Any]) -> Image:
+    digests = found.get("RepoDigests") or [None]
+    return Image(
+        reference=reference,
+        id=str(found["Id"]),
+        digest=digests[0],
+        platform=f"{found.get('Os', 'linux')}/{_architecture(str(found.get('Architecture', '')))}",
+        labels=dict((found.get("Config") or {}).get("Labels") or {}),
+    )
+
+
+def _architecture(machine: str) -> str:
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
+
+
+def _name(version: Mapping[str, Any]) -> str:
+    components = [str(one.get("Name", "")) for one in version.get("Components") or ()]
+    return "podman" if any("podman" in one.lower() for one in components) else "docker"

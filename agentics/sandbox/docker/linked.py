@@ -1,0 +1,264 @@
+"""Two containers that talk to each other: their clocks, who is killed when, and who ended badly first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+from agentics.errors import EngineError
+from agentics.sandbox.docker.live import DEATH_S, Host, Live, launch
+from agentics.sandbox.docker.running import Watchman
+from agentics.sandbox.engine import Container, Exit, Link, Linked
+from agentics.sandbox.relay import End, Relay, Speaker
+
+_IDLE_WINDOW_S = 0.25
+_IDLE_SHARE = 0.05
+_LOOK_S = 0.5
+_FOREVER = float("inf")
+
+
+@dataclass(kw_only=True, eq=False)
+class Side:
+    """One of the two, and its clock. `over` is when we saw it end, on the monotonic clock."""
+
+    speaker: Speaker
+    live: Live
+    watchman: Watchman
+    deadline: float = _FOREVER
+    over: float | None = None
+    killed_at: float | None = None
+
+
+@dataclass(kw_only=True)
+class Session:
+    """A linked pair while it runs."""
+
+    solution: Side
+    evaluator: Side
+    relay: Relay
+    link: Link
+    clock: Callable[[], float] = time.monotonic
+    window: tuple[float, float | None] | None = None
+    evaluator_waiting: bool = False
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        return (self.solution, self.evaluator)
+
+
+def run_linked(host: Host, solution: Container, evaluator: Container, link: Link) -> Linked:
+    """Raises EngineError. The solution's limit counts from the first byte that it is sent, the evaluator's from its
+    start; `wall_s` of each counts from there too."""
+    lives: list[Live] = []
+    try:
+        lives.extend(_started(host, (solution, evaluator)))
+        session = _session(lives[0], lives[1], link)
+        try:
+            _converse(session)
+            return _linked(session)
+        finally:
+            session.relay.close()
+    finally:
+        for live in lives:
+            live.dispose()
+
+
+def _started(host: Host, pair: tuple[Container, Container]) -> list[Live]:
+    """Both, created and started side by side. If one fails, none is left."""
+
+    def begin(container: Container) -> Live:
+        live = launch(host, container)
+        try:
+            live.start()
+        except BaseException:
+            live.dispose()
+            raise
+        return live
+
+    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="linked-start") as pool:
+        futures = [pool.submit(begin, container) for container in pair]
+    failed = next((future.exception() for future in futures if future.exception()), None)
+    if failed is not None:
+        for future in futures:
+            if future.exception() is None:
+                future.result().dispose()
+        raise failed
+    return [future.result() for future in futures]
+
+
+def _session(solution: Live, evaluator: Live, link: Link) -> Session:
+    sides = Side(speaker="solution", live=solution, watchman=Watchman.over(solution))
+    other = Side(speaker="evaluator", live=evaluator, watchman=Watchman.over(evaluator))
+    relay = Relay(_end(sides), _end(other), link)
+    session = Session(solution=sides, evaluator=other, relay=relay, link=link)
+    other.deadline = (evaluator.began or time.monotonic()) + evaluator.container.limits.timeout_s
+    for side in session.sides:
+        _watch(session, side)
+    return session
+
+
+def _end(side: Side) -> End:
+    streams = side.live.streams
+    if streams is None or streams.out is None:
+        msg = "a linked container needs stdio=pipe"
+        raise EngineError(msg, code="engine_no_streams", retryable=False)
+    return End(side.speaker, streams.out, streams.inp, streams.close_stdin)
+
+
+def _watch(session: Session, side: Side) -> None:
+    streams, watch = side.live.streams, side.live.watch
+    if watch is not None:
+        session.relay.watch(watch, ("ended", side))
+    if streams is not None and streams.err is not None:
+        session.relay.watch(streams.err, ("log", side))
+    if streams is not None and streams.ready is not None:
+        session.relay.watch(streams.ready, ("ready", side))
+
+
+def _converse(session: Session) -> None:
+    """Until both have ended and all that they said has been carried."""
+    while any(side.over is None for side in session.sides):
+        due = min(_due(session), session.clock() + _LOOK_S)
+        for name, side in session.relay.step(max(0.0, due - session.clock())):
+            _hear(session, name, side)
+        for side in session.sides:
+            if side.over is None and side.live.ended:
+                _ended(session, side)
+        _keep_limits(session)
+    for side in session.sides:
+        session.relay.drain(side.speaker)
+
+
+def _hear(session: Session, name: str, side: Side) -> None:
+    streams = side.live.streams
+    if streams is None:
+        return
+    if name == "log" and streams.err is not None:
+        if not side.live.log.read(streams.err):
+            session.relay.unwatch(streams.err)
+    elif name == "ready" and streams.ready is not None:
+        session.relay.unwatch(streams.ready)
+        if streams.inp is not None:
+            session.relay.replace_stdin(side.speaker, streams.let_go_of_stdin)
+
+
+def _ended(session: Session, side: Side) -> None:
+    side.over = session.clock()
+    relay, live = session.relay, side.live
+    if live.watch is not None:
+        relay.unwatch(live.watch)
+    live.check_engine()
+    if live.streams is not None:
+        live.streams.last_words()
+        if live.streams.err is not None:
+            relay.unwatch(live.streams.err)
+            live.log.drain(live.streams.err)
+    relay.hang_up(side.speaker)
+    relay.drain(side.speaker)
+
+
+def _due(session: Session) -> float:
+    """When something has to be looked at, even if nobody says a word."""
+    left = [side for side in session.sides if side.over is None]
+    times = [side.watchman.next_look() for side in left]
+    times += [side.deadline if side.killed_at is None else side.killed_at + DEATH_S for side in left]
+    if session.evaluator.over is None and session.window is None:
+        times.append(session.evaluator.deadline - _IDLE_WINDOW_S)
+    if session.evaluator.over is not None:
+        times.append(session.evaluator.over + session.link.grace_s)
+    return min(times)
+
+
+def _keep_limits(session: Session) -> None:
+    now, solution, evaluator = session.clock(), session.solution, session.evaluator
+    if solution.deadline == _FOREVER and session.relay.count("evaluator"):
+        solution.deadline = now + solution.live.container.limits.timeout_s
+        solution.live.opened = time.time()
+    for side in session.sides:
+        _keep_limits_of(session, side, now)
+    if evaluator.over is None and session.window is None and now >= evaluator.deadline - _IDLE_WINDOW_S:
+        session.window = (now, evaluator.live.cpu_s())
+    if evaluator.over is None and evaluator.killed_at is None and now >= evaluator.deadline:
+        session.evaluator_waiting = _is_waiting(session, now)
+        _kill(session, evaluator, "timed_out")
+    if evaluator.over is not None and now >= evaluator.over + session.link.grace_s:
+        _kill(session, solution, "killed")
+
+
+def _keep_limits_of(session: Session, side: Side, now: float) -> None:
+    if side.over is not None:
+        return
+    if side.killed_at is not None:
+        if now > side.killed_at + DEATH_S:
+            msg = f"a killed container was still there after {DEATH_S:g} s"
+            raise EngineError(msg, code="engine_stuck")
+        return
+    if session.relay.over_limit(side.speaker) or side.live.log.flooded:
+        _kill(session, side, "output_limit")
+    elif side is session.solution and now >= side.deadline:
+        _kill(session, side, "timed_out")
+    elif side.watchman.over_limit():
+        _kill(session, side, "disk_limit")
+
+
+def _kill(session: Session, side: Side, why: Literal["timed_out", "output_limit", "disk_limit", "killed"]) -> None:
+    if side.over is None and side.killed_at is None:
+        side.killed_at = session.clock()
+        side.live.kill(why)
+
+
+def _is_waiting(session: Session, now: float) -> bool:
+    """Whether the evaluator is at its end because of the other: it does not compute, it waits for a living solution."""
+    if session.solution.over is not None or session.window is None:
+        return False
+    began, before = session.window
+    after = session.evaluator.live.cpu_s()
+    if before is None or after is None or now <= began:
+        return False
+    idle = (after - before) / (now - began) < _IDLE_SHARE
+    return idle and session.relay.is_waiting("evaluator")
+
+
+def _linked(session: Session) -> Linked:
+    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="linked-finish") as pool:
+        solution, evaluator = pool.map(lambda side: side.live.finish(), session.sides)
+    first = _first_to_end(session, solution, evaluator)
+    relay = session.relay
+    return Linked(
+        solution=solution,
+        evaluator=evaluator,
+        first_to_end=first,
+        first_to_fail=_first_to_fail(solution, evaluator, first),
+        evaluator_waiting=session.evaluator_waiting,
+        solution_bytes=relay.count("solution"),
+        evaluator_bytes=relay.count("evaluator"),
+        transcript=relay.transcript.spoken(),
+        transcript_truncated=relay.transcript.truncated,
+    )
+
+
+def _first_to_end(session: Session, solution: Exit, evaluator: Exit) -> Speaker:
+    """By the engine's stamps, which have nanoseconds and one format; by what we saw where there are none."""
+    stamps = (solution.finished_at, evaluator.finished_at)
+    if stamps[0] == stamps[1]:
+        return "solution" if (session.solution.over or 0) <= (session.evaluator.over or 0) else "evaluator"
+    return "solution" if _sortable(stamps[0]) < _sortable(stamps[1]) else "evaluator"
+
+
+def _sortable(stamp: str) -> str:
+    """RFC 3339 drops trailing zeros of the fraction, which would spoil the order."""
+    seconds, _, fraction = stamp.removesuffix("Z").partition(".")
+    return f"{seconds}.{fraction:0<9}"
+
+
+def _first_to_fail(solution: Exit, evaluator: Exit, first: Speaker) -> Speaker | None:
+    if first == "solution" and _bad(solution):
+        return "solution"
+    return "evaluator" if _bad(evaluator) else None
+
+
+def _bad(ended: Exit) -> bool:
+    return ended.ended != "killed" and (ended.ended != "exited" or ended.exit_code != 0)

@@ -1,0 +1,241 @@
+"""One container from its creation to its removal: made, started, killed, read off, thrown away. No waiting here."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from agentics.errors import EngineError
+from agentics.sandbox import cgroup, pipes
+from agentics.sandbox.docker import create
+from agentics.sandbox.docker.api import Api, StartRefused
+from agentics.sandbox.docker.attach import Attached
+from agentics.sandbox.docker.watch import Watch
+from agentics.sandbox.engine import Container, Ended, Exit
+from agentics.sandbox.log import Log
+from agentics.sandbox.settings import EngineSettings
+
+_KILLED = 137
+_TIMED_OUT = 124
+_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
+_SIGNALS = range(129, 193)
+_NEVER = "0001-"
+DEATH_S = 60.0  # how long a killed container may take to be gone before we call the engine broken
+
+
+@dataclass(kw_only=True)
+class Host:
+    """What all containers of one engine share."""
+
+    api: Api
+    settings: EngineSettings
+    scratch: Path
+    owner: dict[str, str]
+    seccomp: str | None
+    groups: cgroup.Groups | None
+    shares_pipes: bool
+    volumes: Callable[[str], tuple[str, ...]]
+    removers: ThreadPoolExecutor
+    live: set[Live] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass(kw_only=True, eq=False)
+class Live:
+    """A container that exists. `began` and `ended_at` are monotonic, `opened` is wall-clock time of the gate."""
+
+    host: Host
+    container: Container
+    log: Log
+    argv: tuple[str, ...]
+    streams: pipes.Pipes | Attached | None = None
+    group: cgroup.Group | None = None
+    id: str = ""
+    watch: Watch | None = None
+    began: float | None = None
+    opened: float | None = None
+    killed: Ended | None = None
+    refused: str | None = None
+    _disposed: bool = False
+
+    @property
+    def ended(self) -> bool:
+        return self.refused is not None or (self.watch is not None and self.watch.ended)
+
+    def start(self) -> None:
+        """Raises EngineError. A program that cannot be run is a way of ending, told by `finish`."""
+        self.watch = Watch(self.host.api.expect_exit(self.id))
+        if isinstance(self.streams, Attached):
+            self.streams.connect(self.host.api, self.id)
+        try:
+            self.host.api.start(self.id)
+        except StartRefused as refused:
+            self.refused = str(refused)
+        self.began = time.monotonic()
+
+    def open_gate(self) -> None:
+        """The program's clock starts here."""
+        if isinstance(self.streams, pipes.Pipes):
+            self.streams.open_gate()
+        self.opened = time.time()
+        self.began = time.monotonic()
+
+    def kill(self, why: Ended) -> None:
+        """Idempotent; the first reason stays."""
+        if self.killed is None and not self.ended:
+            self.killed = why
+            if self.streams is not None:
+                self.streams.let_go()
+            self.host.api.kill(self.id)
+
+    def cpu_s(self) -> float | None:
+        """Processor time so far; None when it cannot be known."""
+        with suppress(EngineError):
+            if self.group is not None and self.host.groups is not None:
+                return self.host.groups.cpu_s(self.group)
+            return self.host.api.processor_ns(self.id) / 1e9
+        return None
+
+    def check_engine(self) -> None:
+        """Raises EngineError if the engine was lost while this container ran."""
+        if self.watch is not None and self.watch.ended:
+            _ = self.watch.exit_code
+
+    def finish(self) -> Exit:
+        """How it ended. Raises EngineError if the engine was lost on the way."""
+        if self.refused is not None:
+            return self._never_ran()
+        if self.watch is None:
+            msg = "the container was never started"
+            raise EngineError(msg, code="engine_not_ended")
+        code = self.watch.exit_code
+        state = self.host.api.state(self.id)
+        used = self.host.groups.read(self.group) if self.host.groups and self.group else cgroup.Usage()
+        oom = bool(state.get("OOMKilled")) or bool(used.oom_kills)
+        return _exit(self, code, state, used, oom_killed=oom)
+
+    def dispose(self) -> None:
+        """Kill, remove and forget, in the background. Idempotent."""
+        with self.host.lock:
+            if self._disposed:
+                return
+            self._disposed = True
+        self.host.removers.submit(self._remove)
+
+    def _remove(self) -> None:
+        if self.streams is not None:
+            self.streams.let_go()
+        # What cannot be removed now carries our label: the next start of a process here finds it.
+        with suppress(EngineError):
+            if self.id:
+                self.host.api.remove(self.id)
+        if self.watch is not None:
+            self.watch.close()
+        if self.streams is not None:
+            self.streams.close()
+        if self.group is not None and self.host.groups is not None:
+            self.host.groups.remove(self.group)
+        with self.host.lock:
+            self.host.live.discard(self)
+
+    def _never_ran(self) -> Exit:
+        missing = "permission denied" not in (self.refused or "") and "exec format" not in (self.refused or "")
+        said = f"{self.container.argv[0]}: {'not found' if missing else 'cannot be executed'}\n".encode()
+        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        return Exit(
+            ended="exited",
+            exit_code=_NOT_FOUND if missing else _NOT_EXECUTABLE,
+            started_at=now,
+            finished_at=now,
+            wall_s=0.0,
+            log=said,
+            log_bytes_seen=len(said),
+        )
+
+
+def launch(host: Host, container: Container, *, gated: bool = False) -> Live:
+    """A created container, not yet started; whatever fails on the way leaves nothing behind."""
+    log = Log(cap=container.limits.log_bytes, flood=host.settings.flood_bytes)
+    live = Live(host=host, container=container, log=log, argv=container.argv)
+    with host.lock:
+        host.live.add(live)
+    try:
+        _lay_streams(live, gated=gated)
+        live.group = host.groups.make(secrets.token_hex(8)) if host.groups else None
+        around = create.Surroundings(
+            settings=host.settings,
+            owner=host.owner,
+            seccomp=host.seccomp,
+            volumes=host.volumes(container.image),
+            cgroup_parent=live.group.parent if live.group else None,
+            streams=str(live.streams.directory) if isinstance(live.streams, pipes.Pipes) else None,
+            attached=isinstance(live.streams, Attached),
+        )
+        live.id = host.api.create(create.config(container, live.argv, around), container.platform)
+    except BaseException:
+        live.dispose()
+        raise
+    return live
+
+
+def _lay_streams(live: Live, *, gated: bool) -> None:
+    stdio, argv = live.container.stdio, live.container.argv
+    if not live.host.shares_pipes:
+        if stdio != "none":
+            live.streams = Attached(log=live.log, piped=stdio == "pipe")
+        return
+    gate = ("gate",) if gated else ()
+    if stdio == "pipe":
+        live.streams = pipes.make(live.host.scratch, streams=("out", "err", "in", "ready"))
+        live.argv = pipes.piped(argv)
+    elif stdio == "log":
+        live.streams = pipes.make(live.host.scratch, streams=("out", *gate))
+        live.argv = pipes.logged(argv, gated=gated)
+    elif gated:
+        live.streams = pipes.make(live.host.scratch, streams=gate)
+        live.argv = pipes.gated(argv)
+
+
+def _exit(live: Live, code: int, state: dict[str, Any], used: cgroup.Usage, *, oom_killed: bool) -> Exit:
+    ended = _ended(live, code, oom_killed=oom_killed)
+    started, finished = str(state["StartedAt"]), str(state["FinishedAt"])
+    return Exit(
+        ended=ended,
+        exit_code=_TIMED_OUT if ended == "timed_out" else code,
+        signal=code - 128 if code in _SIGNALS else None,
+        oom_killed=oom_killed,
+        started_at=started,
+        finished_at=finished,
+        wall_s=wall_s(started, finished, live.opened),
+        cpu_s=used.cpu_s,
+        memory_peak_bytes=used.memory_peak_bytes,
+        pids_peak=used.pids_peak,
+        log=live.log.kept,
+        log_bytes_seen=live.log.seen,
+        log_truncated=live.log.truncated,
+    )
+
+
+def _ended(live: Live, code: int, *, oom_killed: bool) -> Ended:
+    # A kill that came after the end changed nothing: only our signal's own exit code shows that it hit.
+    if live.killed is not None and code == _KILLED:
+        return live.killed
+    return "out_of_memory" if oom_killed and code != 0 else "exited"
+
+
+def wall_s(started: str, finished: str, opened: float | None) -> float:
+    """Seconds from the start, or from the opened gate (Unix time), to the end."""
+    if finished.startswith(_NEVER) or started.startswith(_NEVER):
+        return 0.0
+    begin = datetime.fromisoformat(started).timestamp()
+    if opened is not None:
+        begin = max(begin, opened)
+    return max(0.0, datetime.fromisoformat(finished).timestamp() - begin)

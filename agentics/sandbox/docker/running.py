@@ -1,0 +1,132 @@
+"""A container on its own, while it runs: its log read, its limits kept, its end told as an Exit."""
+
+from __future__ import annotations
+
+import selectors
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from agentics.errors import EngineError
+from agentics.sandbox.collect import usage
+from agentics.sandbox.docker.live import DEATH_S, Live
+from agentics.sandbox.engine import Ended, Exit, Mount
+
+_LOOK_S = 0.1
+
+
+@dataclass
+class DockerRunning:
+    """Implements `engine.Running`. `late_start`: the gate is the start itself, where no FIFO can be the gate."""
+
+    live: Live
+    gated: bool = False
+    late_start: bool = False
+
+    def open_gate(self) -> None:
+        if not self.gated:
+            return
+        self.gated = False
+        if self.late_start:
+            self.live.start()
+        else:
+            self.live.open_gate()
+
+    def wait(self) -> Exit:
+        live = self.live
+        try:
+            _until_the_end(live, Watchman.over(live), lambda: self.gated)
+            return live.finish()
+        finally:
+            live.dispose()
+
+    def discard(self) -> None:
+        # Whoever is waiting learns that it was killed; removing it does the rest.
+        with suppress(EngineError):
+            self.live.kill("killed")
+        self.live.dispose()
+
+
+@dataclass
+class Watchman:
+    """Looks after writable directories that nothing else bounds, at most a tenth of the time."""
+
+    mounts: tuple[Mount, ...]
+    clock: Callable[[], float] = time.monotonic
+    _next: float = field(default=0.0)
+
+    @classmethod
+    def over(cls, live: Live) -> Watchman:
+        watched = (m for m in live.container.mounts if m.watch_bytes is not None or m.watch_inodes is not None)
+        return cls(tuple(watched))
+
+    def next_look(self) -> float:
+        """When to look again, on the monotonic clock."""
+        return self._next if self.mounts else float("inf")
+
+    def over_limit(self) -> bool:
+        began = self.clock()
+        if began < self.next_look():
+            return False
+        over = any(_over(mount) for mount in self.mounts)
+        cost = self.clock() - began
+        self._next = self.clock() + max(_LOOK_S, 10 * cost)
+        return over
+
+
+def _over(mount: Mount) -> bool:
+    size, inodes = usage(mount.source)
+    too_big = mount.watch_bytes is not None and size > mount.watch_bytes
+    return too_big or (mount.watch_inodes is not None and inodes > mount.watch_inodes)
+
+
+def _until_the_end(live: Live, watchman: Watchman, still_gated: Callable[[], bool]) -> None:
+    """Returns when the container has ended and its log is read. Raises EngineError when it outlives its killing."""
+    with selectors.DefaultSelector() as selector:
+        out = live.streams.out if live.streams is not None else None
+        if out is not None:
+            selector.register(out, selectors.EVENT_READ)
+        if live.watch is not None:
+            selector.register(live.watch, selectors.EVENT_READ)
+        killed_at: float | None = None
+        while not live.ended:
+            due = killed_at + DEATH_S if killed_at is not None else _deadline(live, gated=still_gated())
+            _read_for(live, selector, out, min(due, watchman.next_look()) - time.monotonic())
+            if killed_at is not None:
+                _require_death(killed_at)
+            elif not still_gated() and (why := _limit_passed(live, watchman)):
+                live.kill(why)
+                killed_at = time.monotonic()
+        if live.streams is not None and out is not None:
+            live.streams.last_words()
+            live.log.drain(out)
+
+
+def _read_for(live: Live, selector: selectors.BaseSelector, out: int | None, seconds: float) -> None:
+    timeout = None if seconds == float("inf") else max(0.0, seconds)
+    for key, _ in selector.select(timeout):
+        if key.fd == out and not live.log.read(key.fd):
+            selector.unregister(key.fd)
+
+
+def _deadline(live: Live, *, gated: bool) -> float:
+    if gated or live.began is None:
+        return float("inf")
+    return live.began + live.container.limits.timeout_s
+
+
+def _limit_passed(live: Live, watchman: Watchman) -> Ended | None:
+    if live.ended:
+        return None
+    if live.log.flooded:
+        return "output_limit"
+    if time.monotonic() >= _deadline(live, gated=False):
+        return "timed_out"
+    return "disk_limit" if watchman.over_limit() else None
+
+
+def _require_death(killed_at: float) -> None:
+    if time.monotonic() > killed_at + DEATH_S:
+        msg = f"a killed container was still there after {DEATH_S:g} s"
+        raise EngineError(msg, code="engine_stuck")
