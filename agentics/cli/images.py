@@ -19,7 +19,7 @@ MIB = 1 << 20
 @app.command("build")
 def build(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Which ones, for example cpu; all if none is named.")
+        list[str] | None, typer.Argument(help="Which ones, for example cpu; all by default.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only say what was made.")] = False,
 ) -> None:

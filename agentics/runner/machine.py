@@ -14,6 +14,7 @@ from agentics.pipeline.bench import Users
 from agentics.sandbox.engine import Engine, EngineFacts
 from agentics.sandbox.images import ImageStore
 from agentics.sandbox.places import Scratch
+from agentics.sandbox.places import reap as reap_scratch
 from agentics.sandbox.settings import EngineSettings
 
 SOLUTION_UID = 10001
@@ -42,6 +43,7 @@ def open_scratch(config: Config) -> Iterator[Scratch]:
     except OSError as error:
         msg = f"{root}: {error.strerror}"
         raise ConfigError(msg, hint="set [sandbox] scratch in agentics.toml") from error
+    reap_scratch(root)
     with Scratch(root, config.sandbox.places) as scratch:
         yield scratch
 

@@ -1,0 +1,44 @@
+"""What every test may use. Docker tests fail, never skip, where no engine answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agentics import config as configuration
+from agentics.config import Config
+from agentics.runner.campaign import EvalRequest, compile_request
+from agentics.runner.evaluate import Ended, evaluate
+from agentics.runner.progress import silent
+
+BUNDLES = Path(__file__).parents[1] / "bundles"
+
+
+@pytest.fixture(autouse=True)
+def own_surroundings(monkeypatch, tmp_path_factory):
+    """No test reads the configuration of whoever runs it, and none leaves run directories where it was started."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "config"))
+    monkeypatch.delenv("AGENTICS_CONFIG", raising=False)
+
+
+@pytest.fixture
+def config() -> Config:
+    return configuration.load(BUNDLES)
+
+
+@pytest.fixture
+def evaluation(tmp_path, config):
+    """Evaluate as `agentics eval` does, in this process; the run directory is below tmp_path."""
+
+    def run(bundle: Path | str, solutions: dict[str, Path | str] | Path | str, **more) -> Ended:
+        named = solutions if isinstance(solutions, dict) else {"solution": solutions}
+        request = EvalRequest(
+            bundles=tuple(Path(one) for one in (bundle if isinstance(bundle, list | tuple) else [bundle])),
+            solutions=tuple((name, Path(path)) for name, path in named.items()),
+            output_path=tmp_path / "outputs",
+            **more,
+        )
+        return evaluate(compile_request(request, config), silent)
+
+    return run
