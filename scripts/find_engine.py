@@ -1,5 +1,5 @@
 """Ends well if a container engine answers where agentics looks for one. Otherwise says what was tried, and its exit
-status tells why: 3, there is none; 4, what is there is silent; 5, what somebody named (DOCKER_HOST, a context) is silent.
+status tells why: 3, there is none; 4, what is there is silent; 5, what somebody named (as DOCKER_HOST does) is silent.
 """
 
 import os
@@ -7,13 +7,15 @@ import sys
 from pathlib import Path
 
 from agentics.errors import EngineMissing
+from agentics.sandbox.docker.engine import connect_api
 from agentics.sandbox.docker.hosts import candidates
-from agentics.sandbox.docker_images import connect
+from agentics.sandbox.settings import EngineSettings
 
 NONE, SILENT, CHOSEN_SILENT = 3, 4, 5
+PATIENCE_S = 10
 
 try:
-    connect()
+    connect_api(settings=EngineSettings(api_timeout_s=PATIENCE_S)).close()
 except EngineMissing as error:
     sys.stderr.write(f"{error.message}\n")
     found = list(candidates(None, os.environ, Path.home()))

@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import shutil
 import tarfile
 import tempfile
@@ -18,42 +17,15 @@ from typing import Any
 import requests
 from docker import APIClient
 from docker.errors import APIError, DockerException, ImageNotFound
-from docker.tls import TLSConfig
 
-from agentics.errors import EngineError, EngineMissing
+from agentics.errors import EngineError
 from agentics.sandbox import labels
-from agentics.sandbox.docker.hosts import Address, candidates
 from agentics.sandbox.images import Stored
 from agentics.sandbox.rootfs import BuilderJob
 
 _TAIL_BYTES = 4000
 _CONFLICT = 409
 _BUILD_S = 3600
-
-
-def connect(host: str | None = None) -> DockerImages:
-    """The first engine that answers, looked for as for an evaluation. Raises EngineMissing; its code is
-    `engine_silent` when there is one that does not answer.
-    """
-    tried = []
-    for address in candidates(host, os.environ, Path.home()):
-        try:
-            return DockerImages(_open(address))
-        except (DockerException, requests.RequestException) as error:
-            tried.append(f"{address.url} ({address.found_by}): {error}")
-    if tried:
-        msg = f"no container engine answers: {'; '.join(tried)}"
-        raise EngineMissing(msg, code="engine_silent", retryable=False)
-    msg = "no container engine was found: no DOCKER_HOST, no docker context, no socket of Docker or Podman"
-    raise EngineMissing(msg, retryable=False)
-
-
-def _open(address: Address) -> APIClient:
-    tls = None
-    if address.tls is not None:
-        pair = (str(address.tls / "cert.pem"), str(address.tls / "key.pem"))
-        tls = TLSConfig(client_cert=pair, ca_cert=str(address.tls / "ca.pem"), verify=True)
-    return APIClient(base_url=address.url, version="auto", tls=tls or False)
 
 
 class DockerImages:
@@ -94,6 +66,8 @@ class DockerImages:
                 tag=reference,
                 buildargs=dict(buildargs),
                 labels=dict(labels),
+                # All that comes over a network is in the root directory that these images stand on.
+                network_mode="none",
                 rm=True,
                 forcerm=True,
                 decode=True,
