@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from agentics import __version__
-from agentics.cli import evaluate, machine, plan
 from agentics.cli.arguments import spread
 from agentics.cli.challenge import app as challenge
 from agentics.cli.console import err, print_json
+from agentics.cli.evaluate import register as register_eval
 from agentics.cli.failure import envelope, show_error
 from agentics.cli.images import app as images
+from agentics.cli.machine import register as register_machine
+from agentics.cli.plan import register as register_plan
 from agentics.cli.run import app as run
 from agentics.cli.schema import app as schema
 from agentics.errors import AgenticsError
@@ -52,9 +54,9 @@ def _root(
     _version(wanted=version)
 
 
-evaluate.register(app)
-plan.register(app)
-machine.register(app)
+register_eval(app)
+register_plan(app)
+register_machine(app)
 app.add_typer(challenge, name="challenge")
 app.add_typer(images, name="images")
 app.add_typer(run, name="run")

@@ -18,9 +18,7 @@ MIB = 1 << 20
 
 @app.command("build")
 def build(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Which ones, for example cpu; all by default.")
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Which ones, for example cpu; all by default.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only say what was made.")] = False,
 ) -> None:
     """Make the images that are missing or whose definition changed. Needs no image registry on Debian or Ubuntu."""

@@ -15,7 +15,7 @@ Trust = Literal["isolated", "shared_container"]
 class Record(BaseModel):
     """Frozen and closed: a key that the model does not know is a damaged file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Ids(Record):

@@ -79,3 +79,11 @@ def open_images(config: Config) -> Iterator[ImageStore]:
 
     with connect_api(config.sandbox.engine) as api:
         yield DockerImages(api.client)
+
+
+def clean(config: Config, *, everything: bool) -> tuple[int, int]:
+    """Remove what dead processes left: containers and scratch directories, how many of each. `everything`: containers
+    of living processes too. Raises EngineMissing."""
+    places = reap_scratch(scratch_root(config))
+    with open_scratch(config) as scratch, open_engine(config, scratch) as engine:
+        return engine.reap(everything=everything), places
