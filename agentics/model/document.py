@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError, create_model
@@ -43,7 +44,7 @@ def load(model: type[M], data: bytes, file: str, rules: Sequence[Rule[M]] = ()) 
     if not read.complete:
         return Loaded(value=None, findings=_placed(read, read.problems, file))
     value, shape = _shape(model, read)
-    found = [*read.problems, *_duplicates(model, read), *shape]
+    found = [*read.problems, *islice(_duplicates(model, read), MAX_PROBLEMS), *shape]
     found += _broken(model, read, found, rules) if value is None else _apply(value, rules)
     findings = _placed(read, found, file)
     return Loaded(value=None if any(f.severity == "error" for f in findings) else value, findings=findings)
@@ -104,7 +105,7 @@ def _too_many(count: int) -> Problem:
 
 
 def _duplicates(model: type[M], read: Scan) -> Iterator[Problem]:
-    for path, offset in read.duplicates[:MAX_PROBLEMS]:
+    for path, offset in read.duplicates:
         at = owner(model, read.value, path[:-1])
         if at is not None and (path[-1] in at.keys or at.closed):
             message = f"the key {path[-1]!r} is there more than once"

@@ -58,15 +58,17 @@ def _problem(model: type[BaseModel], value: Json, error: ErrorDetails) -> Proble
 
 
 def _bound(path: Path, kind: str, ctx: dict[str, Any], message: str) -> Problem:
+    if "text" in ctx:  # a refusal of our own
+        return Problem(code=kind, message=message, path=(*path, *_at(ctx)), hint=ctx.get("hint"))
     if kind == "too_short":
         return Problem(code="empty_list", message="the list must not be empty", path=path)
     if kind == "too_long":
-        return Problem(code="too_long", message=f"more than {ctx['max_length']} entries", path=path)
+        return Problem(code="too_many", message=f"more than {ctx['max_length']} entries", path=path)
     if kind in _RANGE:
         return Problem(code="out_of_range", message=f"must be {_RANGE[kind]} {next(iter(ctx.values()))}", path=path)
     if kind == "finite_number":
         return Problem(code="out_of_range", message="must be a finite number", path=path)
-    return Problem(code=kind, message=message, path=(*path, *_at(ctx)), hint=ctx.get("hint"))
+    return Problem(code=kind, message=message, path=path)
 
 
 def _at(ctx: dict[str, Any]) -> Iterable[str]:

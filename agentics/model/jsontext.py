@@ -79,6 +79,9 @@ class _Cursor:
 
     def skip(self) -> str:
         """Move to the next character that is not space; that character, or "" at the end."""
+        here = self.text[self.at : self.at + 1]
+        if here > " ":
+            return here
         found = _SPACE.match(self.text, self.at)
         assert found is not None
         self.at = found.end()
