@@ -10,16 +10,25 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 from urllib.parse import quote, unquote
 
 from pydantic import JsonValue
 
+from agentics.model.outcome import ExitPolicy
+from agentics.model.record import Fault, Mode, Status, Trust
+from agentics.model.rundir import ResultOutcome, RunStatus
 from agentics.policy.secrets import is_secret, is_secret_name
 
 HIDDEN = "***"
 
 _SHORTEST = 6
-"""Shorter values are not looked for everywhere: removing every "root" would leave nothing to read."""
+_ORDINARY = re.compile(r"[0-9a-f]{0,15}")
+_OUR_WORDS = " ".join(
+    word for words in (Status, Fault, Mode, Trust, ExitPolicy, RunStatus, ResultOutcome) for word in get_args(words)
+)
+"""A value that is short, a piece of a number, time or digest, or one of our own words is hidden by its place only:
+looked for everywhere, it would blot out what is no secret, and make a record unreadable."""
 
 # Every pattern begins where a word begins, so that a long hostile text costs no more than its length.
 _USERINFO = re.compile(
@@ -66,10 +75,22 @@ class Redactor:
         return _without_named_values(text)
 
     def known(self, text: str) -> str:
-        """Only the values, so that what is no secret stays as it is: for records of facts."""
+        """Only the values, so that what is no secret stays as it is."""
         for value in _spellings(self.values):
             text = text.replace(value, HIDDEN)
         return text
+
+    def known_json(self, value: JsonValue) -> JsonValue:
+        """As `known`, in every text of a record of facts; its keys and numbers are ours and stay."""
+        match value:
+            case str():
+                return self.known(value)
+            case list():
+                return [self.known_json(item) for item in value]
+            case dict():
+                return {key: self.known_json(item) for key, item in value.items()}
+            case _:
+                return value
 
     def json(self, value: JsonValue) -> JsonValue:
         """A JSON value: what a secret name holds is hidden whole; texts and keys are searched."""
@@ -119,7 +140,11 @@ def secrets_in(arguments: Sequence[str] = (), *mappings: Mapping[str, object]) -
         elif equals and is_secret(name, value):
             found.add(value)
         found.update(_userinfo_values(argument))
-    return frozenset(value for value in found if len(value) >= _SHORTEST)
+    return frozenset(value for value in found if _is_findable(value))
+
+
+def _is_findable(value: str) -> bool:
+    return len(value) >= _SHORTEST and value not in _OUR_WORDS and _ORDINARY.fullmatch(value) is None
 
 
 def _held_in(value: object, key: str = "") -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from agentics.errors import StorageError, UsageError
+from agentics.model.evidence import TrialEvidence
 from agentics.model.record import Ids
 from agentics.model.rundir import (
     InvocationEnded,
@@ -82,6 +83,12 @@ def read_run(root: Path) -> RunView:
         held=lock.is_held(layout.lock),
         damaged=tuple(damaged),
     )
+
+
+def read_evidence(trial: TrialView, attempt: int | None = None) -> TrialEvidence | None:
+    """What was observed of an attempt, of the newest by default; None where nothing was."""
+    number = trial.attempts if attempt is None else attempt
+    return read_document(trial.root / "attempts" / str(number) / "evidence.json", TrialEvidence)
 
 
 def _trials(layout: Layout, damaged: list[str]) -> tuple[TrialView, ...]:

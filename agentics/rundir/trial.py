@@ -104,7 +104,9 @@ def abandon(attempt: Attempt, reason: str) -> None:
 
 
 def _without_known_secrets(run: Run, document: BaseModel | Mapping[str, JsonValue]) -> bytes:
-    return run.redactor.known(document_bytes(document).decode()).encode()
+    value = document.model_dump(mode="json") if isinstance(document, BaseModel) else dict(document)
+    shown = run.redactor.known_json(value)
+    return document_bytes(shown if isinstance(shown, dict) else value)
 
 
 def _metadata(run: Run, slot: Slot) -> TrialMetadata | None:

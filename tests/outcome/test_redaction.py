@@ -141,6 +141,19 @@ def test_b9_values_are_found_in_every_mapping_and_in_every_spelling():
         assert "ecret" not in redactor.known(f"<{spelled}>").replace("s3cr3t", "secret")
 
 
+@pytest.mark.parametrize("value", ["123456", "deadbeef0123", "passed", "official", "complete", "root"])
+def test_an_ordinary_value_is_hidden_by_its_place_only(value):
+    redactor = Redactor(secrets_in(["--password", value], {"MY_TOKEN": value}))
+    assert redactor.text(f"run 1.{value} is {value}") == f"run 1.{value} is {value}"
+    assert redactor.text(f"MY_TOKEN={value}") == f"MY_TOKEN={HIDDEN}"
+
+
+def test_b9_a_record_of_facts_loses_the_values_and_keeps_its_keys_and_numbers():
+    redactor = Redactor(frozenset({"message-42", "message"}))
+    record = {"message": "the message-42 is", "n": [1.5, None, True, {"message": "message"}]}
+    assert redactor.known_json(record) == {"message": f"the {HIDDEN} is", "n": [1.5, None, True, {"message": HIDDEN}]}
+
+
 def test_b9_the_longer_of_two_secrets_leaves_no_rest():
     assert Redactor(frozenset({"abcdef", "abcdef-ghijkl"})).text("x abcdef-ghijkl y") == f"x {HIDDEN} y"
 

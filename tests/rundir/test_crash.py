@@ -6,12 +6,13 @@ import signal
 import pytest
 
 from agentics.errors import Refused, UsageError
-from agentics.model.rundir import RunControl, TrialState
+from agentics.model.rundir import RunControl, TrialInput, TrialState
 from agentics.rundir.atomic import read_document
 from agentics.rundir.lock import is_held
 from agentics.rundir.project import project, rebuild_outcome, tasks_to_run
 from agentics.rundir.reader import read_run
-from agentics.rundir.run import begin, open_run
+from agentics.rundir.run import begin, end, open_run
+from agentics.rundir.trial import abandon, begin_attempt, trial_for
 
 EVALUATE = """
 import importlib.util, sys
@@ -182,6 +183,19 @@ def test_b12_even_two_of_one_process_do_not_share_a_run(driver):
         pass
 
 
+def test_projections_that_were_not_written_any_more_do_not_count_as_the_truth(driver):
+    driver.evaluate({"a@t": "passed"})
+    with open_run(driver.base, "run") as run:
+        invocation = begin(run, driver.request("a@t"), {})
+        ids = trial_for(run, ("v", "a@t", 0), driver.scope("a@t"))
+        abandon(begin_attempt(run, ids, TrialInput(ids=ids, task={}), {}), "interrupted")
+        end(run, invocation, "interrupted", duration_s=0.1, fatal=143)
+    # And here it died, before it wrote that the task is pending.
+    assert (driver.variant / "a@t" / "task_status.json").exists()
+    driver.evaluate({"a@t": "passed"})
+    assert driver.ran == ["a@t", "a@t"]
+
+
 def test_a_half_made_run_is_made_and_no_run_is_seen_in_it_before(driver, evaluate):
     first = evaluate("opened")
     _until(first, "opened")
@@ -198,6 +212,8 @@ def test_a_torn_ledger_line_does_not_stop_the_next_invocation(driver):
     with (driver.root / "runtime/invocations.jsonl").open("ab") as f:
         f.write(b'{"kind":"sta')
     assert read_run(driver.root).entries
+    with open_run(driver.base, "run"):
+        assert (driver.root / "runtime/invocations.jsonl").read_bytes().endswith(b"}\n")
     assert driver.evaluate({"a@t": "passed"}).status == "passed"
 
 

@@ -79,6 +79,17 @@ def test_a_document_is_whole_when_its_writer_is_killed(tmp_path, script, rounds)
     assert read["n"] >= int(told[-1])
 
 
+def test_a_reader_never_sees_half_a_document(tmp_path, script):
+    path = tmp_path / "d.json"
+    process = script(REWRITE, path)
+    process.stdout.readline()
+    seen = {json.loads(path.read_bytes())["n"]}
+    while len(seen) < 30:
+        read = json.loads(path.read_bytes())
+        assert read["filler"] == [read["n"]] * 20000
+        seen.add(read["n"])
+
+
 @pytest.mark.parametrize("rounds", [1, 3, 7])
 def test_every_line_that_was_acknowledged_survives_a_kill(tmp_path, script, rounds):
     path = tmp_path / "l.jsonl"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -105,6 +106,38 @@ def test_attempts_go_on_counting_and_each_keeps_its_own_result(driver):
     assert [p.name for p in (driver.root / "trials").iterdir()] == ["trial_1"]
 
 
+def test_a_trial_with_an_attempt_under_way_has_no_result(driver):
+    driver.evaluate({"a@t": "failed"})
+    with open_run(driver.base, "run") as run:
+        begin(run, driver.request("a@t"), {})
+        ids = trial_for(run, ("v", "a@t", 0), driver.scope("a@t"))
+        begin_attempt(run, ids, TrialInput(ids=ids, task={}), {})
+        assert not (run.root / "trials/trial_1/result.json").exists()
+        assert (run.root / "trials/trial_1/attempts/1/result.json").exists()
+        assert read_run(run.root).trials[0].result is None
+
+
+def test_many_threads_evaluate_in_one_run_without_disturbing_each_other(driver):
+    refs = tuple(f"t{n}@x" for n in range(24))
+    with open_run(driver.base, "run") as run:
+        invocation = begin(run, driver.request(*refs), {})
+
+        def evaluate(ref: str) -> None:
+            run.artifacts.put(f"log of {ref}".encode())
+            driver.trial(run, ref, "passed")
+            project(run, "v")
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(evaluate, refs))
+        end(run, invocation, "completed", duration_s=0.1)
+        outcome = project(run, "v")
+        assert read_document(run.layout.control, RunControl).active_trials == {}
+    assert outcome.status == "passed"
+    assert len({task.trial_id for task in outcome.tasks.values()}) == len(refs)
+    assert len(list(driver.root.glob("artifacts/sha256/*/blob"))) == len(refs) + 1
+    assert read_run(driver.root).damaged == ()
+
+
 @pytest.mark.parametrize(("now", "to"), [(n, t) for n in state.TRIAL_TRANSITIONS for t in state.TRIAL_TRANSITIONS if t])
 def test_a_trial_changes_state_only_as_the_table_says(driver, now, to):
     with open_run(driver.base, "run") as run:
@@ -171,6 +204,15 @@ def test_b6_an_unreadable_or_missing_status_file_means_that_the_task_is_run(driv
     outcome = driver.evaluate({"a@t": "passed", "b@t": "passed"})
     assert driver.ran == ["a@t", "b@t", "a@t"]
     assert outcome.status == "passed"
+
+
+def test_b6_the_status_file_of_another_task_says_nothing(driver):
+    driver.evaluate({"a@t": "passed", "b@t": "failed"})
+    (driver.variant / "b@t" / "task_status.json").write_bytes(
+        (driver.variant / "a@t" / "task_status.json").read_bytes()
+    )
+    driver.evaluate({"a@t": "passed", "b@t": "passed"})
+    assert driver.ran == ["a@t", "b@t", "b@t"]
 
 
 def test_b6_tasks_are_told_apart_by_their_full_reference(driver):
@@ -291,3 +333,14 @@ def test_b9_no_file_of_a_run_holds_a_secret(driver):
     files = [p for p in driver.root.rglob("*") if p.is_file()]
     assert len(files) > 10
     assert [p for p in files if SECRET.encode() in p.read_bytes()] == []
+
+
+@pytest.mark.parametrize(
+    "secret", ["123456", "000000", "passed", "isolated", "schema_version", "message", "because_error"]
+)
+def test_b9_no_secret_makes_a_record_unreadable(driver, secret):
+    redactor = Redactor(secrets_in(["--password", secret]))
+    driver.evaluate({"a@t": "passed", "b@t": "error"}, redactor=redactor)
+    view = read_run(driver.root)
+    assert view.damaged == ()
+    assert [t.result.ext.status for t in view.trials] == ["passed", "error"]
