@@ -63,7 +63,8 @@ def run_trial(work: Workshop, trial: Trial, ids: Ids, images: Images | None) -> 
 
     attempts = tenacity.Retrying(
         stop=tenacity.stop_after_attempt(retry.attempts),
-        wait=tenacity.wait_exponential_jitter(initial=retry.wait_s, max=60),
+        wait=tenacity.wait_exponential(multiplier=retry.wait_s, max=60)
+        + tenacity.wait_random(0, min(1.0, retry.wait_s)),
         retry=tenacity.retry_if_result(lambda judgement: judgement.retryable and not work.stop.event.is_set()),
         sleep=tenacity.sleep_using_event(work.stop.event),
         before_sleep=told,
