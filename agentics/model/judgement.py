@@ -8,12 +8,11 @@ from agentics.model.record import Fault, Record, Status
 
 
 class Judgement(Record):
-    """`outcome` and `trial_status` are the words of the trial's own files; `status` that of the run's outcome."""
+    """`outcome` is the word of the trial's own result; `status` that of the run's outcome."""
 
     status: Status
     reason: str | None = None
     fault: Fault | None = None
     detail: str | None = None
     outcome: Literal["success", "failure", "missing", "error"]
-    trial_status: Literal["completed", "failed", "killed"]
     retryable: bool = False

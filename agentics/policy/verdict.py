@@ -50,9 +50,9 @@ def _stopped(trouble: Trouble) -> Judgement:
     if trouble.fault == "participant":
         return _participant(trouble.code, trouble.message)
     if trouble.code == "no_cases":
-        return Judgement(status="no_samples", reason="no_samples", outcome="missing", trial_status="completed")
+        return Judgement(status="no_samples", reason="no_samples", outcome="missing")
     if trouble.code == "interrupted":
-        return Judgement(status="pending", reason="interrupted", outcome="error", trial_status="killed")
+        return Judgement(status="pending", reason="interrupted", outcome="error")
     return _error(trouble.code, trouble.fault, trouble.message, retryable=trouble.retryable)
 
 
@@ -84,7 +84,7 @@ def _said(result: Result, evidence: TrialEvidence) -> Judgement:
     if result.status == "error":
         return _error("evaluator_error", "challenge", "the evaluator reports an error of its own")
     if summary is not None and summary.total == 0:
-        return Judgement(status="no_samples", reason="no_samples", outcome="missing", trial_status="completed")
+        return Judgement(status="no_samples", reason="no_samples", outcome="missing")
     if result.status == "failed":
         every = cases > 0 and bad == cases
         return Judgement(
@@ -92,16 +92,13 @@ def _said(result: Result, evidence: TrialEvidence) -> Judgement:
             reason="all_samples_failed" if every else "verdict_fail",
             fault="participant" if every else None,
             outcome="failure",
-            trial_status="completed",
         )
     partial: tuple[Status, str | None, Fault | None] = ("passed", None, None)
     if bad:
         partial = ("degraded", "partial_errors", "participant")
     elif summary is not None and summary.passed < summary.total:
         partial = ("degraded", "partial_pass", None)
-    return Judgement(
-        status=partial[0], reason=partial[1], fault=partial[2], outcome="success", trial_status="completed"
-    )
+    return Judgement(status=partial[0], reason=partial[1], fault=partial[2], outcome="success")
 
 
 def _session_unclean(session: SessionRecord) -> bool:
@@ -110,9 +107,7 @@ def _session_unclean(session: SessionRecord) -> bool:
 
 
 def _participant(reason: str, detail: str | None) -> Judgement:
-    return Judgement(
-        status="failed", reason=reason, fault="participant", detail=detail, outcome="error", trial_status="failed"
-    )
+    return Judgement(status="failed", reason=reason, fault="participant", detail=detail, outcome="error")
 
 
 def _error(reason: str, fault: Fault, detail: str | None, *, retryable: bool = False) -> Judgement:
@@ -122,7 +117,6 @@ def _error(reason: str, fault: Fault, detail: str | None, *, retryable: bool = F
         fault=fault,
         detail=detail,
         outcome="error",
-        trial_status="failed",
         retryable=retryable,
     )
 

@@ -48,12 +48,13 @@ class Book:
             git=git_facts(Path.cwd()),
             agentics_version=__version__,
             limit=request.limit,
+            redactor=self._hide,
         )
         self.invocation_id = begin(self.run, asked, resolved(self.campaign))
 
     def _called(self) -> Invocation:
         request, hide = self.campaign.request, self._hide
-        args = {key: hide.json(value) for key, value in request.cli_args.items()}
+        args = hide.mapping(dict(request.cli_args))
         return Invocation(argv=hide.argv(request.argv), cli_args=args, cwd=str(Path.cwd()))
 
     @property
