@@ -148,6 +148,7 @@ class EngineFacts:
     shares_files: bool
     shares_pipes: bool
     measures_usage: bool
+    gpus: bool = False
 
 
 class Running(Protocol):
@@ -180,5 +181,5 @@ class Engine(Protocol):
     def remove(self, labels: Mapping[str, str]) -> int:
         """Kill and remove every container with all of these labels; how many there were."""
 
-    def reap(self) -> int:
-        """Remove what a dead owner on this host left behind; how many there were."""
+    def reap(self, *, everything: bool = False) -> int:
+        """Remove what dead owners on this host left behind, or all that ever was ours; how many there were."""

@@ -11,8 +11,8 @@ import secrets
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -157,20 +157,41 @@ class Scratch:
 def reap(root: Path) -> int:
     """Clear what dead processes left below `root`; how many there were."""
     count = 0
-    for owner in root.glob(f"*/{_OWNER}"):
-        try:
-            held = os.open(owner, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _clear(owner.parent)
-            count += 1
-        except OSError:
-            continue  # alive
-        finally:
-            os.close(held)
+    for owner in dead(root):
+        # Held while we clear it, so that two reapers do not meet.
+        with _locked(owner) as ours:
+            if ours:
+                _clear(owner.parent)
+                count += 1
     return count
+
+
+def dead(root: Path) -> list[Path]:
+    """The owner files below `root` that no process holds."""
+    found = []
+    for owner in root.glob(f"*/{_OWNER}"):
+        with _locked(owner) as ours:
+            if ours:
+                found.append(owner)
+    return found
+
+
+@contextmanager
+def _locked(owner: Path) -> Iterator[bool]:
+    """Whether nobody else holds it; then we do, for as long as this lasts."""
+    try:
+        held = os.open(owner, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        yield False
+        return
+    ours = False
+    with suppress(BlockingIOError):
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        ours = True
+    try:
+        yield ours
+    finally:
+        os.close(held)
 
 
 def inodes_for(limit_bytes: int) -> int:

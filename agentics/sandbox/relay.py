@@ -78,8 +78,12 @@ class Direction:
     waiting: memoryview = field(default_factory=lambda: memoryview(b""))
     taking: bool = False
     giving: bool = False
-    ended: bool = False
+    ended_at: float | None = None
     deaf: bool = False
+
+    @property
+    def ended(self) -> bool:
+        return self.ended_at is not None
 
 
 class Relay:
@@ -128,9 +132,9 @@ class Relay:
     def over_limit(self, speaker: Speaker) -> bool:
         return self._ways[speaker].count > self._limit
 
-    def finished(self, speaker: Speaker) -> bool:
-        """Whether all that this side will ever say has been taken."""
-        return self._ways[speaker].ended
+    def silent_since(self, speaker: Speaker) -> float | None:
+        """When this side's end of file came, on the monotonic clock. The other side cannot have heard of it earlier."""
+        return self._ways[speaker].ended_at
 
     def is_waiting(self, speaker: Speaker) -> bool:
         """Whether this side has read all it was sent, or cannot go on because its peer does not read."""
@@ -176,7 +180,7 @@ class Relay:
         except BlockingIOError:
             return
         if not data:
-            way.ended = True
+            way.ended_at = self._clock()
             self._stop_taking(way)
             if not way.waiting:
                 self._end_of_file(way)

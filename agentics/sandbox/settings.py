@@ -10,8 +10,8 @@ from typing import Literal
 @dataclass(frozen=True, kw_only=True)
 class EngineSettings:
     """`streams`: FIFOs of our own, or the engine's attach; auto tries. `foreign_abis`: let 32-bit programs run too.
-    `flood_bytes`: a log that goes on this far beyond its cap gets its container killed. `cache`: where the outcome of
-    probing an engine is remembered (None: probe in every process)."""
+    `flood_bytes`: a log that goes on this far beyond its cap gets its container killed. `cache`: the directory
+    where the outcome of probing an engine is remembered (None: probe in every process)."""
 
     api_timeout_s: float = 120.0
     streams: Literal["auto", "fifo", "attach"] = "auto"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import platform as this_machine
 import threading
+import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +19,7 @@ from agentics.errors import EngineError, EngineMissing
 from agentics.sandbox import cgroup, labels, seccomp
 from agentics.sandbox.docker.api import Api
 from agentics.sandbox.docker.hosts import Address, candidates
+from agentics.sandbox.docker.isolation import Sharing, find_out
 from agentics.sandbox.docker.linked import run_linked
 from agentics.sandbox.docker.live import Host, launch
 from agentics.sandbox.docker.running import DockerRunning
@@ -70,6 +73,8 @@ class DockerEngine:
         self._version = api.server_version()
         self._images: dict[str, Mapping[str, Any]] = {}
         self._images_lock = threading.Lock()
+        self._probe_lock = threading.Lock()
+        self._sharing: Sharing | None = None
         self._host = self._make_host(scratch, settings)
 
     def __enter__(self) -> Self:
@@ -86,8 +91,31 @@ class DockerEngine:
             left = list(self._host.live)
         for live in left:
             live.dispose()
+        self.drain()
         self._host.removers.shutdown(wait=True)
         self._api.close()
+
+    def drain(self) -> None:
+        """Wait until everything that was being removed is gone."""
+        with self._host.lock:
+            removals = list(self._host.removals)
+        wait(removals)
+
+    def probe(self, image: str) -> Sharing:
+        """What this engine does, found out once, with that image. Raises EngineError where it does not isolate, or
+        where it does not see our scratch directory."""
+        with self._probe_lock:
+            if self._sharing is None:
+                identity = (str(self._info.get("ID", "")), str(self._version.get("Version")), *os.uname())
+                found = find_out(self._host, image, identity, same_kernel=self._local())
+                if not found.files:
+                    msg = "the engine does not see the scratch directory: what we put there is not in its containers"
+                    hint = "name a directory that the engine shares, under [sandbox] scratch in agentics.toml"
+                    raise EngineError(msg, code="files_not_shared", hint=hint, retryable=False)
+                self._host.shares_pipes = _use_pipes(self._host.settings, found)
+                self._host.groups = self._host.groups if found.usage else None
+                self._sharing = found
+            return self._sharing
 
     def facts(self) -> EngineFacts:
         info = self._info
@@ -104,9 +132,10 @@ class DockerEngine:
             cpus=int(info.get("NCPU") or 1),
             memory_bytes=int(info.get("MemTotal") or 0),
             kernel=str(info.get("KernelVersion", "")),
-            shares_files=self._local(),
+            shares_files=self._sharing.files if self._sharing else self._local(),
             shares_pipes=self._host.shares_pipes,
             measures_usage=self._host.groups is not None,
+            gpus="nvidia" in (info.get("Runtimes") or {}),
         )
 
     def image(self, reference: str, platform: str | None) -> Image:
@@ -120,6 +149,7 @@ class DockerEngine:
         return _image(reference, found)
 
     def start(self, container: Container, *, gated: bool = False) -> Running:
+        self.probe(container.image)
         live = launch(self._host, container, gated=gated)
         late_start = gated and not self._host.shares_pipes
         try:
@@ -131,6 +161,7 @@ class DockerEngine:
         return DockerRunning(live, gated=gated, late_start=late_start)
 
     def run_linked(self, solution: Container, evaluator: Container, link: Link) -> Linked:
+        self.probe(solution.image)
         return run_linked(self._host, solution, evaluator, link)
 
     def remove(self, labels: Mapping[str, str]) -> int:
@@ -139,14 +170,34 @@ class DockerEngine:
             raise ValueError(msg)
         return self._remove_all(self._api.containers(dict(labels)))
 
-    def reap(self) -> int:
-        here = labels.this_process()
-        found = self._api.containers({labels.OWNER: None})
-        owners = ((one, labels.parse(str(one["Labels"].get(labels.OWNER, "")))) for one in found)
-        count = self._remove_all([one for one, owner in owners if owner is not None and labels.is_dead(owner, here)])
+    def reap(self, *, everything: bool = False) -> int:
+        count = self._remove_all(self._api.containers({labels.OWNER: None}) if everything else self._dead())
         if self._host.groups is not None:
             self._host.groups.sweep()
         return count
+
+    def leftovers(self) -> int:
+        """Containers whose owner is dead."""
+        return len(self._dead())
+
+    def has_image(self, reference: str) -> bool:
+        return self._api.image(reference) is not None
+
+    def clock_skew_s(self) -> float:
+        """How far the engine's clock is ahead of ours."""
+        before = time.time()
+        theirs = datetime.fromisoformat(str(self._api.info()["SystemTime"])).timestamp()
+        return theirs - (before + time.time()) / 2
+
+    def data_root(self) -> Path | None:
+        """Where the engine keeps its images, if that is on this machine."""
+        return Path(str(self._info["DockerRootDir"])) if self._local() and "DockerRootDir" in self._info else None
+
+    def _dead(self) -> list[dict[str, Any]]:
+        here = labels.this_process()
+        found = self._api.containers({labels.OWNER: None})
+        owners = ((one, labels.parse(str(one["Labels"].get(labels.OWNER, "")))) for one in found)
+        return [one for one, owner in owners if owner is not None and labels.is_dead(owner, here)]
 
     def _remove_all(self, found: list[dict[str, Any]]) -> int:
         for one in found:
@@ -193,6 +244,13 @@ class DockerEngine:
             volumes=self._volumes,
             removers=ThreadPoolExecutor(max_workers=_REMOVERS, thread_name_prefix="container-remover"),
         )
+
+
+def _use_pipes(settings: EngineSettings, found: Sharing) -> bool:
+    if settings.streams == "fifo" and not found.pipes:
+        msg = "FIFOs of ours do not work in this engine's containers, and nothing else was allowed"
+        raise EngineError(msg, code="pipes_not_shared", retryable=False)
+    return found.pipes and settings.streams != "attach"
 
 
 def _image(reference: str, found: Mapping[str, Any]) -> Image:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from agentics.errors import EngineError
@@ -17,6 +18,7 @@ from agentics.sandbox.relay import End, Relay, Speaker
 _IDLE_WINDOW_S = 0.25
 _IDLE_SHARE = 0.05
 _LOOK_S = 0.5
+_TELLABLE_S = 0.25
 _FOREVER = float("inf")
 
 
@@ -241,17 +243,18 @@ def _linked(session: Session) -> Linked:
 
 
 def _first_to_end(session: Session, solution: Exit, evaluator: Exit) -> Speaker:
-    """By the engine's stamps, which have nanoseconds and one format; by what we saw where there are none."""
-    stamps = (solution.finished_at, evaluator.finished_at)
-    if stamps[0] == stamps[1]:
-        return "solution" if (session.solution.over or 0) <= (session.evaluator.over or 0) else "evaluator"
-    return "solution" if _sortable(stamps[0]) < _sortable(stamps[1]) else "evaluator"
+    """By the engine's stamps. They are taken a little after the end, so two ends close together are told apart by the
+    pipes: who dies of the other's end of file cannot have had its own before it."""
+    difference = _moment(solution) - _moment(evaluator)
+    if abs(difference) < _TELLABLE_S:
+        silent = [session.relay.silent_since(side.speaker) for side in session.sides]
+        if silent[0] is not None and silent[1] is not None:
+            difference = silent[0] - silent[1]
+    return "solution" if difference <= 0 else "evaluator"
 
 
-def _sortable(stamp: str) -> str:
-    """RFC 3339 drops trailing zeros of the fraction, which would spoil the order."""
-    seconds, _, fraction = stamp.removesuffix("Z").partition(".")
-    return f"{seconds}.{fraction:0<9}"
+def _moment(ended: Exit) -> float:
+    return datetime.fromisoformat(ended.finished_at).timestamp()
 
 
 def _first_to_fail(solution: Exit, evaluator: Exit, first: Speaker) -> Speaker | None:

@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -45,6 +45,7 @@ class Host:
     volumes: Callable[[str], tuple[str, ...]]
     removers: ThreadPoolExecutor
     live: set[Live] = field(default_factory=set)
+    removals: set[Future[None]] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -128,7 +129,9 @@ class Live:
             if self._disposed:
                 return
             self._disposed = True
-        self.host.removers.submit(self._remove)
+            removal = self.host.removers.submit(self._remove)
+            self.host.removals.add(removal)
+        removal.add_done_callback(self._removed)
 
     def _remove(self) -> None:
         if self.streams is not None:
@@ -143,8 +146,11 @@ class Live:
             self.streams.close()
         if self.group is not None and self.host.groups is not None:
             self.host.groups.remove(self.group)
+
+    def _removed(self, removal: Future[None]) -> None:
         with self.host.lock:
             self.host.live.discard(self)
+            self.host.removals.discard(removal)
 
     def _never_ran(self) -> Exit:
         missing = "permission denied" not in (self.refused or "") and "exec format" not in (self.refused or "")
