@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
-from agentics import schemas
 from agentics.cli.console import err, out
+from agentics.schemas import DOCUMENTS
+from agentics.schemas import export as write_schemas
+from agentics.schemas import stale as stale_schemas
 
 app = typer.Typer(help="JSON Schemas of every document.", no_args_is_help=True)
 
@@ -17,15 +19,14 @@ app = typer.Typer(help="JSON Schemas of every document.", no_args_is_help=True)
 @app.command("export")
 def export(folder: Annotated[Path, typer.Argument(help="Where the files go.")] = Path("schemas")) -> None:
     """Write a Draft 2020-12 schema for every document."""
-    folder.mkdir(parents=True, exist_ok=True)
-    schemas.export(folder)
-    out.print(f"{len(schemas.DOCUMENTS)} schemas in {folder}")
+    write_schemas(folder)
+    out.print(f"{len(DOCUMENTS)} schemas in {folder}")
 
 
 @app.command("check")
 def check(folder: Annotated[Path, typer.Argument(help="Where the files are.")] = Path("schemas")) -> None:
     """Exit 1 when a file differs from what the models say."""
-    stale = schemas.stale(folder)
+    stale = stale_schemas(folder)
     for name in stale:
         err.print(f"[red]stale[/] {name}; run `agentics schema export {folder}`")
     sys.exit(1 if stale else 0)

@@ -7,15 +7,19 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agentics.config import Config
 from agentics.errors import ConfigError
 from agentics.pipeline.bench import Users
-from agentics.sandbox.engine import Engine, EngineFacts
+from agentics.sandbox.engine import EngineFacts
 from agentics.sandbox.images import ImageStore
 from agentics.sandbox.places import Scratch
 from agentics.sandbox.places import reap as reap_scratch
 from agentics.sandbox.settings import EngineSettings
+
+if TYPE_CHECKING:
+    from agentics.sandbox.docker.engine import DockerEngine
 
 SOLUTION_UID = 10001
 EVALUATOR_UID = 10002
@@ -49,7 +53,7 @@ def open_scratch(config: Config) -> Iterator[Scratch]:
 
 
 @contextmanager
-def open_engine(config: Config, scratch: Scratch) -> Iterator[Engine]:
+def open_engine(config: Config, scratch: Scratch) -> Iterator[DockerEngine]:
     """Raises EngineMissing. Waits, when closing, until everything that was being removed is gone."""
     from agentics.sandbox.docker.engine import connect  # noqa: PLC0415 - requests and docker-py cost 0.2 s to import
 
