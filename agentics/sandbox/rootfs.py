@@ -131,8 +131,9 @@ def _install_mmdebstrap(log: Callable[[str], None]) -> None:
     if shutil.which("mmdebstrap"):
         return
     log("installing mmdebstrap with apt-get: it makes the base image")
-    _run(("apt-get", "update", "-q"), log)
-    _run(("apt-get", "install", "-yq", "--no-install-recommends", "mmdebstrap", "debian-archive-keyring"), log)
+    _run(("apt-get", "update", "-qq"), log)
+    quiet = ("-y", "-qq", "-o", "Dpkg::Use-Pty=0", "--no-install-recommends")
+    _run(("apt-get", "install", *quiet, "mmdebstrap", "debian-archive-keyring"), log)
 
 
 def _run(argv: Sequence[str], log: Callable[[str], None]) -> None:
