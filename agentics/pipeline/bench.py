@@ -144,9 +144,15 @@ class Bench:
         )
 
     def record(self, stage: str, plan: ContainerPlan, ended: Exit) -> ContainerRecord:
-        """What is kept of how a container ended: its log by content, its figures in the attempt's ledger."""
+        """What is kept of how a container ended, also in the attempt's ledger, where it is durable when this returns."""
+        record = self.describe(stage, plan, ended)
+        self.keep.append("containers", record)
+        return record
+
+    def describe(self, stage: str, plan: ContainerPlan, ended: Exit) -> ContainerRecord:
+        """How a container ended, its log kept by content."""
         image = self.images[plan.image]
-        record = ContainerRecord(
+        return ContainerRecord(
             stage=stage,
             role=plan.role,
             image_id=image.use.id,
@@ -167,8 +173,6 @@ class Bench:
             log_truncated=ended.log_truncated,
             relaxed=tuple(sorted(image.relaxed)),
         )
-        self.keep.append("containers", record)
-        return record
 
     def close(self) -> None:
         """Give back whatever this attempt still holds."""

@@ -97,6 +97,9 @@ def _all(shop: Workshop, campaign: Campaign, book: Book) -> None:
     open_slots = _open_slots(shop.run, campaign)
     works = [_work(shop, campaign, trial, open_slots) for trial in campaign.trials]
     check_scopes(shop.run, {work.slot: work.scope for work in works if work.complete})
+    for work in works:
+        if not work.complete and work.skipped is None:
+            shop.staged(work.trial.task)  # an overlay that does not fit is found before anything is started
     book.begin()
 
     def remove() -> None:

@@ -12,7 +12,7 @@ from agentics.model.manifest import Run
 from agentics.model.plan import Cases
 from agentics.pipeline.bench import MIB, Bench
 from agentics.policy.topologies.separated import alias, case_env
-from agentics.sandbox.collect import Caps, Collected, collect, make_writable
+from agentics.sandbox.collect import Caps, Collected, collect, make_readable, make_writable
 from agentics.sandbox.places import Place
 from agentics.stages.manifest import lay_out
 
@@ -38,7 +38,7 @@ def _in_place(bench: Bench, wanted: Cases, index: int, run: Run, place: Place) -
     container = bench.container(wanted.container, own=own, env=case_env(index, run.interface))
     ended = bench.engine.start(container).wait()
     bench.check_interrupted()
-    record = bench.record("cases", wanted.container, ended)
+    record = bench.describe("cases", wanted.container, ended)
     seen = bench.paths["solution_runs"] / run.run_name
     limit = wanted.container.limits.disk_limit_mb * MIB
     collected = collect(place.path, seen, Caps(bytes=limit), reserved=RESERVED)
@@ -118,6 +118,7 @@ def _show_platform_side(seen: Path, inputs: Path, run: Run, facts: dict[str, obj
         (seen / stream).touch()
     shutil.copytree(inputs, seen / "input", dirs_exist_ok=True)
     (seen / "agentics-run.json").write_text(json.dumps(facts, indent=2), encoding="utf-8")
+    make_readable(seen)  # whatever our own umask is
 
 
 def _keep(bench: Bench, seen: Path, collected: Collected) -> tuple[OutputFile, ...]:

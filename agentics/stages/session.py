@@ -13,7 +13,7 @@ from agentics.model.manifest import SessionManifest
 from agentics.model.plan import Session
 from agentics.pipeline.bench import MIB, Bench
 from agentics.pipeline.stage import Context, StageFailure
-from agentics.sandbox.collect import make_writable, usage
+from agentics.sandbox.collect import make_readable, make_writable, usage
 from agentics.sandbox.engine import Link, Linked
 from agentics.stages.evaluate import lay_out_output, within_disk
 from agentics.stages.manifest import invalid, lay_out, session_manifest
@@ -51,8 +51,7 @@ def _lay_out(bench: Bench, wanted: Session, manifest: SessionManifest) -> None:
     lay_out(manifest.input_files, bench.paths[wanted.manifest.place], inputs)
     document = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False)
     (folder / "session.json").write_text(document, encoding="utf-8")
-    (folder / "session.json").chmod(0o444)
-    folder.chmod(0o755)
+    make_readable(folder)  # whatever our own umask is
     io = bench.bounded("io", wanted.solution.limits.disk_limit_mb, bench.users.solution)
     for each in ("output", "tmp"):
         (io.path / each).mkdir()
