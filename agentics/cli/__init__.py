@@ -23,7 +23,7 @@ from agentics.errors import AgenticsError
 EPILOG = """
 Examples:
 
-  agentics eval bundles/range-sums --solution bundles/range-sums/solutions/accepted
+  agentics eval bundles/range-sums --solution bundles/range-sums/solutions/accepted-cpp
 
   agentics challenge check bundles
 

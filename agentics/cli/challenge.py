@@ -22,9 +22,15 @@ Exit codes: 0 everything passed · 1 something failed.
 
 Examples:
 
-  agentics challenge check challenges/range-sums
+  agentics challenge check bundles/range-sums
 
-  agentics challenge check challenges --json
+  agentics challenge check bundles --json
+"""
+
+SHOW_EPILOG = """
+Example:
+
+  agentics challenge show bundles/range-sums
 """
 
 
@@ -51,7 +57,7 @@ def check(
     sys.exit(1 if report.failed_count else 0)
 
 
-@app.command("show")
+@app.command("show", epilog=SHOW_EPILOG)
 def show(path: Annotated[Path, typer.Argument(help="A bundle or proposal directory.")]) -> None:
     """Print the public view of a challenge as JSON. It never holds an official locator."""
     print_json(public_challenge(load_challenge(path).challenge).model_dump(mode="json", exclude_none=False))

@@ -43,11 +43,11 @@ Exit codes: 0 accepted by the policy · 1 policy not met · 2 usage or configura
 
 Examples:
 
-  agentics eval bundles/range-sums --solution bundles/range-sums/solutions/accepted
+  agentics eval bundles/range-sums --solution bundles/range-sums/solutions/accepted-cpp
 
-  agentics eval A B --solution mine=./my-solution --run-id nightly --exit-policy strict --json
+  agentics eval bundles/range-sums --solution mine=./my-solution --run-id nightly --exit-policy strict --json
 
-  agentics eval A --solution s.zip --mode official --overlay private.zip
+  agentics eval bundles/grid-escape --solution s.zip --mode official --overlay bundles/overlays/grid-escape/seed
 """
 
 

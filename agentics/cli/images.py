@@ -15,8 +15,20 @@ from agentics.sandbox.images import build_missing, list_images
 app = typer.Typer(help="The images that evaluations run in.", no_args_is_help=True)
 MIB = 1 << 20
 
+BUILD_EPILOG = """
+Example:
 
-@app.command("build")
+  agentics images build
+"""
+
+LIST_EPILOG = """
+Example:
+
+  agentics images list
+"""
+
+
+@app.command("build", epilog=BUILD_EPILOG)
 def build(
     names: Annotated[list[str] | None, typer.Argument(help="Which ones, for example cpu; all by default.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only say what was made.")] = False,
@@ -35,7 +47,7 @@ def build(
         out.print("every image is here already")
 
 
-@app.command("list")
+@app.command("list", epilog=LIST_EPILOG)
 def show(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False) -> None:
     """List the images that are defined, and whether the engine has them."""
     with open_images(configuration.load()) as store:

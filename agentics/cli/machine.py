@@ -24,10 +24,16 @@ Examples:
   agentics doctor --json
 """
 
+CLEAN_EPILOG = """
+Example:
+
+  agentics clean
+"""
+
 
 def register(app: typer.Typer) -> None:
     app.command("doctor", epilog=DOCTOR_EPILOG)(doctor)
-    app.command("clean")(clean)
+    app.command("clean", epilog=CLEAN_EPILOG)(clean)
 
 
 def doctor(json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False) -> None:

@@ -16,7 +16,7 @@ from agentics.runner.campaign import EvalRequest, compile_request
 EPILOG = """
 Example:
 
-  agentics plan bundles/range-sums --solution bundles/range-sums/solutions/accepted
+  agentics plan bundles/range-sums --solution bundles/range-sums/solutions/accepted-cpp
 """
 
 

@@ -21,8 +21,22 @@ from agentics.rundir.reader import read_run
 
 app = typer.Typer(help="Look at a run directory, and let it decide.", no_args_is_help=True)
 
+SHOW_EPILOG = """
+Example:
 
-@app.command("show")
+  agentics run show outputs/nightly --public
+"""
+
+GATE_EPILOG = """
+Exit codes: 0 open · 1 closed.
+
+Example:
+
+  agentics run gate outputs/nightly
+"""
+
+
+@app.command("show", epilog=SHOW_EPILOG)
 def show(
     run: Annotated[Path, typer.Argument(help="A run directory.")],
     public: Annotated[bool, typer.Option("--public", help="Only what everybody may see.")] = False,
@@ -43,7 +57,7 @@ def show(
     out.print(f"run {view.manifest.run_id}: {state}{', being worked on now' if view.held else ''}", style="dim")
 
 
-@app.command("gate")
+@app.command("gate", epilog=GATE_EPILOG)
 def gate(
     outcome: Annotated[Path, typer.Argument(help="A run directory, or one run_outcome.json.")],
     exit_code: Annotated[int | None, typer.Option(help="The exit code of the process, if you have it.")] = None,

@@ -15,15 +15,29 @@ from agentics.schemas import stale as stale_schemas
 
 app = typer.Typer(help="JSON Schemas of every document.", no_args_is_help=True)
 
+EXPORT_EPILOG = """
+Example:
 
-@app.command("export")
+  agentics schema export schemas
+"""
+
+CHECK_EPILOG = """
+Exit codes: 0 all are current · 1 some are not.
+
+Example:
+
+  agentics schema check schemas
+"""
+
+
+@app.command("export", epilog=EXPORT_EPILOG)
 def export(folder: Annotated[Path, typer.Argument(help="Where the files go.")] = Path("schemas")) -> None:
     """Write a Draft 2020-12 schema for every document."""
     write_schemas(folder)
     out.print(f"{len(DOCUMENTS)} schemas in {folder}")
 
 
-@app.command("check")
+@app.command("check", epilog=CHECK_EPILOG)
 def check(folder: Annotated[Path, typer.Argument(help="Where the files are.")] = Path("schemas")) -> None:
     """Exit 1 when a file differs from what the models say."""
     stale = stale_schemas(folder)
