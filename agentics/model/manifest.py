@@ -7,17 +7,25 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, JsonValue, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, WithJsonSchema, model_validator
 
 from agentics.model.base import Document, NonEmpty, RelPath, RunName, refuse
 
 MAX_RUNS = 100
 RESERVED_RUN_NAME = "agentics-runs.json"
+SOURCES = ("source_path", "content", "content_json")
 RUN_KEYS = frozenset({"run_name", "interface", "stdin_json", "stdin_text", "input_files", "output_files", "metadata"})
+
+
+def _given(*keys: str) -> dict[str, JsonValue]:
+    """The part of a schema that says: these keys are there and not null."""
+    return {"required": [*keys], "properties": {key: {"not": {"type": "null"}} for key in keys}}
 
 
 class InputFile(Document):
     """A file that is laid out before the run, from exactly one source."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_given(key) for key in SOURCES]})
 
     path: RelPath
     source_path: RelPath | None = None
@@ -26,7 +34,7 @@ class InputFile(Document):
 
     @model_validator(mode="after")
     def _exactly_one_source(self) -> Self:
-        given = [name for name in ("source_path", "content", "content_json") if getattr(self, name) is not None]
+        given = [name for name in SOURCES if getattr(self, name) is not None]
         if not given:
             refuse("no_source", "one of source_path, content and content_json must not be null", key="path")
         if len(given) > 1:
@@ -42,11 +50,18 @@ def _no_run_keys(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return metadata
 
 
+RunMetadata = Annotated[
+    dict[str, JsonValue],
+    AfterValidator(_no_run_keys),
+    WithJsonSchema({"type": "object", "propertyNames": {"not": {"enum": sorted(RUN_KEYS)}}}),
+]
 InputFiles = NonEmpty[InputFile]
 
 
 class Run(Document):
     """One case. JSON null is "absent" everywhere, so a literal null as stdin cannot be said."""
+
+    model_config = ConfigDict(json_schema_extra={"not": _given("stdin_json", "stdin_text")})
 
     run_name: RunName
     interface: Literal["stdio", "file_system"]
@@ -54,7 +69,7 @@ class Run(Document):
     stdin_text: str | None
     input_files: InputFiles | None
     output_files: NonEmpty[RelPath] | None
-    metadata: Annotated[dict[str, JsonValue], AfterValidator(_no_run_keys)] | None
+    metadata: RunMetadata | None
 
     @model_validator(mode="after")
     def _one_stdin(self) -> Self:

@@ -79,7 +79,9 @@ def test_good_json_is_accepted(data):
 
 
 def test_every_finding_is_reported_with_its_place():
-    data = b'{\n "protocol": "zip",\n "protocol_version": 1.0,\n "nte": "",\n "commands": {"run": "/x", "run": "../y"}\n}'
+    data = (
+        b'{\n "protocol": "zip",\n "protocol_version": 1.0,\n "nte": "",\n "commands": {"run": "/x", "run": "../y"}\n}'
+    )
     found = load(SolutionManifest, data, "s.json").findings
     assert [(f.code, f.line, f.column, f.pointer, f.file) for f in found] == [
         ("unknown_value", 2, 14, "/protocol", "s.json"),
@@ -204,7 +206,11 @@ def test_rules_speak_also_when_another_part_is_broken(spec, changed, encoded):
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=20,
 )

@@ -139,7 +139,9 @@ def test_sources_are_regular_files_below_the_root(run_manifest, session_manifest
     data = encoded(run_manifest)
     with pytest.raises(InvalidDocument) as caught:
         read_run_manifest(data, "runs.json", tmp_path)
-    assert [(f.code, f.pointer) for f in caught.value.findings] == [("missing_file", "/runs/1/input_files/2/source_path")]
+    assert [(f.code, f.pointer) for f in caught.value.findings] == [
+        ("missing_file", "/runs/1/input_files/2/source_path")
+    ]
     (tmp_path / "elsewhere").write_bytes(b"")
     (tmp_path / "public").mkdir()
     target = tmp_path / "public" / "c.bin"

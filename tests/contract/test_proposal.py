@@ -83,7 +83,9 @@ def test_what_the_tables_allow_is_accepted(pointer, value, proposal, changed, en
     ],
 )
 def test_what_the_tables_forbid_is_refused_in_its_place(pointer, value, code, proposal, changed, encoded):
-    assert findings(changed(proposal, pointer, value), encoded) >= {(code, pointer if value != {"reason": " "} else "/archive/reason")}
+    assert findings(changed(proposal, pointer, value), encoded) >= {
+        (code, pointer if value != {"reason": " "} else "/archive/reason")
+    }
 
 
 @pytest.mark.parametrize(

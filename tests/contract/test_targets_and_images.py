@@ -159,4 +159,6 @@ def test_the_tag_of_a_cuda_image_starts_with_its_variant(variant, version, cuda_
 def test_a_cpu_target_may_describe_its_hardware(spec, changed, encoded):
     keys = ("gpu_model", "gpu_count", "gpu_memory_gb", "cuda_variant", "cuda_version", "driver_minimum")
     assert codes(changed(spec, HARDWARE, {"kind": "cpu", **dict.fromkeys(keys)}), encoded) == []
-    assert codes(changed(spec, HARDWARE, {"kind": "cpu"}), encoded) == [("missing_key", f"{HARDWARE}/{k}") for k in keys]
+    assert codes(changed(spec, HARDWARE, {"kind": "cpu"}), encoded) == [
+        ("missing_key", f"{HARDWARE}/{k}") for k in keys
+    ]
