@@ -144,7 +144,7 @@ class Bench:
         )
 
     def record(self, stage: str, plan: ContainerPlan, ended: Exit) -> ContainerRecord:
-        """What is kept of how a container ended, also in the attempt's ledger, where it is durable when this returns."""
+        """What is kept of how a container ended; in the attempt's ledger, durable when this returns."""
         record = self.describe(stage, plan, ended)
         self.keep.append("containers", record)
         return record

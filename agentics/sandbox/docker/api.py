@@ -17,7 +17,8 @@ from docker.tls import TLSConfig
 
 from agentics.errors import EngineError
 
-_CONNECTIONS = 128
+# docker-py keeps a pool of this size for every URL it ever asks, so a large one is paid for with every call.
+_CONNECTIONS = 2
 _CONFLICT = 409
 _BAD_REQUEST = 400
 Json = dict[str, Any]
@@ -37,6 +38,8 @@ class Api:
             self._client = docker.APIClient(
                 base_url=host, version="auto", timeout=round(timeout_s), tls=tls or False, max_pool_size=_CONNECTIONS
             )
+        # An engine is not reached through a web proxy, and looking for one costs more than the call.
+        self._client.trust_env = False
         # docker-py's own wait() and attach() send and block in one step; these are the steps (absent from its stubs).
         self._raw: Any = self._client
 
