@@ -4,6 +4,7 @@ bundle contract: argument vectors, environment and mounts are what real evaluato
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from agentics.model.challenge import Challenge, Setup, Stage, Target
 from agentics.model.plan import (
@@ -71,6 +72,43 @@ def _phase(stage: str, phase: str, script: str, within: StageLimits) -> StageDef
         limits=within,
     )
     return definition(stage, ContainerStage(container=container))
+
+
+def participant(
+    request: Request,
+    *,
+    argv: tuple[str, ...],
+    env: dict[str, str],
+    mounts: tuple[PlaceMount, ...] = (),
+    stdio: Literal["none", "pipe"],
+) -> ContainerPlan:
+    """The solution's run: its workspace read-only, and one writable place for what it is given and leaves."""
+    within = request.target.resource_profile.solution.run
+    if within is None:
+        msg = f"{request.challenge.execution.mode} needs solution.run"
+        raise ValueError(msg)
+    return ContainerPlan(
+        role="run",
+        image="solution",
+        user="solution",
+        argv=argv,
+        cwd="/workspace",
+        env={
+            "AGENTICS_PHASE": "run",
+            **env,
+            "AGENTICS_OUTPUT_DIR": "/io/output",
+            "HOME": "/io",
+            "TMPDIR": "/io/tmp",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+        mounts=(
+            PlaceMount(place="workspace", target="/workspace"),
+            PlaceMount(place="io", target="/io", writable=True),
+            *mounts,
+        ),
+        limits=limits(within),
+        stdio=stdio,
+    )
 
 
 def challenge_setup(

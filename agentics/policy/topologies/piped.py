@@ -44,29 +44,10 @@ def stages(request: parts.Request, execution: Piped) -> tuple[StageDefinition, .
 
 
 def _participant(request: parts.Request) -> ContainerPlan:
-    profile = request.target.resource_profile.solution
-    if profile.run is None:  # the model demands one for this topology
-        msg = "piped_stdio needs solution.run"
-        raise ValueError(msg)
-    return ContainerPlan(
-        role="run",
-        image="solution",
-        user="solution",
+    return parts.participant(
+        request,
         argv=("sh", "-c", RUN, "agentics-piped-run", f"/workspace/{request.manifest.commands.run}"),
-        cwd="/workspace",
-        env={
-            "AGENTICS_PHASE": "run",
-            "AGENTICS_INTERFACE": "piped_stdio",
-            "AGENTICS_OUTPUT_DIR": "/io/output",
-            "HOME": "/io",
-            "TMPDIR": "/io/tmp",
-            "PYTHONDONTWRITEBYTECODE": "1",
-        },
-        mounts=(
-            PlaceMount(place="workspace", target="/workspace"),
-            PlaceMount(place="io", target="/io", writable=True),
-        ),
-        limits=parts.limits(profile.run),
+        env={"AGENTICS_INTERFACE": "piped_stdio"},
         stdio="pipe",
     )
 

@@ -60,30 +60,11 @@ def stages(request: parts.Request, execution: Separated) -> tuple[StageDefinitio
 
 
 def _case(request: parts.Request) -> ContainerPlan:
-    profile = request.target.resource_profile.solution
-    if profile.run is None:  # the model demands one for this topology
-        msg = "separated_evaluator needs solution.run"
-        raise ValueError(msg)
-    return ContainerPlan(
-        role="run",
-        image="solution",
-        user="solution",
+    return parts.participant(
+        request,
         argv=("sh", "-c", RUN, "agentics-run", f"/workspace/{request.manifest.commands.run}"),
-        cwd="/workspace",
-        env={
-            "AGENTICS_PHASE": "run",
-            "AGENTICS_INPUT_DIR": "/io/input",
-            "AGENTICS_OUTPUT_DIR": "/io/output",
-            "HOME": "/io",
-            "TMPDIR": "/io/tmp",
-            "PYTHONDONTWRITEBYTECODE": "1",
-        },
-        mounts=(
-            PlaceMount(place="workspace", target="/workspace"),
-            PlaceMount(place="io", target="/io", writable=True),
-            PlaceMount(place="io_input", target="/io/input"),
-        ),
-        limits=parts.limits(profile.run),
+        env={"AGENTICS_INPUT_DIR": "/io/input"},
+        mounts=(PlaceMount(place="io_input", target="/io/input"),),
         stdio="none",
     )
 
