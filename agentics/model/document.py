@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from typing import Any, Generic, TypeVar, cast
 
@@ -64,13 +65,18 @@ def invalid(findings: Sequence[Finding]) -> InvalidDocument:
     first = errors[0]
     where = f"{first.file}:{first.line}:{first.column}" if first.line else first.file
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    at = f" at {first.pointer}" if first.pointer else ""
+    at = f" at {_printable(first.pointer)}" if first.pointer else ""
     return InvalidDocument(f"{where}: {first.message}{at}{more}", tuple(findings), hint=first.hint)
 
 
 def place(data: bytes, problems: Iterable[Problem], file: str) -> tuple[Finding, ...]:
     """Findings for problems of a document that `load` could read, such as those that only files reveal."""
     return _placed(scan(data), problems, file)
+
+
+def _printable(text: str) -> str:
+    """A key may hold anything, also what a terminal would obey."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _shape(model: type[M], read: Scan) -> tuple[M | None, list[Problem]]:
@@ -108,7 +114,7 @@ def _duplicates(model: type[M], read: Scan) -> Iterator[Problem]:
     for path, offset in read.duplicates:
         at = owner(model, read.value, path[:-1])
         if at is not None and (path[-1] in at.keys or at.closed):
-            message = f"the key {path[-1]!r} is there more than once"
+            message = f"the key {path[-1]!r:.100} is there more than once"
             yield Problem(code="duplicate_key", message=message, path=path, offset=offset, hint="keep one of them")
 
 
@@ -125,14 +131,21 @@ def _broken(model: type[M], read: Scan, found: list[Problem], rules: Sequence[Ru
     pruned = _without(value, unknown, ())
     bad = {p.path[0] for p in found if p.path and p.code != "unknown_key"}
     sound = {name for name in model.model_fields if name not in bad and (name in pruned or not _required(model, name))}
-    fields: dict[str, Any] = {name: (model.model_fields[name].annotation, model.model_fields[name]) for name in sound}
-    part: type[BaseModel] = create_model("Part", __base__=model.__mro__[1], **fields)
+    part = _part(model, frozenset(sound))
     try:
         partial = part.model_validate({name: pruned[name] for name in sound if name in pruned})
     except ValidationError:
         return []
     usable = [rule for rule in rules if sound.issuperset(rule.needs)]
     return _apply(cast("M", partial), usable)
+
+
+@cache
+def _part(model: type[BaseModel], names: frozenset[str]) -> type[BaseModel]:
+    """A model of some of a model's keys."""
+    fields: dict[str, Any] = {name: (model.model_fields[name].annotation, model.model_fields[name]) for name in names}
+    part: type[BaseModel] = create_model("Part", __base__=model.__mro__[1], **fields)
+    return part
 
 
 def _required(model: type[BaseModel], name: str) -> bool:

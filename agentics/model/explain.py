@@ -86,7 +86,7 @@ def _unknown_key(model: type[BaseModel], value: Json, path: Path) -> Problem:
     known = sorted(at.keys) if at else []
     return Problem(
         code="unknown_key",
-        message=f"the key {path[-1]!r} is not known here",
+        message=f"the key {path[-1]!r:.100} is not known here",
         path=path,
         hint=_closest(str(path[-1]), known) or (f"known keys: {', '.join(known)}" if known else None),
     )

@@ -16,6 +16,7 @@ from typing import Any, NoReturn, TypeAlias
 
 MAX_DEPTH = 128
 MAX_PROBLEMS = 200
+_SHOWN_KEY = 256
 
 Json: TypeAlias = Any  # None, bool, int, float, str, a list of Json or a dict of str to Json
 Path: TypeAlias = tuple[str | int, ...]
@@ -138,8 +139,8 @@ class Lines:
 
 
 def pointer(path: Path) -> str:
-    """RFC 6901."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+    """RFC 6901, but for keys of an absurd length, which are cut."""
+    return "".join("/" + str(part)[:_SHOWN_KEY].replace("~", "~0").replace("/", "~1") for part in path)
 
 
 def _document(cursor: _Cursor) -> Json:

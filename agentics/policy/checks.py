@@ -34,7 +34,7 @@ def repeated(names: Iterable[str], paths: Iterable[Path], what: str) -> Iterator
     seen: set[str] = set()
     for name, path in zip(names, paths, strict=True):
         if name in seen:
-            yield Problem(code="duplicate_name", message=f"{what} {name!r} is there twice", path=path)
+            yield Problem(code="duplicate_name", message=f"{what} {name!r:.100} is there twice", path=path)
         seen.add(name)
 
 

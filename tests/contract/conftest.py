@@ -261,9 +261,8 @@ def write_tree():
         for path, content in files.items():
             target = root / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(content, str):
-                content = content.encode()
-            target.write_bytes(content if isinstance(content, bytes) else encode(content))
+            raw = content.encode() if isinstance(content, str) else content
+            target.write_bytes(raw if isinstance(raw, bytes) else encode(raw))
         return root
 
     return write

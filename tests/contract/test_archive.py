@@ -41,8 +41,7 @@ def codes(data, limits=SMALL):
         file = io.BytesIO(data)
         verify(file, "s.zip", inspect(file, "s.zip", limits))
     except InvalidDocument as error:
-        assert all(finding.file == "s.zip" for finding in error.findings)
-        return [finding.code for finding in error.findings]
+        return [finding.code if finding.file == "s.zip" else "wrong file" for finding in error.findings]
     return []
 
 

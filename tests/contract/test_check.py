@@ -181,4 +181,5 @@ def test_a_bundle_with_its_private_data_in_place_is_checked_as_one_that_runs(bun
 def test_the_report_is_json(proposed):
     (proposed / "README.md").unlink()
     text = check(proposed).model_dump_json()
-    assert '"checked_count":1' in text and '"code":"missing_file"' in text
+    assert '"checked_count":1' in text
+    assert '"code":"missing_file"' in text

@@ -1,5 +1,7 @@
 """Run, session and solution manifests: every row of their tables."""
 
+# ruff: noqa: PLR0917  a table's columns and pytest's fixtures are parameters
+
 import pytest
 
 from agentics.bundle import read_run_manifest, read_session_manifest

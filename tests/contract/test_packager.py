@@ -1,6 +1,7 @@
 """Packing a directory: deterministic, honouring git's ignore files, refusing what the contract refuses."""
 
 import io
+import os
 import stat
 import zipfile
 
@@ -43,7 +44,11 @@ def test_the_same_files_give_the_same_bytes(solved, tmp_path, write_tree):
     first = solved({"b.py": "1", "a/c.py": "2"})
     second = write_tree(
         tmp_path / "copy",
-        {p.relative_to(first).as_posix(): p.read_bytes() for p in reversed(sorted(first.rglob("*"))) if p.is_file()},
+        {
+            p.relative_to(first).as_posix(): p.read_bytes()
+            for p in sorted(first.rglob("*"), reverse=True)
+            if p.is_file()
+        },
     )
     assert read_solution(first).data == read_solution(second).data
     assert read_solution(first).name == "mine"
@@ -102,7 +107,7 @@ def test_links_and_special_files_are_not_packed(solved, tmp_path):
     (tmp_path / "secret").write_text("x")
     (root / "link").symlink_to(tmp_path / "secret")
     (root / "linked").symlink_to(tmp_path, target_is_directory=True)
-    __import__("os").mkfifo(root / "pipe")
+    os.mkfifo(root / "pipe")
     assert names(root) == ["agentics.solution.json", "scripts/run.sh"]
 
 

@@ -1,5 +1,7 @@
 """`agentics.challenge.json`: its own rules, and that it says what the bundle says."""
 
+# ruff: noqa: PLR0917  a table's columns and pytest's fixtures are parameters
+
 import pytest
 
 from agentics.policy.checks import read_challenge

@@ -85,7 +85,12 @@ WRONG = [None, True, 0, 1, -1, 2**64, 0.5, "", " ", "x", "a b", "../x", "/x", []
 @pytest.mark.parametrize(("name", "fixture"), PAIRS)
 def test_model_and_schema_agree_on_any_one_change(name, fixture, request, changed, gone):
     document = request.getfixturevalue(fixture)
-    for pointer in list(pointers(document)):
+    # The variants of a challenge differ from the first in these places only.
+    own = () if fixture in {"piped_spec", "coexecuted_spec"} else ("/targets/0/resource_profile/hardware",)
+    places = [
+        p for p in pointers(document) if name != "challenge" or fixture == "spec" or p.startswith(("/execution", *own))
+    ]
+    for pointer in places:
         if pointer.rpartition("/")[2].isdigit() is False:
             agree(name, changed(document, pointer, gone))
             agree(name, changed(document, f"{pointer}-surprise", 1))
