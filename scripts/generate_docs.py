@@ -10,15 +10,18 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import signal
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
 from importlib import import_module
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import typer
 from pydantic import BaseModel, TypeAdapter
+from typer.models import CommandInfo, OptionInfo, ParameterInfo
 
 from agentics import cli, config, errors
 from agentics.cli.evalfile import EvalFile
@@ -32,43 +35,16 @@ PART = re.compile(r"(<!-- generated: (?P<what>[^\n]*?) -->\n).*?(?P<end><!-- end
 BEYOND_USE = 1 << 15
 """A bound above this is that of the integer type, and no author meets it."""
 
-STATUSES = {
-    "passed": "the evaluator says `passed`, and every case ended well",
-    "degraded": "the evaluator says `passed`, but some case ended badly or did not pass",
-    "failed": "a clean no: the evaluator says `failed`, or the solution broke down before it could be judged",
-    "error": "no verdict: a fault of the challenge or of the infrastructure, never a score",
-    "no_samples": "nothing was evaluated: no case was asked for, or there is none",
-    "skipped": "this machine cannot serve the target",
-    "pending": "asked for, and not finished: interrupted, or not begun",
+MEANINGS = tomllib.loads((ROOT / "docs" / "words.toml").read_text(encoding="utf-8"))
+WORDS: dict[str, Callable[[], Iterable[object]]] = {
+    "statuses": lambda: get_args(record.Status),
+    "faults": lambda: get_args(record.Fault),
+    "trust": lambda: get_args(record.Trust),
+    "policies": lambda: get_args(outcome.ExitPolicy),
+    "counts": lambda: outcome.Counts.model_fields,
+    "exit_codes": lambda: sorted(exit_codes()),
 }
-FAULTS = {
-    "participant": "the solution: it crashed, ran out of a limit, or broke a rule",
-    "challenge": "the bundle: its evaluator or setup crashed, or its result breaks the contract",
-    "infrastructure": "the engine, an image or this machine; tried again first, and never a score",
-    "user": "whoever runs the evaluation stopped it",
-}
-POLICIES = {
-    "relaxed": "the run took place, whatever it says",
-    "smoke": "every task `passed` or `degraded`",
-    "strict": "every task `passed`",
-}
-EXIT_CODES = {
-    0: "accepted by the policy",
-    EXIT_POLICY_NOT_MET: "the policy is not met; or a check failed (`challenge check`, `schema check`, `run gate`)",
-    errors.UsageError.exit_status: "wrong usage, document or configuration; nothing was started",
-    EXIT_CHALLENGE: "a challenge fault, and the policy is not `relaxed`",
-    EXIT_INFRASTRUCTURE: "an infrastructure fault, no engine, or a run directory that cannot be written",
-    errors.Refused.exit_status: "refused: the run is locked by another process, or was made with another scope",
-    130: "stopped by SIGINT (Ctrl-C); the outcome is written, unfinished tasks are pending",
-    143: "stopped by SIGTERM, likewise",
-}
-COUNTS = {
-    "requested_tasks": "all of them; the sum of the seven statuses",
-    "completed_tasks": "what resuming does not run again: passed, degraded, skipped, no_samples",
-    "non_passing_tasks": "failed, error, pending, skipped, no_samples",
-    "requested_subtasks": "public cases of validations",
-    "passed_subtasks": "those of them that passed",
-}
+"""Every list of words that docs explain, as the code has it."""
 
 
 def current(text: str) -> str:
@@ -93,6 +69,7 @@ def code(values: Iterable[object]) -> str:
 # --- Models -----------------------------------------------------------------------------------------------------------
 
 
+TOML_TYPES = {"str": "string", "Path": "string", "int": "integer", "float": "number", "bool": "boolean"}
 KINDS = {"path": base.RelPath, "name": base.Token, "challenge name": base.ChallengeName, "keyword": base.Keyword}
 
 
@@ -158,7 +135,7 @@ def _kind(said: dict[str, Any]) -> tuple[str, str]:
 
 
 def _item(said: dict[str, Any]) -> str:
-    return said.get("$ref", "").rpartition("/")[2] or f"{_kind(said)[0]}s"
+    return said.get("$ref", "").rpartition("/")[2] or _plural(_kind(said)[0])
 
 
 def _text(said: dict[str, Any]) -> tuple[str, str]:
@@ -179,7 +156,11 @@ def _range(least: int | None, most: int | None, what: str = "") -> str:
 # --- Commands ---------------------------------------------------------------------------------------------------------
 
 
-def walk(app: typer.Typer, prefix: str = "agentics") -> Iterator[tuple[str, Any]]:
+Parameter = tuple[str, Any, ParameterInfo, object]
+"""Name, annotation, what typer was told, and default of a parameter of a command."""
+
+
+def walk(app: typer.Typer, prefix: str = "agentics") -> Iterator[tuple[str, CommandInfo]]:
     """Every command with its full name, groups last."""
     for command in app.registered_commands:
         yield f"{prefix} {command.name or command.callback.__name__}", command
@@ -187,8 +168,7 @@ def walk(app: typer.Typer, prefix: str = "agentics") -> Iterator[tuple[str, Any]
         yield from walk(group.typer_instance, f"{prefix} {group.name}")
 
 
-def parameters(callback: Callable[..., Any]) -> Iterator[tuple[str, Any, Any, Any]]:
-    """Name, annotation, typer's declaration and default of every parameter of a command."""
+def parameters(callback: Callable[..., Any]) -> Iterator[Parameter]:
     hints = get_type_hints(callback, include_extras=True)
     for name, parameter in inspect.signature(callback).parameters.items():
         annotation, declared = get_args(hints[name])
@@ -197,22 +177,24 @@ def parameters(callback: Callable[..., Any]) -> Iterator[tuple[str, Any, Any, An
 
 def flags(callback: Callable[..., Any]) -> list[str]:
     """The options of a command as they are typed, the long form of each."""
-    return [_flag(name, declared) for name, _, declared, _ in parameters(callback) if _is_option(declared)]
+    return [_names(name, declared)[0] for name, _, declared, _ in parameters(callback) if _is_option(declared)]
 
 
 def _is_option(declared: object) -> bool:
-    return isinstance(declared, typer.models.OptionInfo)
+    return isinstance(declared, OptionInfo)
 
 
-def _flag(name: str, declared: Any) -> str:
-    return declared.param_decls[0] if declared.param_decls else f"--{name.replace('_', '-')}"
+def _names(name: str, declared: ParameterInfo) -> list[str]:
+    """`--long` and `-s`. typer takes the first name that was declared for a default."""
+    said = [word for word in (declared.default, *declared.param_decls) if isinstance(word, str) and word[:1] == "-"]
+    return said or [f"--{name.replace('_', '-')}"]
 
 
 def commands(_: str) -> str:
-    return "\n\n".join(_command(name, command) for name, command in walk(cli.app))
+    return "\n\n".join(_command(name, command) for name, command in walk(cli.command_tree()))
 
 
-def _command(name: str, command: Any) -> str:
+def _command(name: str, command: CommandInfo) -> str:
     said = list(parameters(command.callback))
     rows = [_parameter_row(*each) for each in said]
     parts = [f"### `{name}`", inspect.cleandoc(command.callback.__doc__ or "")]
@@ -227,26 +209,26 @@ def examples(epilog: str) -> list[str]:
     return [line.strip() for line in epilog.splitlines() if line.strip().startswith("agentics ")]
 
 
-def _usage(said: Sequence[tuple[str, Any, Any, Any]]) -> str:
+def _usage(said: Sequence[Parameter]) -> str:
     words = [_argument(name, declared, default) for name, _, declared, default in said if not _is_option(declared)]
     return "".join(f" {word}" for word in words) + (" [OPTIONS]" if any(_is_option(d) for _, _, d, _ in said) else "")
 
 
-def _argument(name: str, declared: Any, default: object) -> str:
+def _argument(name: str, declared: ParameterInfo, default: object) -> str:
     word = declared.metavar or name.upper()
     return word if default is inspect.Parameter.empty or declared.metavar else f"[{word}]"
 
 
-def _parameter_row(name: str, annotation: Any, declared: Any, default: object) -> tuple[str, str]:
+def _parameter_row(name: str, annotation: object, declared: ParameterInfo, default: object) -> tuple[str, str]:
     if not _is_option(declared):
         return f"`{_argument(name, declared, default)}`", declared.help
-    names = ", ".join(f"`{each}`" for each in declared.param_decls or (_flag(name, declared),))
+    names = code(_names(name, declared))
     value = _value(name, annotation, declared)
     needed = " Required." if default is inspect.Parameter.empty else ""
     return f"{names}{value}", f"{declared.help}{needed}"
 
 
-def _value(name: str, annotation: Any, declared: Any) -> str:
+def _value(name: str, annotation: object, declared: ParameterInfo) -> str:
     if annotation is bool:
         return ""
     kinds = [kind for kind in (get_args(annotation) or (annotation,)) if isinstance(kind, type)]
@@ -258,59 +240,76 @@ def _value(name: str, annotation: Any, declared: Any) -> str:
 # --- Words and configuration ------------------------------------------------------------------------------------------
 
 
-def statuses(_: str) -> str:
-    policies = get_args(outcome.ExitPolicy)
-    rows = [
-        (f"`{s}`", STATUSES[s], _yes(s in outcome.COMPLETED), *(_yes(accepts(policy, s)) for policy in policies))
-        for s in get_args(record.Status)
-    ]
-    return table(("status", "means", "completed", *(f"`{policy}` accepts" for policy in policies)), rows)
-
-
-def counts(_: str) -> str:
-    def meaning(key: str) -> str:
-        return COUNTS.get(key) or f"tasks with status `{key.removesuffix('_tasks')}`"
-
-    return table(("key", "counts"), [(f"`{key}`", meaning(key)) for key in outcome.Counts.model_fields])
+def exit_codes() -> set[int]:
+    """Every status that the process can end with, but for bugs."""
+    families = [errors.UsageError, errors.Refused, errors.EngineError, errors.StorageError]
+    signals = {128 + number for number in (signal.SIGINT, signal.SIGTERM)}
+    return {0, EXIT_POLICY_NOT_MET, EXIT_CHALLENGE, EXIT_INFRASTRUCTURE, *(f.exit_status for f in families), *signals}
 
 
 def words(name: str) -> str:
-    """A closed list of words and what each means."""
-    alias, meanings = {"faults": (record.Fault, FAULTS), "policies": (outcome.ExitPolicy, POLICIES)}[name]
-    return table((name.rstrip("s").replace("ie", "y"), "means"), [(f"`{w}`", meanings[w]) for w in get_args(alias)])
+    """A closed list of words, and what each means."""
+    return table((name.replace("_", " "), "means"), [(f"`{word}`", meaning) for word, meaning in explained(name)])
 
 
-def exit_codes(_: str) -> str:
-    return table(("code", "means"), [(f"`{number}`", meaning) for number, meaning in sorted(EXIT_CODES.items())])
+def explained(name: str) -> list[tuple[object, str]]:
+    """Raises ValueError when code and words.toml know different words."""
+    return _explained(name, WORDS[name]())
+
+
+def _explained(name: str, known: Iterable[object]) -> list[tuple[object, str]]:
+    known = list(known)
+    if {str(word) for word in known} != set(MEANINGS[name]):
+        msg = f"[{name}] in docs/words.toml and the code differ: {sorted(map(str, known))}"
+        raise ValueError(msg)
+    return [(word, MEANINGS[name][str(word)]) for word in known]
+
+
+def statuses(_: str) -> str:
+    policies = get_args(outcome.ExitPolicy)
+    rows = [
+        (
+            f"`{s}`",
+            meaning,
+            *(_yes(known) for known in (s in outcome.COMPLETED, *(accepts(p, str(s)) for p in policies))),
+        )
+        for s, meaning in explained("statuses")
+    ]
+    return table(("status", "means", "completed", *(f"`{policy}`" for policy in policies)), rows)
 
 
 def settings(name: str) -> str:
-    """A table of agentics.toml or of an eval file: what it is for, and its keys."""
+    """One table of agentics.toml, or an eval file: its keys."""
     model: type[BaseModel] = EvalFile if name == "EvalFile" else getattr(config, name)
     rows = [
-        (f"`{key}`", f"`{_toml_type(field.annotation)}`", "required" if field.is_required() else _default(field))
-        for key, field in model.model_fields.items()
+        (f"`{key}`", _toml_type(model.model_fields[str(key)].annotation), _default(model, str(key)), meaning)
+        for key, meaning in _explained(name, model.model_fields)
     ]
-    return f"{inspect.cleandoc(model.__doc__ or '')}\n\n{table(('key', 'type', 'default'), rows)}"
+    return table(("key", "type", "default", "meaning"), rows)
 
 
-def _toml_type(annotation: Any) -> str:
+def _toml_type(annotation: object) -> str:
     inner = [arg for arg in get_args(annotation) if arg not in (type(None), ...)]
     if not inner:
-        return {"str": "string", "Path": "path", "int": "integer", "bool": "boolean"}.get(
-            annotation.__name__, annotation.__name__
-        )
+        return TOML_TYPES.get(annotation.__name__, "table")
     if all(isinstance(arg, str) for arg in inner):
-        return " | ".join(f'"{arg}"' for arg in inner)
-    kind = getattr(annotation, "__origin__", None)
-    return f"list of {_toml_type(inner[0])}" if kind in (list, tuple) else _toml_type(inner[0])
+        return code(f'"{arg}"' for arg in inner)
+    kind = get_origin(annotation)
+    return f"list of {_plural(_toml_type(inner[0]))}" if kind in (list, tuple) else _toml_type(inner[0])
 
 
-def _default(field: Any) -> str:
+def _plural(word: str) -> str:
+    return f"{word}s" if word.isalpha() else word
+
+
+def _default(model: type[BaseModel], key: str) -> str:
+    field = model.model_fields[key]
+    if field.is_required():
+        return "required"
     value = field.get_default(call_default_factory=True)
     if value is None:
         return "not set"
-    return f"`{list(value)}`" if isinstance(value, list | tuple) else f"`{str(value).lower()}`"
+    return f"`{json.dumps(list(value) if isinstance(value, tuple) else value)}`"
 
 
 def _yes(holds: bool) -> str:  # noqa: FBT001 - one word for one truth
@@ -322,9 +321,7 @@ PARTS: dict[str, Callable[[str], str]] = {
     "kinds": kinds,
     "commands": commands,
     "statuses": statuses,
-    "counts": counts,
     "words": words,
-    "exit-codes": exit_codes,
     "settings": settings,
 }
 
