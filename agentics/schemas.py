@@ -11,9 +11,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from agentics.model import outcome, public_run, rundir
 from agentics.model.challenge import Challenge
 from agentics.model.checkreport import CheckReport
+from agentics.model.evidence import TrialEvidence
 from agentics.model.manifest import RunManifest, SessionManifest
+from agentics.model.plan import Plan
 from agentics.model.proposal import Proposal
 from agentics.model.public import PublicChallenge
 from agentics.model.result import Result
@@ -23,8 +26,15 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 SUFFIX = ".schema.json"
 
 DOCUMENTS: dict[str, type[BaseModel]] = {
+    **{
+        name.replace("_", "-"): model
+        for records in (rundir, outcome, public_run)
+        for name, model in records.DOCUMENTS.items()
+    },
     "challenge": Challenge,
     "check-report": CheckReport,
+    "evidence": TrialEvidence,
+    "plan": Plan,
     "proposal": Proposal,
     "public-challenge": PublicChallenge,
     "result": Result,

@@ -71,6 +71,8 @@ def open_run(base: Path, run_id: str, *, operation: str = "eval") -> Run:
     try:
         for place in (layout.trials, layout.artifacts, layout.public):
             make_directory(place)
+        for private in (layout.runtime, layout.trials, layout.artifacts.parent):
+            private.chmod(0o700)  # evidence of an official evaluation is its operator's alone
         run = Run(layout, run_id, Artifacts(layout.artifacts), held)
         recover(run)
     except BaseException:

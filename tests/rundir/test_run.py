@@ -344,3 +344,9 @@ def test_b9_no_secret_makes_a_record_unreadable(driver, secret):
     view = read_run(driver.root)
     assert view.damaged == ()
     assert [t.result.ext.status for t in view.trials] == ["passed", "error"]
+
+
+def test_what_is_private_in_a_run_can_be_entered_by_its_owner_alone(tmp_path):
+    with open_run(tmp_path, "r") as run:
+        modes = {p.name: p.stat().st_mode & 0o777 for p in (run.layout.trials, run.layout.artifacts.parent)}
+    assert modes == {"trials": 0o700, "artifacts": 0o700}
