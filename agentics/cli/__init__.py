@@ -1,83 +1,104 @@
-"""The command line: parses, calls one use case, prints. One file per noun."""
+"""The command line: parses, calls one use case, prints. One file per noun, imported when its command is called."""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from agentics import __version__
 from agentics.cli.arguments import spread
-from agentics.cli.challenge import app as challenge
 from agentics.cli.console import err, print_json
-from agentics.cli.evaluate import register as register_eval
 from agentics.cli.failure import envelope, show_error
-from agentics.cli.images import app as images
-from agentics.cli.machine import register as register_machine
-from agentics.cli.plan import register as register_plan
-from agentics.cli.run import app as run
-from agentics.cli.schema import app as schema
-from agentics.errors import AgenticsError
+from agentics.errors import AgenticsError, UsageError
 
 EPILOG = """
 Examples:
 
-  agentics eval bundles/range-sums --solution bundles/range-sums/solutions/accepted-cpp
+  agentics eval bundles/range-sums --solution bundles/range-sums/solutions/accepted-python
 
   agentics challenge check bundles
 
   agentics doctor
 """
 
-app = typer.Typer(
-    name="agentics",
-    help="Evaluate challenge solutions in containers, and get a result that can be trusted.",
-    epilog=EPILOG,
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+COMMANDS = {
+    "eval": "evaluate",
+    "plan": "plan",
+    "doctor": "machine",
+    "clean": "machine",
+    "challenge": "challenge",
+    "images": "images",
+    "run": "run",
+    "schema": "schema",
+}
+"""The module here that knows each command. Its `register` adds what it has to the root."""
 
 
-def _version(*, wanted: bool) -> None:
+# The base of whatever typer has to say about the words; its own name for it changed between versions.
+_Misuse: Any = typer.BadParameter.__base__
+
+
+def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"agentics {__version__}")
         raise typer.Exit
 
 
-@app.callback()
 def _root(
-    *, version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_version)
+    ] = False,
 ) -> None:
-    _version(wanted=version)
+    pass
 
 
-register_eval(app)
-register_plan(app)
-register_machine(app)
-app.add_typer(challenge, name="challenge")
-app.add_typer(images, name="images")
-app.add_typer(run, name="run")
-app.add_typer(schema, name="schema")
+def command_tree(words: Sequence[str] = ()) -> typer.Typer:
+    """The root with the one command that the words begin with; with all of them where they begin with none.
+
+    Models and policies cost 0.3 s to import: `agentics --version` needs none of them, `agentics schema` not all.
+    """
+    app = typer.Typer(
+        name="agentics",
+        help="Evaluate challenge solutions in containers, and get a result that can be trusted.",
+        epilog=EPILOG,
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    command = next((word for word in words if not word.startswith("-")), None)
+    modules = [COMMANDS[command]] if command in COMMANDS else list(dict.fromkeys(COMMANDS.values()))
+    if "--version" not in words[:1]:
+        for name in modules:
+            import_module(f"agentics.cli.{name}").register(app)
+    return app
 
 
 def main(arguments: list[str] | None = None) -> None:
     """The process: expected failures end it with their own status and a sentence; anything else is a bug of ours."""
     given = spread(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in given
     try:
-        app(args=given, prog_name="agentics")
+        # For programs, what typer would draw in a box is one JSON object like every other failure.
+        status = command_tree(given)(args=given, prog_name="agentics", standalone_mode=not as_json)
+    except _Misuse as misuse:
+        _fail(UsageError(misuse.format_message()), as_json=True)
     except AgenticsError as error:
-        if "--json" in given:
-            print_json(envelope(error))
-        else:
-            show_error(error)
-        sys.exit(error.exit_status)
-    except BrokenPipeError:
-        # The reader went away; what was computed is in the run directory.
-        sys.stderr.close()
-        sys.exit(1)
+        _fail(error, as_json=as_json)
     except KeyboardInterrupt:
         err.print("stopped")
         sys.exit(130)
+    sys.exit(status)
+
+
+def _fail(error: AgenticsError, *, as_json: bool) -> NoReturn:
+    if as_json:
+        print_json(envelope(error))
+    else:
+        show_error(error)
+    sys.exit(error.exit_status)

@@ -12,10 +12,15 @@ from rich.markup import escape
 from agentics.bundle import check as check_bundles
 from agentics.bundle import load_challenge
 from agentics.cli.console import one_line, out, print_json
-from agentics.cli.report import show_findings
+from agentics.cli.findings import show_findings
 from agentics.policy.publish import public_challenge
 
 app = typer.Typer(help="Check bundles, and see what the public sees of them.", no_args_is_help=True)
+
+
+def register(root: typer.Typer) -> None:
+    root.add_typer(app, name="challenge")
+
 
 CHECK_EPILOG = """
 Exit codes: 0 everything passed · 1 something failed.

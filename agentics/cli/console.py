@@ -10,12 +10,21 @@ from typing import Any
 
 from rich.console import Console
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# Controls, formats (zero widths, bidirectional overrides, tags), lone surrogates, line and paragraph separators.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_PIPE_WIDTH = 400
 
-# Invisible or reordering: zero widths, bidirectional overrides and isolates, byte order mark, soft hyphen.
-_UNSEEN = frozenset("\u00ad\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u2060\ufeff")
-_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u061c")
+
+class Talk(Console):
+    """stderr. A reader of it who goes away ends the talk, not the run."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
+# A table is as wide as the terminal, and wide enough for every cell where nobody has a terminal.
+out = Console(highlight=False, soft_wrap=True, emoji=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+err = Talk(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def plain(text: str, limit: int = 2000) -> str:
@@ -29,9 +38,12 @@ def one_line(text: str, limit: int = 300) -> str:
 
 
 def print_json(document: Any) -> None:  # noqa: ANN401 - anything that JSON can say
-    """One JSON document on stdout, indented for people when stdout is a terminal."""
-    indent = 2 if sys.stdout.isatty() else None
-    sys.stdout.write(json.dumps(document, indent=indent, ensure_ascii=not sys.stdout.isatty()) + "\n")
+    """One JSON document on stdout; on a terminal indented, and readable without being obeyed."""
+    if sys.stdout.isatty():
+        text = json.dumps(document, indent=2, ensure_ascii=False)
+        sys.stdout.write(plain(text, len(text)) + "\n")
+    else:
+        sys.stdout.write(json.dumps(document) + "\n")
     sys.stdout.flush()
 
 
@@ -41,8 +53,6 @@ def is_interactive() -> bool:
 
 
 def _visible(character: str) -> str:
-    if character in "\n\t":
+    if character in "\n\t" or unicodedata.category(character) not in _UNSEEN:
         return character
-    if character in _UNSEEN or character in _REORDERING or unicodedata.category(character) in ("Cc", "Cs"):
-        return f"\\u{ord(character):04x}"
-    return character
+    return json.dumps(character)[1:-1]

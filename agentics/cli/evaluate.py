@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from agentics import config as configuration
 from agentics.cli.arguments import image_pair, named_path
-from agentics.cli.console import out, print_json
+from agentics.cli.console import one_line, out, print_json
 from agentics.cli.evalfile import with_file
 from agentics.cli.progress import shown
 from agentics.cli.report import show_outcomes
@@ -114,8 +115,8 @@ def run(
     if json:
         print_json(ended.envelope())
     else:
-        show_outcomes(ended.outcomes)
-        out.print(f"run {ended.run_dir}", style="dim")
+        show_outcomes(ended.run_dir, ended.outcomes)
+        out.print(f"run {escape(one_line(str(ended.run_dir)))}", style="dim")
     sys.exit(ended.exit_status)
 
 

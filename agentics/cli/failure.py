@@ -8,17 +8,18 @@ from typing import Any
 from rich.markup import escape
 
 from agentics.cli.console import err, one_line
-from agentics.cli.report import show_findings
+from agentics.cli.findings import show_findings
 from agentics.errors import AgenticsError, InvalidDocument
 from agentics.model.finding import Finding
 
 
 def show_error(error: AgenticsError) -> None:
-    """What, where, and the mend."""
-    err.print(f"[red bold]error[/] [bold]{error.code}[/]: {escape(one_line(error.message, 2000))}")
-    if isinstance(error, InvalidDocument):
-        show_findings(finding for finding in error.findings if isinstance(finding, Finding))
-    if error.hint:
+    """What, where, and the mend; nothing twice."""
+    findings = [f for f in getattr(error, "findings", ()) if isinstance(f, Finding)]
+    message = error.message if not findings else f"{len(findings)} finding{'s' * (len(findings) > 1)}"
+    err.print(f"[red bold]error[/] [bold]{error.code}[/]: {escape(one_line(message, 2000))}")
+    show_findings(findings)
+    if error.hint and error.hint not in {finding.hint for finding in findings}:
         err.print(f"  [cyan]hint:[/] {escape(one_line(error.hint, 1000))}")
 
 

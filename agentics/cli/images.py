@@ -13,6 +13,12 @@ from agentics.runner.machine import open_images
 from agentics.sandbox.images import build_missing, list_images
 
 app = typer.Typer(help="The images that evaluations run in.", no_args_is_help=True)
+
+
+def register(root: typer.Typer) -> None:
+    root.add_typer(app, name="images")
+
+
 MIB = 1 << 20
 
 BUILD_EPILOG = """

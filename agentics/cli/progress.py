@@ -73,9 +73,10 @@ class Board:
         with self.guard:
             for trial in self.active.values():
                 elapsed = f"{time.monotonic() - trial.since:5.1f} s"
-                limit = f"/ {trial.limit_s:g} s" if trial.limit_s else ""
+                limit = f"/ {trial.limit_s:g} s{' each' * bool(trial.total)}" if trial.limit_s else ""
                 cases = f"{trial.done}/{trial.total}" if trial.total else ""
-                grid.add_row(Text("▶", "cyan"), Text(trial.title, "bold"), trial.stage, cases, f"{elapsed} {limit}")
+                name = Text(trial.title, "bold", overflow="ellipsis", no_wrap=True)
+                grid.add_row(Text("▶", "cyan"), name, trial.stage, cases, Text(f"{elapsed} {limit}", no_wrap=True))
         return grid
 
     def _note(self, event: Progress) -> None:
@@ -106,7 +107,7 @@ def _line(event: Progress, *, verbose: bool) -> None:
 def _sentence(event: Progress) -> str | None:
     facts = {key: escape(one_line(str(value))) for key, value in event.facts.items() if value is not None}
     say = _SENTENCES.get(event.kind)
-    return say(_title(event), facts) if say else None
+    return say(escape(_title(event)), facts) if say else None
 
 
 def _stage(title: str, facts: Mapping[str, str]) -> str | None:
@@ -118,7 +119,8 @@ def _stage(title: str, facts: Mapping[str, str]) -> str | None:
 
 def _case(title: str, facts: Mapping[str, str]) -> str:
     ended = "ok" if facts["clean"] == "True" else f"[yellow]{facts.get('ended', 'ended badly').replace('_', ' ')}[/]"
-    return f"{title}: case {facts['done']}/{facts['total']} {facts['case']}: {ended}"
+    name = f" {facts['case']}" if "case" in facts else ""
+    return f"{title}: case {facts['done']}/{facts['total']}{name}: {ended}"
 
 
 def _finished(title: str, facts: Mapping[str, str]) -> str:
@@ -141,4 +143,4 @@ _SENTENCES: Mapping[str, Callable[[str, Mapping[str, str]], str | None]] = {
 
 
 def _title(event: Progress) -> str:
-    return f"{event.task} · {event.variant}" if event.task else "run"
+    return one_line(f"{event.task} · {event.variant}") if event.task else "run"

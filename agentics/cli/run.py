@@ -21,6 +21,11 @@ from agentics.rundir.reader import read_run
 
 app = typer.Typer(help="Look at a run directory, and let it decide.", no_args_is_help=True)
 
+
+def register(root: typer.Typer) -> None:
+    root.add_typer(app, name="run")
+
+
 SHOW_EPILOG = """
 Example:
 
@@ -52,7 +57,7 @@ def show(
     if json:
         print_json({outcome.model: outcome.model_dump(mode="json") for outcome in outcomes})
         return
-    show_outcomes(outcomes)
+    show_outcomes(view.layout.root, outcomes)
     state = view.control.status if view.control else "unknown"
     out.print(f"run {view.manifest.run_id}: {state}{', being worked on now' if view.held else ''}", style="dim")
 

@@ -15,6 +15,11 @@ from agentics.schemas import stale as stale_schemas
 
 app = typer.Typer(help="JSON Schemas of every document.", no_args_is_help=True)
 
+
+def register(root: typer.Typer) -> None:
+    root.add_typer(app, name="schema")
+
+
 EXPORT_EPILOG = """
 Example:
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from agentics.runner.public import write_public
 from agentics.runner.signals import Stop, stopping
 from agentics.runner.trial import run_trial
 from agentics.runner.workshop import Workshop, open_workshop
+
+_STOPPING = Progress(kind="note", facts={"text": "stopping in good order; the same signal once more ends it at once"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,26 +69,35 @@ def evaluate(campaign: Campaign, observer: Observer) -> Ended:
     name = run_id(request.run_id, now=datetime.now(UTC), limited=request.limit is not None)
     with open_run(request.output_path, name) as run:
         observer(Progress(kind="run_started", facts={"run_id": run.run_id, "run_dir": run.root}))
-        book, stop = Book(run, campaign, time.monotonic()), Stop()
-        try:
-            with open_workshop(campaign, run, observer, stop) as shop:
-                _all(shop, campaign, book)
-        except EngineError as error:
-            book.failed("pipeline_preflight", error, error.exit_status)
-        except Exception as error:
-            if book.begun:
-                book.failed("task_execution", error, 1)
-                book.close()
-                _projected(run, campaign)
-            raise
-        if stop.exit_status is not None:
-            book.stopped(stop.number or 0, stop.exit_status)
-        book.close()
-        outcomes = _projected(run, campaign)
-        write_public(run, campaign, outcomes)
+        book, stop = Book(run, campaign, time.monotonic()), Stop(tell=lambda: observer(_STOPPING))
+        with stopping(stop):
+            _carry_out(run, campaign, book, observer, stop)
+            if stop.number is not None and stop.exit_status is not None:
+                book.stopped(stop.number, stop.exit_status)
+            book.close()
+            outcomes = _projected(run, campaign)
+            write_public(run, campaign, outcomes)
         judged = [(task.status, task.fault) for outcome in outcomes for task in outcome.tasks.values()]
         status = exit_code(request.exit_policy, judged, fatal=book.fatal)
         return Ended(run_id=run.run_id, run_dir=run.root, outcomes=outcomes, exit_status=status)
+
+
+def _carry_out(run: Run, campaign: Campaign, book: Book, observer: Observer, stop: Stop) -> None:
+    try:
+        with open_workshop(campaign, run, observer, stop) as shop:
+            stop.remove = partial(shop.engine.remove, shop.labels)
+            try:
+                _all(shop, campaign, book)
+            finally:
+                stop.remove = None
+    except EngineError as error:
+        book.failed("pipeline_preflight", error, error.exit_status)
+    except Exception as error:
+        if book.begun:
+            book.failed("task_execution", error, 1)
+            book.close()
+            _projected(run, campaign)
+        raise
 
 
 def _projected(run: Run, campaign: Campaign) -> tuple[RunOutcome, ...]:
@@ -101,15 +112,6 @@ def _all(shop: Workshop, campaign: Campaign, book: Book) -> None:
         if not work.complete and work.skipped is None:
             shop.staged(work.trial.task)  # an overlay that does not fit is found before anything is started
     book.begin()
-
-    def remove() -> None:
-        shop.engine.remove(shop.labels)
-
-    with stopping(shop.stop, remove):
-        _in_order(shop, campaign, book, works)
-
-
-def _in_order(shop: Workshop, campaign: Campaign, book: Book, works: Sequence[Work]) -> None:
     for work in works:
         if shop.stop.event.is_set():
             return
@@ -159,7 +161,8 @@ def _work(shop: Workshop, campaign: Campaign, trial: Trial, open_slots: frozense
         config={"relaxed": {side: sorted(image.relaxed) for side, image in (images or {}).items()}},
     )
     slot: Slot = (trial.variant, task.ref, 0)
-    complete = slot not in open_slots
+    # A slot without a trial was skipped: this machine, or its configuration, may serve it by now.
+    complete = slot not in open_slots and slot in shop.run.slots
     return Work(trial=trial, slot=slot, scope=scope, images=images, complete=complete, skipped=skipped)
 
 

@@ -5,28 +5,49 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
+from agentics.errors import EngineError
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_AGAIN_S = 0.25
 
 
 @dataclass
 class Stop:
-    """Whether somebody asked, and by which signal. `exit_status` is the shell's 128 + signal."""
+    """Whether somebody asked, and by which signal. `exit_status` is the shell's 128 + signal.
+
+    `tell` is called once, when somebody asks. `remove` ends what is running; it is set while something could run.
+    """
 
     event: threading.Event = field(default_factory=threading.Event)
     number: int | None = None
+    tell: Callable[[], object] | None = None
+    remove: Callable[[], object] | None = None
+    over: threading.Event = field(default_factory=threading.Event)
 
     @property
     def exit_status(self) -> int | None:
         return None if self.number is None else 128 + self.number
 
+    def end_what_runs(self) -> None:
+        """Until all is over: a container may just be being started when we look for the first time."""
+        if self.tell is not None:
+            self.tell()
+        while not self.over.is_set():
+            remove = self.remove
+            if remove is not None:
+                # An engine that cannot be told is what the trial itself finds out, and says.
+                with suppress(EngineError):
+                    remove()
+            self.over.wait(_AGAIN_S)
+
 
 @contextmanager
-def stopping(stop: Stop, on_stop: Callable[[], object]) -> Iterator[None]:
-    """While inside, a signal sets the event and calls `on_stop` in a thread: a handler may hold nobody's lock."""
+def stopping(stop: Stop) -> Iterator[None]:
+    """While inside, a signal sets the event and ends what runs, in a thread: a handler may hold nobody's lock."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may have handlers; a caller in another thread sets the event itself
         return
@@ -37,12 +58,13 @@ def stopping(stop: Stop, on_stop: Callable[[], object]) -> Iterator[None]:
         stop.event.set()
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)
-        threading.Thread(target=on_stop, name="stop", daemon=True).start()
+        threading.Thread(target=stop.end_what_runs, name="stop", daemon=True).start()
 
     for number in _SIGNALS:
         signal.signal(number, ask)
     try:
         yield
     finally:
+        stop.over.set()
         for number, handler in before.items():
             signal.signal(number, handler)

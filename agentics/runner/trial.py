@@ -145,6 +145,8 @@ def _bench(work: Workshop, trial: Trial, attempt: Attempt, images: Images) -> Be
     def observe(event: str, **facts: Any) -> None:  # noqa: ANN401 - by kind of event
         if event == "stage_started":
             facts["limit_s"] = stage_limit_s(stages[facts["stage"]])
+        if trial.plan.mode == "official":
+            facts.pop("case", None)  # what private cases are called is private
         work.tell(event, trial, ids, **facts)
 
     bench = Bench(
