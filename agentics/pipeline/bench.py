@@ -20,6 +20,7 @@ from agentics.sandbox.places import Place, Scratch
 MIB = 1 << 20
 LEAST_MEMORY = 6 * MIB  # engines refuse less
 LEAST_CPU = 10
+APART_UID = 10001
 LONGEST_S = 10 * 365 * 86400
 MOST_BYTES = 1 << 62
 SUPERVISOR_CAPABILITIES = ("SETUID", "SETGID", "KILL")
@@ -56,6 +57,11 @@ class Users:
 
     solution: int
     evaluator: int
+
+    @property
+    def apart(self) -> int:
+        """Who runs a solution that shares its container with the evaluator: always somebody else than the evaluator."""
+        return self.solution if self.solution != self.evaluator else APART_UID
 
     def argument(self, user: Literal["solution", "evaluator", "supervisor"]) -> str:
         number = {"solution": self.solution, "evaluator": self.evaluator, "supervisor": 0}[user]
@@ -184,7 +190,7 @@ class Bench:
         self.places.clear()
 
     def _supervised(self, argv: tuple[str, ...]) -> tuple[str, ...]:
-        users = ("--evaluator-uid", str(self.users.evaluator), "--solution-uid", str(self.users.solution))
+        users = ("--evaluator-uid", str(self.users.evaluator), "--solution-uid", str(self.users.apart))
         return ("python3", "/agentics/coexec.py", *users, "--", *argv)
 
     def _mounts(self, plan: ContainerPlan, own: Mapping[str, Path | Place]) -> tuple[Mount, ...]:

@@ -23,6 +23,8 @@ def ready(plan: Plan, config: Config, engine: Engine, overrides: tuple[tuple[str
 def unservable(plan: Plan, config: Config, facts: EngineFacts, overrides: tuple[tuple[str, str], ...]) -> str | None:
     """Why this machine cannot serve the plan's target, or None. Not a fault: another machine may serve it."""
     resolutions = [resolve(config, plan.target, need.declared, overrides) for need in plan.images.values()]
+    if plan.topology == "coexecuted_benchmark" and facts.rootless:
+        return "a rootless engine has no second user to keep the solution apart from its evaluator"
     if plan.accelerator == "gpu" and not facts.gpus:
         return f"{plan.target} needs a GPU, and this engine offers none"
     host = _architecture(facts.host_platform)
