@@ -17,6 +17,7 @@ from agentics.sandbox.places import Place
 from agentics.stages.manifest import lay_out
 
 RESERVED = frozenset({"agentics-run.json"})
+STREAMS = ("stdout.txt", "stderr.txt")
 REFUSED = 125  # what an evaluator is told when a case exited 0 but left what it may not
 
 
@@ -42,7 +43,7 @@ def _in_place(bench: Bench, wanted: Cases, index: int, run: Run, place: Place) -
     seen = bench.paths["solution_runs"] / run.run_name
     limit = wanted.container.limits.disk_limit_mb * MIB
     collected = collect(place.path, seen, Caps(bytes=limit), reserved=RESERVED)
-    violation = _violation(record, collected, limit)
+    violation = _violation(record, collected, limit) or _misshapen(seen)
     if violation is not None:
         _show_nothing(seen)
     _show_platform_side(seen, inputs, run, _facts(run, record, violation))
@@ -83,6 +84,16 @@ def _violation(record: ContainerRecord, collected: Collected, limit_bytes: int) 
     return None
 
 
+def _misshapen(seen: Path) -> Violation | None:
+    """Evaluators are promised that the streams are files and `output` a directory: participants cannot break that."""
+    for name in ("stdin.txt", *STREAMS):
+        if (seen / name).is_dir():
+            return Violation(kind="not_a_file", detail=f"{name}: a directory where a file was")
+    if (seen / "output").is_file():
+        return Violation(kind="not_a_directory", detail="output: a file where a directory was")
+    return None
+
+
 def _facts(run: Run, record: ContainerRecord, violation: Violation | None) -> dict[str, object]:
     code = record.exit_code
     return {
@@ -102,20 +113,18 @@ def _show_nothing(seen: Path) -> None:
     if seen.exists():
         shutil.rmtree(seen)
     (seen / "output").mkdir(parents=True)
-    for stream in ("stdout.txt", "stderr.txt"):
+    for stream in STREAMS:
         (seen / stream).touch()
 
 
 def _show_platform_side(seen: Path, inputs: Path, run: Run, facts: dict[str, object]) -> None:
     """What we say of the case: its stdin and inputs as they were given, not as the case left them, and how it ended."""
     seen.chmod(0o755)
-    for stale in (seen / "stdin.txt", seen / "stdout.txt", seen / "stderr.txt"):
-        if stale.is_dir():
-            shutil.rmtree(stale)
     (seen / "stdin.txt").unlink(missing_ok=True)
     (seen / "stdin.txt").write_bytes(_stdin(run))
-    for stream in ("stdout.txt", "stderr.txt"):
+    for stream in STREAMS:
         (seen / stream).touch()
+    (seen / "output").mkdir(exist_ok=True)
     shutil.copytree(inputs, seen / "input", dirs_exist_ok=True)
     (seen / "agentics-run.json").write_text(json.dumps(facts, indent=2), encoding="utf-8")
     make_readable(seen)  # whatever our own umask is
