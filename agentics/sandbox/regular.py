@@ -19,9 +19,11 @@ def read_regular(root: Path, relpath: str, max_bytes: int) -> bytes | Problem:
         return "missing"
     except OSError:  # ELOOP: a link; ENXIO, EPERM: a special file
         return "not a regular file"
+    # Before anything is made of it: a directory cannot even become a file object.
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return "not a regular file"
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return "not a regular file"
         data = file.read(max_bytes + 1)
     return "too large" if len(data) > max_bytes else data
 
