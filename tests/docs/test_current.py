@@ -1,0 +1,86 @@
+"""What docs say and code decides is the same: generated parts are current, and the lists equal the enums in the code.
+
+The comparisons read the committed pages, not the generator: a generator that leaves something out is found here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import get_args
+
+import pytest
+
+from agentics.errors import AgenticsError
+from agentics.model.outcome import Counts, ExitPolicy
+from agentics.model.record import Fault, Status, Trust
+from agentics.policy import outcome
+from tests.docs.conftest import DOCUMENTS, ROOT, first_column, section
+
+
+def test_the_committed_pages_are_what_the_code_says_now(generator):
+    stale = [path.name for path in generator.DOCUMENTS if generator.current(text(path)) != text(path)]
+    assert not stale, "run scripts/generate_docs.py"
+
+
+def test_a_page_that_differs_is_found(generator):
+    page = "by hand\n<!-- generated: words policies -->\nold\n<!-- end -->\nby hand\n"
+    renewed = generator.current(page)
+    assert "old" not in renewed
+    assert "`relaxed`" in renewed
+    assert renewed.startswith("by hand\n")
+    assert renewed.endswith("<!-- end -->\nby hand\n")
+    assert generator.current(renewed) == renewed
+
+
+def test_a_word_that_docs_do_not_explain_stops_the_generator(generator, monkeypatch):
+    monkeypatch.setitem(generator.WORDS, "policies", lambda: ("relaxed", "smoke", "strict", "new"))
+    with pytest.raises(ValueError, match=r"words\.toml"):
+        generator.words("policies")
+
+
+def test_every_generated_part_is_closed():
+    for path in DOCUMENTS:
+        marks = re.findall(r"<!-- (generated: .*?|end) -->", text(path))
+        assert [mark == "end" for mark in marks] == [False, True] * (len(marks) // 2), path.name
+
+
+def test_b14_statuses_counts_and_policies_in_docs_equal_the_code(cli_page):
+    assert first_column(section(cli_page, "Statuses"), "status") == list(get_args(Status))
+    assert first_column(section(cli_page, "Statuses"), "faults") == list(get_args(Fault))
+    assert first_column(section(cli_page, "Statuses"), "trust") == list(get_args(Trust))
+    assert first_column(section(cli_page, "JSON"), "counts") == list(Counts.model_fields)
+    assert first_column(section(cli_page, "Exit policies and exit codes"), "policies") == list(get_args(ExitPolicy))
+
+
+def test_b14_what_each_policy_accepts_in_docs_is_what_it_accepts(cli_page):
+    rows = re.findall(r"^\| `(\w+)` \|.*?\| (yes|no) \| (yes|no) \| (yes|no) \| (yes|no) \|$", cli_page, re.M)
+    assert len(rows) == len(get_args(Status))
+    for status, completed, *accepted in rows:
+        assert (completed == "yes") == (status in outcome.COMPLETED), status
+        for policy, said in zip(get_args(ExitPolicy), accepted, strict=True):
+            assert (said == "yes") == outcome.accepts(policy, status), (policy, status)
+
+
+def test_b14_exit_codes_in_docs_are_those_that_the_code_can_give(cli_page):
+    documented = {int(word) for word in first_column(section(cli_page, "Exit policies and exit codes"), "exit codes")}
+    own = {outcome.EXIT_POLICY_NOT_MET, outcome.EXIT_CHALLENGE, outcome.EXIT_INFRASTRUCTURE}
+    assert documented == {0, 130, 143} | own | {kind.exit_status for kind in kinds(AgenticsError)}
+    readme = {int(word) for word in first_column(text(ROOT / "README.md"), "exit codes")}
+    assert readme == documented
+
+
+def test_environment_variables_in_docs_are_those_that_the_host_side_reads(cli_page):
+    said = set(re.findall(r"`([A-Z][A-Z_]+)`", section(cli_page, "Environment variables")))
+    sources = [p for p in (ROOT / "agentics").rglob("*.py") if "guest" not in p.parts]
+    pattern = re.compile(r'environ(?:ment)?(?:\.get\(|\[)"([A-Z_]+)"|_VARIABLE = "([A-Z_]+)"')
+    read = {name for path in sources for pair in pattern.findall(text(path)) for name in pair if name}
+    by_libraries = {"NO_COLOR", "FORCE_COLOR"}
+    assert said - by_libraries == read - {"PATH"}
+
+
+def kinds(base: type[AgenticsError]) -> set[type[AgenticsError]]:
+    return {kind for child in base.__subclasses__() for kind in {child} | kinds(child)}
+
+
+def text(path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
