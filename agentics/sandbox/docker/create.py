@@ -72,8 +72,8 @@ def _host(container: Container, around: Surroundings) -> Json:
         "Privileged": False,
         "ReadonlyRootfs": not root_is_writable,
         "IpcMode": "private",
-        "Tmpfs": _tmpfs(container, around.settings),
-        "Mounts": [*map(_bind, container.mounts), *_streams(around), *_volumes(container, around.volumes)],
+        "Tmpfs": _tmpfs(container, around),
+        "Mounts": [*map(_bind, container.mounts), *_streams(around)],
     }
     if around.cgroup_parent is not None:
         host["CgroupParent"] = around.cgroup_parent
@@ -99,17 +99,19 @@ def _security(container: Container, around: Surroundings) -> list[str]:
     return options
 
 
-def _tmpfs(container: Container, settings: EngineSettings) -> dict[str, str]:
-    """The two writable places that every container has of its own. Their pages count against its memory."""
-    ours = {mount.target for mount in container.mounts}
-    limits = container.limits
+def _tmpfs(container: Container, around: Surroundings) -> dict[str, str]:
+    """The writable places that a container has of its own. Their pages count against its memory.
+
+    An image's VOLUME would be a writable place without bounds: it becomes one with bounds, empty.
+    """
+    limits, settings = container.limits, around.settings
+    room = f"rw,exec,nosuid,nodev,size={max(_PAGE, limits.disk_bytes)},nr_inodes={settings.tmp_inodes},mode=1777"
     shm = max(_PAGE, min(settings.shm_bytes, limits.memory_bytes // 2))
-    tmp = f"rw,exec,nosuid,nodev,size={max(_PAGE, limits.disk_bytes)},nr_inodes={settings.tmp_inodes},mode=1777"
-    wanted = {
-        "/tmp": tmp,  # noqa: S108 a path inside the container
-        "/dev/shm": f"rw,noexec,nosuid,nodev,size={shm},nr_inodes={_SHM_INODES},mode=1777",  # noqa: S108
-    }
-    return {target: options for target, options in wanted.items() if target not in ours}
+    wanted = dict.fromkeys((target.rstrip("/") for target in around.volumes), room)
+    wanted["/tmp"] = room  # noqa: S108 a path inside the container
+    wanted["/dev/shm"] = f"rw,noexec,nosuid,nodev,size={shm},nr_inodes={_SHM_INODES},mode=1777"  # noqa: S108
+    taken = {mount.target for mount in container.mounts} | {TARGET}
+    return {target: options for target, options in wanted.items() if target not in taken}
 
 
 def _bind(mount: Mount) -> Json:
@@ -126,12 +128,3 @@ def _streams(around: Surroundings) -> list[Json]:
     if around.streams is None:
         return []
     return [{"Type": "bind", "Source": around.streams, "Target": TARGET, "ReadOnly": True}]
-
-
-def _volumes(container: Container, declared: tuple[str, ...]) -> list[Json]:
-    """An image's VOLUME would be a writable place without bounds: it keeps its content, and becomes read-only."""
-    taken = {mount.target for mount in container.mounts} | set(_tmpfs(container, EngineSettings())) | {TARGET}
-    free = [target for target in declared if target.rstrip("/") not in taken]
-    if "writable_root" in container.relaxed:
-        return []
-    return [{"Type": "volume", "Target": target, "ReadOnly": True} for target in free]

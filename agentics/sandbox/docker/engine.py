@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import platform as this_machine
+import socket
 import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +29,7 @@ from agentics.sandbox.engine import Container, EngineFacts, Image, Link, Linked,
 from agentics.sandbox.settings import EngineSettings
 
 _REMOVERS = 4
+_KNOCK_S = 10.0
 _HINT = (
     "install Docker Engine or Podman and start it (`systemctl start docker`, `systemctl --user start podman.socket`), "
     "or say where it listens: DOCKER_HOST=unix:///path/to.sock"
@@ -58,10 +61,22 @@ def connect_api(host: str | None = None, settings: EngineSettings | None = None)
 
 def _reach(address: Address, settings: EngineSettings) -> Api:
     tls = None
+    if address.url.startswith("unix://"):
+        _knock(address.url.removeprefix("unix://"))
     if address.tls is not None:
         pair = (str(address.tls / "cert.pem"), str(address.tls / "key.pem"))
         tls = TLSConfig(client_cert=pair, ca_cert=str(address.tls / "ca.pem"), verify=True)
     return Api(address.url, settings.api_timeout_s, tls)
+
+
+def _knock(path: str) -> None:
+    """Where nobody listens, say so ourselves: the client would wrap it up in three exceptions and leak the socket."""
+    with socket.socket(socket.AF_UNIX) as knocking:
+        try:
+            knocking.settimeout(_KNOCK_S)
+            knocking.connect(path)
+        except OSError as error:
+            raise EngineError(str(error.strerror or error), code="engine_lost") from error
 
 
 class DockerEngine:
@@ -116,6 +131,11 @@ class DockerEngine:
                 self._host.groups = self._host.groups if found.usage else None
                 self._sharing = found
             return self._sharing
+
+    @property
+    def api(self) -> Api:
+        """The connection itself, for what concerns images."""
+        return self._api
 
     def facts(self) -> EngineFacts:
         info = self._info
@@ -232,18 +252,31 @@ class DockerEngine:
     def _make_host(self, scratch: Path, settings: EngineSettings) -> Host:
         local = self._local()
         driver = str(self._info.get("CgroupDriver", ""))
-        machine = str(self._info.get("Architecture", ""))
+        if _name(self._version) == "podman":
+            settings = replace(settings, tmp_inodes=None)  # its API refuses nr_inodes
         return Host(
             api=self._api,
             settings=settings,
             scratch=scratch,
             owner={labels.OWNER: labels.this_process().label()},
-            seccomp=seccomp.profile(machine, foreign_abis=settings.foreign_abis) if seccomp.known(machine) else None,
+            seccomp=self._filter(scratch, settings),
             groups=cgroup.groups(str(self._info.get("CgroupVersion") or "1"), driver) if local else None,
             shares_pipes=local if settings.streams == "auto" else settings.streams == "fifo",
             volumes=self._volumes,
             removers=ThreadPoolExecutor(max_workers=_REMOVERS, thread_name_prefix="container-remover"),
         )
+
+    def _filter(self, scratch: Path, settings: EngineSettings) -> str | None:
+        """The system call filter as this engine takes it: Docker its text, Podman a file with it."""
+        machine = str(self._info.get("Architecture", ""))
+        if not seccomp.known(machine):
+            return None
+        text = seccomp.profile(machine, foreign_abis=settings.foreign_abis)
+        if _name(self._version) != "podman":
+            return text
+        place = scratch / "seccomp.json"
+        place.write_text(text, encoding="utf-8")
+        return str(place)
 
 
 def _use_pipes(settings: EngineSettings, found: Sharing) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import selectors
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from agentics.errors import EngineError
 from agentics.sandbox.collect import usage
 from agentics.sandbox.docker.live import DEATH_S, Live
+from agentics.sandbox.docker.watch import Watch
 from agentics.sandbox.engine import Ended, Exit, Mount
 
 _LOOK_S = 0.1
@@ -23,20 +25,33 @@ class DockerRunning:
     live: Live
     gated: bool = False
     late_start: bool = False
+    _opened: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        if not self.gated:
+            self._opened.set()
 
     def open_gate(self) -> None:
-        if not self.gated:
+        if self._opened.is_set():
             return
-        self.gated = False
-        if self.late_start:
-            self.live.start()
-        else:
-            self.live.open_gate()
+        try:
+            if self.late_start:
+                self.live.start()
+            else:
+                self.live.open_gate()
+        except BaseException:
+            self.live.dispose()
+            raise
+        finally:
+            self._opened.set()
 
     def wait(self) -> Exit:
         live = self.live
         try:
-            _until_the_end(live, Watchman.over(live), lambda: self.gated)
+            while not self._opened.wait(_LOOK_S) and not live.ended:
+                pass
+            if live.watch is not None:
+                _until_the_end(live, live.watch, Watchman.over(live))
             return live.finish()
         finally:
             live.dispose()
@@ -45,6 +60,7 @@ class DockerRunning:
         # Whoever is waiting learns that it was killed; removing it does the rest.
         with suppress(EngineError):
             self.live.kill("killed")
+        self._opened.set()
         self.live.dispose()
 
 
@@ -81,39 +97,35 @@ def _over(mount: Mount) -> bool:
     return too_big or (mount.watch_inodes is not None and inodes > mount.watch_inodes)
 
 
-def _until_the_end(live: Live, watchman: Watchman, still_gated: Callable[[], bool]) -> None:
+def _until_the_end(live: Live, watch: Watch, watchman: Watchman) -> None:
     """Returns when the container has ended and its log is read. Raises EngineError when it outlives its killing."""
+    out = live.streams.out if live.streams is not None else None
     with selectors.DefaultSelector() as selector:
-        out = live.streams.out if live.streams is not None else None
+        selector.register(watch, selectors.EVENT_READ)
         if out is not None:
             selector.register(out, selectors.EVENT_READ)
-        if live.watch is not None:
-            selector.register(live.watch, selectors.EVENT_READ)
         killed_at: float | None = None
         while not live.ended:
-            due = killed_at + DEATH_S if killed_at is not None else _deadline(live, gated=still_gated())
+            due = killed_at + DEATH_S if killed_at is not None else _deadline(live)
             _read_for(live, selector, out, min(due, watchman.next_look()) - time.monotonic())
             if killed_at is not None:
                 _require_death(killed_at)
-            elif not still_gated() and (why := _limit_passed(live, watchman)):
+            elif why := _limit_passed(live, watchman):
                 live.kill(why)
                 killed_at = time.monotonic()
-        if live.streams is not None and out is not None:
-            live.streams.last_words()
-            live.log.drain(out)
+    if live.streams is not None and out is not None:
+        live.streams.last_words()
+        live.log.drain(out)
 
 
 def _read_for(live: Live, selector: selectors.BaseSelector, out: int | None, seconds: float) -> None:
-    timeout = None if seconds == float("inf") else max(0.0, seconds)
-    for key, _ in selector.select(timeout):
+    for key, _ in selector.select(max(0.0, seconds)):
         if key.fd == out and not live.log.read(key.fd):
             selector.unregister(key.fd)
 
 
-def _deadline(live: Live, *, gated: bool) -> float:
-    if gated or live.began is None:
-        return float("inf")
-    return live.began + live.container.limits.timeout_s
+def _deadline(live: Live) -> float:
+    return (live.began or time.monotonic()) + live.container.limits.timeout_s
 
 
 def _limit_passed(live: Live, watchman: Watchman) -> Ended | None:
@@ -121,7 +133,7 @@ def _limit_passed(live: Live, watchman: Watchman) -> Ended | None:
         return None
     if live.log.flooded:
         return "output_limit"
-    if time.monotonic() >= _deadline(live, gated=False):
+    if time.monotonic() >= _deadline(live):
         return "timed_out"
     return "disk_limit" if watchman.over_limit() else None
 
