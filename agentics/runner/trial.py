@@ -58,7 +58,7 @@ def run_trial(work: Workshop, trial: Trial, ids: Ids, images: Images | None) -> 
 
     def told(state: tenacity.RetryCallState) -> None:
         judgement = _last(state)
-        text = judgement.detail or "infrastructure fault"
+        text = work.run.redactor.text(judgement.detail or "infrastructure fault")
         work.tell("attempt_failed", trial, ids, reason=judgement.reason, text=text)
 
     attempts = tenacity.Retrying(

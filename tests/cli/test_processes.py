@@ -1,0 +1,147 @@
+"""`agentics eval` as processes of their own: two at a time, signals, readers that go away, no engine to be found."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.runner.lab import SETTINGS, bundle, solution
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+from agentics.cli import main
+from agentics.runner import workshop
+from tests.fake_engine import FakeEngine, exited
+from tests.runner.lab import evaluator
+
+def hold(_):
+    Path("held").read_text()  # a FIFO: whoever writes to it knows that a case is running, and ends it
+    return exited()
+
+@contextmanager
+def open_engine(*_):
+    run = hold if Path("held").exists() else None
+    yield FakeEngine(behaviours={"run": run, "separated-evaluator": evaluator()})
+
+workshop.open_engine = open_engine
+main()
+"""
+
+
+@pytest.fixture
+def home(tmp_path):
+    place = tmp_path / "home"
+    place.mkdir()
+    (place / "agentics.toml").write_text(SETTINGS.format(scratch=tmp_path / "scratch"))
+    bundle(place, "one", cases=1)
+    solution(place)
+    return place
+
+
+@pytest.fixture
+def start(home):
+    started = []
+
+    def through(*words, **more):
+        argv = [sys.executable, "-c", PROGRAM, "eval", "one", "--solution", "mine", "--run-id", "r", *words]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **more}
+        started.append(subprocess.Popen(argv, cwd=home, env=environment, **pipes))
+        return started[-1]
+
+    yield through
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_b12_a_second_process_on_the_same_run_is_refused_at_once_and_changes_nothing(home, start):
+    os.mkfifo(home / "held")
+    first = start("--json")
+    with (home / "held").open("w"):  # returns once the first process is in the middle of its case
+        before = {path: path.read_bytes() for path in (home / "outputs").rglob("*") if path.is_file()}
+        second = start("--json")
+        said, talk = second.communicate(timeout=60)
+        assert (second.returncode, talk) == (7, "")
+        error = json.loads(said)["error"]
+        assert error["code"] == "run_locked"
+        assert str(first.pid) in error["message"]
+        assert "--run-id" in error["hint"]
+        assert {path: path.read_bytes() for path in (home / "outputs").rglob("*") if path.is_file()} == before
+    said, _ = first.communicate(timeout=60)
+    assert (first.returncode, json.loads(said)["ok"]) == (0, True)
+
+
+def test_another_run_id_runs_beside_it(home, start):
+    os.mkfifo(home / "held")
+    first = start()
+    with (home / "held").open("w"):
+        (home / "held").unlink()  # the first process has it open; the second one finds none
+        second = start("--run-id", "other", "--exit-policy", "strict")
+        assert second.wait(timeout=60) == 0
+    assert first.wait(timeout=60) == 0
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_in_good_order_and_the_same_command_goes_on(home, start, tmp_path, number, status):
+    os.mkfifo(home / "held")
+    stopped = start("--json")
+    with (home / "held").open("w"):
+        stopped.send_signal(number)
+        # A fake container is ended by nobody: ours ends when the FIFO is closed.
+    said, _ = stopped.communicate(timeout=60)
+    assert stopped.returncode == status
+    outcome = json.loads(said)["outcomes"]["mine"]
+    assert outcome == json.loads((home / "outputs/r/mine/run_outcome.json").read_bytes())
+    assert (outcome["exit_code"], outcome["status"]) == (status, "failed")
+    assert outcome["errors"][0]["stage"] == "interrupted"
+    assert outcome["tasks"]["one.linux-arm64-cpu"]["status"] == "pending"
+    assert list((tmp_path / "scratch").iterdir()) == []
+    (home / "held").unlink()
+    assert start("--exit-policy", "strict").wait(timeout=60) == 0
+
+
+def test_a_reader_of_stdout_who_goes_away_costs_no_result(home, start):
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = start("--json", stdout=writer)
+    os.close(writer)
+    _, talk = process.communicate(timeout=60)
+    assert talk == ""
+    assert json.loads((home / "outputs/r/mine/run_outcome.json").read_bytes())["status"] == "passed"
+
+
+def test_a_reader_of_the_talk_who_goes_away_costs_no_result(home, start):
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = start("--exit-policy", "strict", stderr=writer)
+    os.close(writer)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "passed" in said
+    assert json.loads((home / "outputs/r/mine/run_outcome.json").read_bytes())["status"] == "passed"
+
+
+def test_b1_without_an_engine_there_is_an_outcome_and_no_score(home):
+    argv = [sys.executable, "-m", "agentics", "eval", "one", "--solution", "mine", "--run-id", "r", "--json"]
+    environment = {**os.environ, "DOCKER_HOST": "unix:///nonexistent/engine.sock"}
+    done = subprocess.run(argv, cwd=home, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 5
+    outcome = json.loads(done.stdout)["outcomes"]["mine"]
+    assert outcome == json.loads((home / "outputs/r/mine/run_outcome.json").read_bytes())
+    assert outcome["errors"][0]["stage"] == "pipeline_preflight"
+    assert outcome["errors"][0]["error_type"] == "engine_missing"
+    assert "/nonexistent/engine.sock" in outcome["errors"][0]["message"]
+    (task,) = outcome["tasks"].values()
+    assert (task["status"], task["primary_metric"]) == ("pending", None)
+    assert json.loads((home / "outputs/r/mine/run_summary.json").read_bytes())["tasks"] == {}

@@ -1,0 +1,134 @@
+"""The same run id again: what is complete is not repeated, what differs is refused, and one process at a time."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from agentics.errors import EngineError
+from tests.fake_engine import exited
+from tests.runner.lab import evaluator, on_trial, raises, solution
+
+PRIOR = {
+    "passed": ({}, False),
+    "degraded": (
+        {"run": on_trial("trial_1", lambda c: exited(int(c.env.get("AGENTICS_RUN_NAME") == "run-0001")))},
+        False,
+    ),
+    "failed": ({"separated-evaluator": evaluator(0)}, True),
+    "error": ({"separated-evaluator": lambda _: exited(1)}, True),
+    "no_samples": ({"separated-evaluator": evaluator(validation_summary={"score": 0, "passed": 0, "total": 0})}, False),
+    "pending": ({}, True),
+    "a damaged status file": ({}, True),
+    "a missing status file": ({}, True),
+}
+
+
+@pytest.mark.parametrize("prior", PRIOR)
+def test_b6_resuming_runs_only_what_is_not_complete(lab, prior):
+    behaviours, runs_again = PRIOR[prior]
+    lab.bundle("one")
+    usual = dict(lab.engine.behaviours)
+    lab.engine.behaviours.update(behaviours)
+    if prior == "pending":
+        lab.engine.failures["reap"] = [EngineError("gone", code="engine_lost")]
+    lab.eval("one")
+    status = lab.home / "outputs/r/mine/one.linux-arm64-cpu/task_status.json"
+    if prior == "a damaged status file":
+        status.write_text("{")
+    elif prior == "a missing status file":
+        status.unlink()
+    elif prior != "pending":
+        assert json.loads(status.read_bytes())["status"] == prior
+    before = lab.cases_run()
+    lab.engine.behaviours = {**usual, "run": None}
+    said = lab.eval("one")
+    assert (lab.cases_run() > before) == runs_again, said.err
+    assert ("complete already" in said.err) != runs_again
+
+
+def test_b5_a_smoke_run_and_a_full_run_of_one_id_do_not_share_results(lab):
+    lab.bundle("one", cases=4)
+    assert lab.eval("one", "--limit", "2", "--exit-policy", "smoke").status == 0
+    assert lab.cases_run() == 2
+    assert lab.read("r_LIMITED/trials/trial_1/evidence.json")["cases_expected"] == 2
+    assert lab.eval("one", "--exit-policy", "strict").status == 0
+    assert lab.cases_run() == 2 + 4
+    first = lab.outcome()
+    assert lab.eval("one", "--exit-policy", "strict").status == 0
+    assert lab.cases_run() == 2 + 4
+    assert lab.outcome()["ended_at"] > first["ended_at"]
+    assert lab.outcome()["tasks"] == first["tasks"]
+
+
+def test_a_limit_takes_the_first_cases_of_each_task(lab):
+    lab.bundle("one", cases=5)
+    lab.bundle("two", cases=5)
+    lab.eval("one", "two", "--limit", "2")
+    for trial in ("trial_1", "trial_2"):
+        evidence = lab.read(f"r_LIMITED/trials/{trial}/evidence.json")
+        assert [case["run_name"] for case in evidence["cases"]] == ["case-1", "case-2"]
+    assert lab.outcome("r_LIMITED")["run_id"] == "r_LIMITED"
+
+
+def test_another_solution_under_the_id_of_a_completed_task_is_refused_and_nothing_changes(lab):
+    lab.bundle("one")
+    lab.eval("one")
+    (lab.home / "mine" / "run.sh").write_text("tac\n")
+    before = lab.files()
+    said = lab.eval("one", "--json")
+    assert (said.status, said.json["error"]["code"]) == (7, "run_scope_mismatch")
+    assert "solution_digest" in said.json["error"]["message"]
+    assert {p: c for p, c in lab.files().items() if not p.endswith("operation.lock")} == {
+        p: c for p, c in before.items() if not p.endswith("operation.lock")
+    }
+
+
+def test_another_solution_for_a_task_that_failed_is_a_new_attempt(lab):
+    lab.bundle("one")
+    lab.engine.behaviours["separated-evaluator"] = evaluator(0)
+    lab.eval("one")
+    (lab.home / "mine" / "run.sh").write_text("tac\n")
+    lab.engine.behaviours["separated-evaluator"] = evaluator()
+    assert lab.eval("one", "--exit-policy", "strict").status == 0
+    assert lab.tasks() == [("passed", None, 2)]
+
+
+def test_no_resume_runs_everything_again_also_with_another_solution(lab):
+    lab.bundle("one")
+    lab.eval("one")
+    (lab.home / "mine" / "run.sh").write_text("tac\n")
+    assert lab.eval("one", "--no-resume", "--exit-policy", "strict").status == 0
+    assert lab.cases_run() == 6
+    assert lab.tasks() == [("passed", None, 2)]
+
+
+def test_a_task_that_is_added_later_runs_beside_what_is_complete(lab):
+    lab.bundle("one")
+    lab.bundle("two")
+    lab.eval("one", "two", "--tasks", "one")
+    assert list(lab.outcome()["tasks"]) == ["one.linux-arm64-cpu"]
+    lab.eval("one", "two", "--exit-policy", "strict")
+    assert lab.cases_run() == 6
+    assert lab.tasks() == [("passed", None, 1), ("passed", None, 1)]
+    assert sorted(lab.read("r/mine/run_summary.json")["tasks"]) == ["one.linux-arm64-cpu", "two.linux-arm64-cpu"]
+
+
+def test_two_variants_in_one_run_have_an_outcome_each(lab):
+    lab.bundle("one")
+    solution(lab.home / "other", "theirs")
+    lab.engine.behaviours["run"] = on_trial("trial_2", lambda _: exited(1))
+    said = lab.eval("one", "--solution", "org/theirs=other/theirs", "--exit-policy", "strict")
+    assert said.status == 1
+    assert lab.tasks() == [("degraded", "partial_errors", 1)]
+    assert lab.tasks(variant="theirs") == [("passed", None, 1)]
+    assert lab.outcome(variant="theirs")["model"] == "org/theirs"
+
+
+def test_the_second_engine_failure_of_a_resumed_run_counts_on_from_the_first(lab):
+    lab.bundle("one")
+    lab.engine.behaviours["run"] = raises(EngineError("gone", code="engine_lost"))
+    lab.eval("one")
+    lab.eval("one")
+    assert lab.tasks() == [("error", "engine_lost", 6)]
