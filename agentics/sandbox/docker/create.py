@@ -105,13 +105,18 @@ def _tmpfs(container: Container, around: Surroundings) -> dict[str, str]:
     An image's VOLUME would be a writable place without bounds: it becomes one with bounds, empty.
     """
     limits, settings = container.limits, around.settings
-    room = f"rw,exec,nosuid,nodev,size={max(_PAGE, limits.disk_bytes)},nr_inodes={settings.tmp_inodes},mode=1777"
+    room = f"rw,exec,nosuid,nodev,size={max(_PAGE, limits.disk_bytes)},mode=1777" + _inodes(settings.tmp_inodes)
     shm = max(_PAGE, min(settings.shm_bytes, limits.memory_bytes // 2))
     wanted = dict.fromkeys((target.rstrip("/") for target in around.volumes), room)
     wanted["/tmp"] = room  # noqa: S108 a path inside the container
-    wanted["/dev/shm"] = f"rw,noexec,nosuid,nodev,size={shm},nr_inodes={_SHM_INODES},mode=1777"  # noqa: S108
+    few = min(settings.tmp_inodes, _SHM_INODES) if settings.tmp_inodes else None
+    wanted["/dev/shm"] = f"rw,noexec,nosuid,nodev,size={shm},mode=1777" + _inodes(few)  # noqa: S108
     taken = {mount.target for mount in container.mounts} | {TARGET}
     return {target: options for target, options in wanted.items() if target not in taken}
+
+
+def _inodes(most: int | None) -> str:
+    return f",nr_inodes={most}" if most else ""
 
 
 def _bind(mount: Mount) -> Json:
