@@ -140,6 +140,35 @@ def make_bundle(root: Path, cases: int) -> Path:
 
 def specification() -> dict[str, object]:
     text = {"en": "Sleeps.", "zh": "睡眠。"}
+    visibility = {"leaderboard": "hidden", "score_distribution": "hidden", "result_detail": "submitter_only"}
+    return {
+        "schema_version": 1,
+        "challenge_name": "sleep-well",
+        "challenge_title": "Sleep",
+        "summary": text,
+        "keywords": ["benchmark"],
+        "solution": {"protocol": "zip_project", "manifest_file": "agentics.solution.json"},
+        "targets": [target()],
+        "starts_at": "2026-01-01T00:00:00Z",
+        "closes_at": None,
+        "eligibility": {"type": "open"},
+        "validation_submission_limit": 100,
+        "official_submission_limit": None,
+        "visibility": visibility,
+        "solution_publication": "private",
+        "execution": execution(),
+        "datasets": {
+            "public_dir": "public",
+            "private_benchmark_dir": None,
+            "public_policy": "full",
+            "private_benchmark_policy": "score_only",
+            "private_benchmark_enabled": False,
+        },
+        "metric_schema": metrics(),
+    }
+
+
+def target() -> dict[str, object]:
     stage = {
         "timeout_sec": 10,
         "memory_limit_mb": 256,
@@ -148,7 +177,6 @@ def specification() -> dict[str, object]:
         "network_access": "disabled",
     }
     image = {"source": "registry", "reference": REFERENCE}
-    evaluator = {"command": ["python3", "separated-evaluator/evaluate.py"], "result_file": "result.json"}
     profile = {
         "name": "small",
         "resource_description": None,
@@ -158,14 +186,28 @@ def specification() -> dict[str, object]:
         "evaluator": {"setup": stage, "run": stage},
         "hardware_metadata": None,
     }
-    target = {
+    return {
         "name": "linux-arm64-cpu",
         "docker_platform": "linux/arm64",
         "accelerator": None,
         "validation_enabled": True,
         "resource_profile": profile,
     }
-    visibility = {"leaderboard": "hidden", "score_distribution": "hidden", "result_detail": "submitter_only"}
+
+
+def execution() -> dict[str, object]:
+    command = ["python3", "separated-evaluator/evaluate.py"]
+    return {
+        "mode": "separated_evaluator",
+        "separated_evaluator": {"command": command, "result_file": "result.json"},
+        "validation_runs": "public/runs.json",
+        "validation_setup": None,
+        "official_runs": None,
+        "official_evaluation_setup": None,
+    }
+
+
+def metrics() -> dict[str, object]:
     metric = {
         "name": "score",
         "label": "Score",
@@ -174,41 +216,7 @@ def specification() -> dict[str, object]:
         "visibility": "public",
         "metric_description": None,
     }
-    return {
-        "schema_version": 1,
-        "challenge_name": "sleep-well",
-        "challenge_title": "Sleep",
-        "summary": text,
-        "keywords": ["benchmark"],
-        "solution": {"protocol": "zip_project", "manifest_file": "agentics.solution.json"},
-        "targets": [target],
-        "starts_at": "2026-01-01T00:00:00Z",
-        "closes_at": None,
-        "eligibility": {"type": "open"},
-        "validation_submission_limit": 100,
-        "official_submission_limit": None,
-        "visibility": visibility,
-        "solution_publication": "private",
-        "execution": {
-            "mode": "separated_evaluator",
-            "separated_evaluator": evaluator,
-            "validation_runs": "public/runs.json",
-            "validation_setup": None,
-            "official_runs": None,
-            "official_evaluation_setup": None,
-        },
-        "datasets": {
-            "public_dir": "public",
-            "private_benchmark_dir": None,
-            "public_policy": "full",
-            "private_benchmark_policy": "score_only",
-            "private_benchmark_enabled": False,
-        },
-        "metric_schema": {
-            "metrics": [metric],
-            "ranking": {"primary_metric_name": "score", "tie_breaker_metric_names": None},
-        },
-    }
+    return {"metrics": [metric], "ranking": {"primary_metric_name": "score", "tie_breaker_metric_names": None}}
 
 
 if __name__ == "__main__":

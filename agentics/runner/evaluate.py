@@ -24,6 +24,7 @@ from agentics.runner.images import Images, unservable
 from agentics.runner.invocation import Book
 from agentics.runner.progress import Observer, Progress
 from agentics.runner.public import write_public
+from agentics.runner.runlog import logged
 from agentics.runner.signals import Stop, stopping
 from agentics.runner.trial import run_trial
 from agentics.runner.workshop import Workshop, open_workshop
@@ -68,6 +69,7 @@ def evaluate(campaign: Campaign, observer: Observer) -> Ended:
     request = campaign.request
     name = run_id(request.run_id, now=datetime.now(UTC), limited=request.limit is not None)
     with open_run(request.output_path, name) as run:
+        observer = logged(observer, run.layout.log)
         observer(Progress(kind="run_started", facts={"run_id": run.run_id, "run_dir": run.root}))
         book, stop = Book(run, campaign, time.monotonic()), Stop(tell=lambda: observer(_STOPPING))
         with stopping(stop):

@@ -70,19 +70,21 @@ def _all(bench: Bench, wanted: Cases, runs: Sequence[Run]) -> tuple[CaseRecord, 
 def _watch(bench: Bench, futures: Sequence[Future[CaseRecord]], at_once: int) -> None:
     """Tell of each case as it ends; have the evaluator ready while the last ones run. Raises what a case raised."""
     left: set[Future[CaseRecord]] = set(futures)
+    told = 0
     while left:
         if len(left) <= at_once and at_once > 1:
             evaluate.start_ahead(bench)
         done, left = wait(left, return_when=FIRST_COMPLETED)
         for future in done:
             record = future.result()
+            told += 1
             bench.observe(
                 "case_finished",
                 stage=name,
                 case=record.run_name,
                 clean=record.clean,
                 ended=record.container.ended,
-                done=len(futures) - len(left),
+                done=told,
                 total=len(futures),
             )
 
