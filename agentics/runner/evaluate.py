@@ -70,9 +70,9 @@ def evaluate(campaign: Campaign, observer: Observer) -> Ended:
     name = run_id(request.run_id, now=datetime.now(UTC), limited=request.limit is not None)
     with open_run(request.output_path, name) as run:
         observer = logged(observer, run.layout.log)
-        observer(Progress(kind="run_started", facts={"run_id": run.run_id, "run_dir": run.root}))
         book, stop = Book(run, campaign, time.monotonic()), Stop(tell=lambda: observer(_STOPPING))
         with stopping(stop):
+            observer(Progress(kind="run_started", facts={"run_id": run.run_id, "run_dir": run.root}))
             _carry_out(run, campaign, book, observer, stop)
             if stop.number is not None and stop.exit_status is not None:
                 book.stopped(stop.number, stop.exit_status)

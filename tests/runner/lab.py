@@ -28,8 +28,8 @@ wait_s = 0
 """
 
 
-def bundle(folder: Path, name: str, cases: int = 3, **changes: Any) -> Path:
-    """A challenge of so many cases; keywords replace keys of its spec.json."""
+def bundle(folder: Path, name: str, cases: int = 3, stdin: str | None = None, **changes: Any) -> Path:
+    """A challenge of so many cases, each given `stdin` or its number; keywords replace keys of its spec.json."""
     root = folder / name
     public = root / "public"
     public.mkdir(parents=True)
@@ -38,7 +38,7 @@ def bundle(folder: Path, name: str, cases: int = 3, **changes: Any) -> Path:
     (root / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
     (root / "statement.md").write_text("# Nothing to do\n", encoding="utf-8")
     runs = [
-        {"run_name": f"case-{n}", "interface": "stdio", "stdin_json": None, "stdin_text": f"{n}\n"}
+        {"run_name": f"case-{n}", "interface": "stdio", "stdin_json": None, "stdin_text": stdin or f"{n}\n"}
         | {"input_files": None, "output_files": None, "metadata": None}
         for n in range(1, cases + 1)
     ]
