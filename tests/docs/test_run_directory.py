@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import BUNDLES
 from tests.docs.conftest import ROOT
 
-ROW = re.compile(r"^\| `([^`]+)` \| (truth|projection|public) \| .* \| (?:`([^`]*)`)? *\|$", re.M)
+ROW = re.compile(r"^\| `([^`]+)` \| (truth|projection|public|log) \| .* \| (?:`([^`]*)`)? *\|$", re.M)
 PAGE = (ROOT / "docs" / "run-directory.md").read_text(encoding="utf-8")
 
 

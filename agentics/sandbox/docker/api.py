@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,10 +19,12 @@ from docker.tls import TLSConfig
 from agentics.errors import EngineError
 
 # docker-py keeps a pool of this size for every URL it ever asks, so a large one is paid for with every call.
-_CONNECTIONS = 2
+_CONNECTIONS = 8
 _CONFLICT = 409
 _BAD_REQUEST = 400
 Json = dict[str, Any]
+# More calls at once than a pool holds are no news: each gets a connection, and the surplus ones are closed.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
 class StartRefused(Exception):
