@@ -6,6 +6,7 @@ relative to a directory that is already open, and refuses to follow a link.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -25,11 +26,13 @@ ViolationKind = Literal[
     "bad_name",
     "reserved_name",
     "unreadable",
+    "changed",
 ]
 _NAME_BYTES = 255
 _PATH_BYTES = 4096
 _CHUNK = 1 << 20
 _DEEPEST = 128
+_CHANGED = (errno.ENOTDIR, errno.ENOENT, errno.ELOOP, errno.ENXIO)
 BOUNDLESS = 1 << 62
 _DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -119,7 +122,7 @@ def _walk(source: int, dest: int, prefix: str, depth: int, count: _Count) -> Non
     for name in _names(source, prefix, count):
         path = prefix + name
         _check_name(name, path, depth, count)
-        mode = os.stat(name, dir_fd=source, follow_symlinks=False).st_mode
+        mode = _mode(name, source, path)
         if stat.S_ISLNK(mode):
             raise _refused(path, "link", "a symbolic link")
         if stat.S_ISDIR(mode):
@@ -224,14 +227,23 @@ def _copy(source: int, target: int, most: int, path: str) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
+def _mode(name: str, at: int, path: str) -> int:
+    try:
+        return os.stat(name, dir_fd=at, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        raise _refused(path, "changed", "it went while the tree was read") from None
+
+
 def _open(name: str, flags: int, at: int, path: str) -> int:
     try:
         return os.open(name, flags, dir_fd=at)
     except PermissionError:
         # Only where we are not root. Our own container made it, so its mode is the participant's doing.
         raise _refused(path, "unreadable", "cannot be read") from None
-    except (NotADirectoryError, FileNotFoundError):
-        raise _refused(path, "link", "changed while it was read") from None
+    except OSError as error:
+        if error.errno not in _CHANGED:
+            raise
+        raise _refused(path, "changed", "it became something else while the tree was read") from None
 
 
 def _empty(directory: int) -> None:

@@ -48,6 +48,8 @@ class Pipes:
     inp: int | None = None
     ready: int | None = None
     gate: int | None = None
+    _opened: bool = False
+    _closing: bool = False
 
     def open_gate(self) -> None:
         if self.gate is None:
@@ -56,17 +58,23 @@ class Pipes:
 
     def let_go_of_stdin(self) -> int | None:
         """Once the program has its stdin: swap our two-way end for a write end, which sees the reader go (EPIPE).
-        The new end, or None when nobody reads any more."""
+        The new end, or None when nobody reads any more, or nobody shall write."""
         held, self.inp = self.inp, None
-        with contextlib.suppress(OSError):
-            self.inp = os.open(self.directory / "in", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            _enlarge(self.inp)
+        self._opened = True
+        if not self._closing:
+            with contextlib.suppress(OSError):
+                self.inp = os.open(self.directory / "in", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                _enlarge(self.inp)
         if held is not None:
             os.close(held)
         return self.inp
 
     def close_stdin(self) -> None:
-        """End of file to the program, once it has read what was written."""
+        """End of file to the program, once it has read what was written. A program that has not opened its stdin yet
+        would lose that, and wait for a writer for ever: it gets its end of file when it has."""
+        if not self._opened:
+            self._closing = True
+            return
         held, self.inp = self.inp, None
         if held is not None:
             os.close(held)

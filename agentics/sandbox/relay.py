@@ -146,10 +146,11 @@ class Relay:
     def replace_stdin(self, speaker: Speaker, replace: Callable[[], int | None]) -> None:
         """This program's stdin is what `replace` gives from now on; None: nobody reads it."""
         way = self._toward(speaker)
+        self._stop_giving(way)
+        fresh = replace()
         if way.deaf:
             return
-        self._stop_giving(way)
-        way.listener.inp = replace()
+        way.listener.inp = fresh
         if way.listener.inp is None:
             self._deafen(way)
         elif way.waiting:

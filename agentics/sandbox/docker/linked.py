@@ -143,8 +143,7 @@ def _hear(session: Session, name: str, side: Side) -> None:
             session.relay.unwatch(streams.err)
     elif name == "ready" and streams.ready is not None:
         session.relay.unwatch(streams.ready)
-        if streams.inp is not None:
-            session.relay.replace_stdin(side.speaker, streams.let_go_of_stdin)
+        session.relay.replace_stdin(side.speaker, streams.let_go_of_stdin)
 
 
 def _ended(session: Session, side: Side) -> None:
