@@ -153,8 +153,9 @@ class Api:
 
     def pull(self, reference: str, platform: str | None) -> None:
         with _asking(f"pull image {reference}"):
-            for _ in self._client.pull(reference, stream=True, platform=platform):
-                pass
+            for said in self._client.pull(reference, stream=True, decode=True, platform=platform):
+                if "error" in said:  # what fails after the first byte is told in the stream
+                    raise EngineError(f"could not pull image {reference}: {said['error']}", code="engine_refused")
 
     def attach(self, container: str, *, stdin: bool) -> socket.socket:
         """A raw two-way connection to the container's streams, in the API's frames."""

@@ -29,6 +29,8 @@ from agentics.sandbox.engine import Container, EngineFacts, Image, Link, Linked,
 from agentics.sandbox.settings import EngineSettings
 
 _REMOVERS = 4
+# What another try will not change; a registry that is busy or limits us is asked again.
+_FINAL = ("not found", "manifest unknown", "denied", "unauthorized", "no matching manifest", "no such host", "invalid")
 _KNOCK_S = 10.0
 _HINT = (
     "install Docker Engine or Podman and start it (`systemctl start docker`, `systemctl --user start podman.socket`), "
@@ -230,7 +232,8 @@ class DockerEngine:
         except EngineError as error:
             msg = f"image {reference} is not here and cannot be pulled: {error.message}"
             hint = "build it (`agentics images build`), or map it to a local image under [images] in agentics.toml"
-            raise EngineError(msg, code="image_missing", hint=hint, retryable=False) from error
+            final = any(words in error.message.lower() for words in _FINAL)
+            raise EngineError(msg, code="image_missing", hint=hint, retryable=not final) from error
 
     def _volumes(self, reference: str) -> tuple[str, ...]:
         """Asked once for each image: an id never changes its meaning, and a tag hardly does within one process."""
