@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -130,18 +129,21 @@ def test_a_command_that_is_misspelt_is_answered_with_the_right_one(lab):
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_shell_is_given_a_completion_script_and_answers(shell):
-    asked = {**os.environ, "_AGENTICS_COMPLETE": f"source_{shell}"}
-    script = process("-m", "agentics", env=asked)
-    assert script.returncode == 0, script.stderr
-    assert "_AGENTICS_COMPLETE" in script.stdout
+def test_a_shell_is_given_a_completion_script(lab, monkeypatch, shell):
+    monkeypatch.setenv("_AGENTICS_COMPLETE", f"source_{shell}")
+    script = lab()
+    assert script.status == 0
+    assert "_AGENTICS_COMPLETE" in script.out
 
 
-def test_completion_knows_commands_and_options():
-    asked = {**os.environ, "_AGENTICS_COMPLETE": "complete_bash", "COMP_WORDS": "agentics ", "COMP_CWORD": "1"}
-    assert set(COMMANDS) <= set(process("-m", "agentics", env=asked).stdout.split())
-    asked |= {"COMP_WORDS": "agentics eval --exit", "COMP_CWORD": "2"}
-    assert "--exit-policy" in process("-m", "agentics", env=asked).stdout
+@pytest.mark.parametrize(
+    ("words", "known"), [("agentics ", set(COMMANDS)), ("agentics eval --exit", {"--exit-policy"})]
+)
+def test_completion_knows_commands_and_options(lab, monkeypatch, words, known):
+    monkeypatch.setenv("_AGENTICS_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split(" ")) - 1))
+    assert known <= set(lab().out.split())
 
 
 HEAVY = {"docker", "requests", "urllib3", "tenacity", "jsonschema", "pydantic", "pathspec", "agentics.model.plan"}

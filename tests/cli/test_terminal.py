@@ -48,9 +48,8 @@ def test_text_of_a_stranger_is_cut():
     assert plain("für 世界\tok\n") == "für 世界\tok\n"
 
 
-@pytest.mark.parametrize("name", [name for name in HOSTILE if name != "surrogate"])
-def test_f55_what_a_solution_and_an_evaluator_say_never_steers_the_terminal(lab, name):
-    text = HOSTILE[name] + "[bold]not markup[/bold] :boom:"
+def test_f55_what_a_solution_and_an_evaluator_say_never_steers_the_terminal(lab):
+    text = "".join(HOSTILE[name] for name in HOSTILE if name != "surrogate") + "[bold]not markup[/bold] :boom:"
     lab.bundle("one")
     case = {"case_name": f"c{text}", "status": "failed", "score": 0.0, "message": text}
     said = evaluator(0, status="failed", logs=[text], public_results=[case])
