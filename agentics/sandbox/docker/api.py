@@ -155,7 +155,8 @@ class Api:
         with _asking(f"pull image {reference}"):
             for said in self._client.pull(reference, stream=True, decode=True, platform=platform):
                 if "error" in said:  # what fails after the first byte is told in the stream
-                    raise EngineError(f"could not pull image {reference}: {said['error']}", code="engine_refused")
+                    msg = f"could not pull image {reference}: {said['error']}"
+                    raise EngineError(msg, code="engine_refused")
 
     def attach(self, container: str, *, stdin: bool) -> socket.socket:
         """A raw two-way connection to the container's streams, in the API's frames."""
