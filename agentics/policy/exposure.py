@@ -6,7 +6,24 @@ from collections.abc import Iterator
 
 from agentics.model.challenge import Challenge, Coexecuted
 from agentics.model.jsontext import Problem
+from agentics.model.judgement import Judgement
+from agentics.model.record import Mode
 from agentics.policy.checks import locator
+
+_QUOTING = ("result_", "manifest_")
+_PUBLIC_TROUBLE = frozenset({"image_missing", "engine_missing"})
+
+
+def shown_detail(judgement: Judgement, challenge: Challenge, mode: Mode) -> str | None:
+    """The detail as far as anybody may see it: of an official evaluation, only what is made of figures and fixed words.
+
+    What a manifest, a result, the host or the engine says may quote locators, cases' names or the evaluator.
+    """
+    if mode == "validation" or not may_expose_private(challenge):
+        return judgement.detail
+    trouble = judgement.fault == "infrastructure" and judgement.reason not in _PUBLIC_TROUBLE
+    quotes = (judgement.reason or "").startswith(_QUOTING) or trouble
+    return None if quotes else judgement.detail
 
 
 def may_expose_private(challenge: Challenge) -> bool:

@@ -13,6 +13,7 @@ from agentics import __version__
 from agentics.errors import AgenticsError
 from agentics.model.outcome import ErrorRecord, Invocation
 from agentics.model.rundir import RunStatus
+from agentics.policy.exposure import may_expose_private
 from agentics.policy.redact import Redactor, secrets_in
 from agentics.rundir.held import Run
 from agentics.rundir.provenance import git_facts
@@ -58,19 +59,25 @@ class Book:
         return Invocation(argv=hide.argv(request.argv), cli_args=args, cwd=str(Path.cwd()))
 
     @property
+    def _private(self) -> bool:
+        challenges = (trial.task.bundle.challenge for trial in self.campaign.trials)
+        return self.campaign.request.mode == "official" and any(map(may_expose_private, challenges))
+
+    @property
     def _hide(self) -> Redactor:
         return Redactor(secrets_in(self.campaign.request.argv, os.environ))
 
     def failed(
         self, stage: Literal["pipeline_preflight", "task_execution"], error: Exception, exit_status: int
     ) -> None:
-        text = None if isinstance(error, AgenticsError) else "".join(traceback.format_exception(error))
-        record = ErrorRecord(
-            stage=stage,
-            error_type=error.code if isinstance(error, AgenticsError) else type(error).__name__,
-            message=self._hide.text(str(error)),
-            traceback=self._hide.text(text) if text else None,
-        )
+        kind = error.code if isinstance(error, AgenticsError) else type(error).__name__
+        message, text = str(error), None
+        if stage == "task_execution" and self._private:
+            # It may quote official data, and this is written where others read. Whoever started the run is told all.
+            message = f"{kind}; what it says may quote official data"
+        elif not isinstance(error, AgenticsError):
+            text = self._hide.text("".join(traceback.format_exception(error)))
+        record = ErrorRecord(stage=stage, error_type=kind, message=self._hide.text(message), traceback=text)
         self.errors.append(record)
         self.status, self.fatal = "failed", exit_status
 

@@ -9,6 +9,7 @@ from agentics.model.outcome import ErrorDetails, PrimaryMetric, SampleSummary, S
 from agentics.model.record import Status
 from agentics.model.result import Result
 from agentics.model.rundir import Objective, ResultError, ResultExt, TrialResult
+from agentics.policy.exposure import shown_detail
 from agentics.policy.verdict import unclean_cases
 from agentics.rundir.atomic import utc_now
 from agentics.rundir.trial import Attempt
@@ -46,7 +47,10 @@ def trial_result(
             summary=_samples(evidence, said),
             subtasks=_subtasks(evidence, said),
             primary_metric=primary,
-            details=ErrorDetails(error_type=judgement.reason or "error", traceback=judgement.detail)
+            details=ErrorDetails(
+                error_type=judgement.reason or "error",
+                traceback=shown_detail(judgement, trial.task.bundle.challenge, evidence.mode),
+            )
             if judgement.status == "error"
             else None,
         ),

@@ -17,6 +17,7 @@ from agentics.model.rundir import TaskPolicy, TrialInput
 from agentics.pipeline.bench import Bench
 from agentics.pipeline.run import run as run_pipeline
 from agentics.pipeline.stage import Context, StageFailure
+from agentics.policy.exposure import shown_detail
 from agentics.policy.verdict import judge
 from agentics.rundir import ledger
 from agentics.rundir.artifacts import Artifacts
@@ -58,7 +59,8 @@ def run_trial(work: Workshop, trial: Trial, ids: Ids, images: Images | None) -> 
 
     def told(state: tenacity.RetryCallState) -> None:
         judgement = _last(state)
-        text = work.run.redactor.text(judgement.detail or "infrastructure fault")
+        shown = shown_detail(judgement, trial.task.bundle.challenge, trial.plan.mode)
+        text = work.run.redactor.text(shown or "infrastructure fault")
         work.tell("attempt_failed", trial, ids, reason=judgement.reason, text=text)
 
     attempts = tenacity.Retrying(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.hostile.material import RUN, bundle, coexecuted, lay, piped, profile, separated, solution, spec, stage
 
-HERE = Path(__file__).parent
+INSIDE = Path(__file__).parent / "inside"
 TOPOLOGIES = ("separated", "piped", "coexecuted")
 ENDS = {
     "spy": ("passed", None),
@@ -40,7 +40,7 @@ def solutions(root: Path) -> dict[str, Path]:
 
 
 def make_solution(root: Path, word: str, run: str | None = None) -> Path:
-    spy = (HERE / "spy.py").read_text()
+    spy = (INSIDE / "spy.py").read_text()
     made = solution(root, {"spy.py": spy, "run.sh": run or f"exec python3 spy.py {word}\n"}, build="exit 0\n")
     if word == "build-fails":
         lay(
@@ -67,7 +67,12 @@ def runs_manifest(prefix: str) -> dict:
 def session_manifest(prefix: str) -> dict:
     private = prefix.startswith("cnry")
     inputs = [{"path": "cnryinput.txt", "content": "cnryinputcontent"}] if private else None
-    return {"session_name": f"{prefix}session", "input_files": inputs, "metadata": {f"{prefix}key": f"{prefix}value"}}
+    # The contract gives the session's name to the solution.
+    return {
+        "session_name": "ptcpsession" if private else "session",
+        "input_files": inputs,
+        "metadata": {f"{prefix}key": f"{prefix}value"},
+    }
 
 
 def private_files(topology: str, *, manifest: object = None, setup: str = SETUP) -> dict[str, object]:
@@ -76,7 +81,7 @@ def private_files(topology: str, *, manifest: object = None, setup: str = SETUP)
     return {
         "cnrydir/cnrymanifest.json": made if manifest is None else manifest,
         "cnrydir/cnryanswers.json": {"answer": "cnryanswer"},
-        "cnrydir/cnrysource.txt": "an input that a participant's program may see\n",
+        "cnrydir/cnrysource.txt": "ptcpinput, which a participant's program may see\n",
         "cnrydir/cnryfile.bin": b"\0cnryfilecontent",
         f"{FOLDERS[topology]}/cnrysetup.py": setup,
         f"{FOLDERS[topology]}/cnryhelper.py": "# cnryevaluatorcomment\n",
@@ -100,8 +105,8 @@ def execution(topology: str, *, generated: bool) -> dict:
             return coexecuted(official_evaluation_setup=setup)
 
 
-def make_bundle(root: Path, topology: str, name: str, *, generated: bool = False, files: Mapping = {}) -> Path:  # noqa: B006
+def make_bundle(root: Path, topology: str, name: str, *, generated: bool = False, files: Mapping | None = None) -> Path:
     run = None if topology == "coexecuted" else stage(10)
     document = spec(name, execution(topology, generated=generated), profile(run, stage(20)), "cnrydir")
     public = {"public/runs.json": runs_manifest("case-"), "public/session.json": session_manifest("public-")}
-    return bundle(root, document, (HERE / "actor.py").read_text(), {**public, **files})
+    return bundle(root, document, (INSIDE / "actor.py").read_text(), {**public, **(files or {})})

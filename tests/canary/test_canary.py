@@ -13,7 +13,7 @@ import pytest
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.reader import read_evidence, read_run
 from tests.canary import material
-from tests.canary.scan import files, leaks
+from tests.canary.scan import INPUT, WORD, files, leaks
 from tests.hostile.material import lay
 
 PUBLIC = ("public/**/*", "*/run_outcome.json", "*/run_summary.json", "*/*/task_status.json", "*.json", "*.digest")
@@ -116,7 +116,9 @@ def test_no_participant_can_read_a_planted_word(topology, mode, evaluated):
     told = b"".join(seen.values())
     assert b"/proc/self" in told or re.search(rb"== /proc/\d+/mountinfo", told)
     assert b"PATH=" in told
-    assert leaks(seen) == []
+    assert leaks(seen, WORD) == []
+    if mode == "official" and topology != "coexecuted":
+        assert leaks(seen, INPUT)
 
 
 @pytest.mark.docker
@@ -156,7 +158,7 @@ def test_a_flaw_of_the_challenge_tells_nothing_of_its_data(flaw, terminal, tmp_p
 
 @pytest.mark.docker
 @pytest.mark.parametrize("flaw", ["static manifest invalid", "no overlay", "a link in the overlay", "overlay collides"])
-def test_official_data_that_cannot_be_used_is_refused_without_a_word_of_it(flaw, terminal, tmp_path):
+def test_what_is_wrong_with_official_data_is_told_to_its_holder_alone(flaw, terminal, tmp_path):
     manifest = BROKEN if flaw == "static manifest invalid" else None
     private = material.private_files("separated", manifest=manifest)
     collides = {"cnrydir/cnryfile.bin": "cnryother"} if flaw == "overlay collides" else {}
@@ -168,13 +170,12 @@ def test_official_data_that_cannot_be_used_is_refused_without_a_word_of_it(flaw,
     options = ["--mode", "official", "--output-path", tmp_path / "outputs", "--run-id", "flawed"]
     if flaw != "no overlay":
         options += ["--overlay", overlay]
-    said = {
-        "eval -v": terminal.type("eval", bundle, "--solution", solution, *options, "-v"),
-        "eval --json": terminal.type("eval", bundle, "--solution", solution, *options, "--json"),
-    }
-    assert all(one.exit_status != 0 for one in said.values())
+    said = terminal.type("eval", bundle, "--solution", solution, *options)
+    assert said.exit_status not in (0, 1)
+    # The operator, who holds the data, is told on stderr what is wrong with it; nobody else is.
+    assert leaks(streams(said), WORD)
     run_dir = tmp_path / "outputs" / "flawed"
-    assert leaks({**(shown(run_dir) if run_dir.exists() else {}), **spoken(said)}) == []
+    assert leaks({**(shown(run_dir) if run_dir.exists() else {}), "stdout": said.out}) == []
 
 
 @pytest.mark.docker

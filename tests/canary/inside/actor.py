@@ -28,19 +28,19 @@ else:
     print(f"SEEN{done.stderr.decode(errors='replace')}SEEN")
     print("cnrylog", secret)
 print("cnrystderr", secret, file=sys.stderr, flush=True)
-metric, more = "share", {}
+metrics, more = ["share"], {}
 if word == "crash":
     raise RuntimeError(f"cnrytraceback {secret}")
 if word == "missing":
     sys.exit(0)
 if word == "invalid":
-    metric, more = "cnrymetric", {"cnrykey": secret}
+    metrics, more = (["share", "cnrymetric"], {"cnrykey": secret}) if official else (["share", "other"], {"key": 1})
 share = 0.0 if word == "wrong" else 1.0
 case = {"case_name": "cnryresultcase" if official else "first", "status": "passed", "score": share}
 result = {
     "status": {"wrong": "failed", "error": "error"}.get(word, "passed"),
     "mode": mode,
-    "aggregate_metrics": [{"metric_name": metric, "value": share}],
+    "aggregate_metrics": [{"metric_name": metric, "value": share} for metric in metrics],
     "run_metrics": [{"run_name": "cnryrunmetrics" if official else "first", "metrics": []}],
     "public_results": [{**case, "message": f"cnrymessage {secret}" if official else "fine", "more": "cnryextra"}],
     f"{mode}_summary": {"score": share, "passed": int(share), "total": 1},
