@@ -111,6 +111,19 @@ def test_a_signal_ends_a_run_in_good_order_and_the_same_command_goes_on(home, st
     assert start("--exit-policy", "strict").wait(timeout=60) == 0
 
 
+def test_a_second_signal_ends_it_at_once_and_the_same_command_goes_on(home, start, tmp_path):
+    os.mkfifo(home / "held")
+    stopped = start()
+    with (home / "held").open("w"):
+        stopped.send_signal(signal.SIGINT)
+        next(line for line in stopped.stderr if "stopping in good order" in line)
+        stopped.send_signal(signal.SIGINT)
+        assert stopped.wait(timeout=60) == -signal.SIGINT
+    (home / "held").unlink()
+    assert start("--exit-policy", "strict").wait(timeout=60) == 0
+    assert list((tmp_path / "scratch").iterdir()) == [], "the next start clears what the dead one left"
+
+
 def test_a_reader_of_stdout_who_goes_away_costs_no_result(home, start):
     reader, writer = os.pipe()
     os.close(reader)
