@@ -41,9 +41,7 @@ def _rows(layout: Layout, record: TaskRecord, reason: str) -> Iterator[tuple[str
     result, evidence = _read(layout, record)
     fault = f" (fault: {record.fault})" if record.fault else ""
     yield "what", what(reason) + fault
-    said = result.error.message if result is not None and result.error is not None else None
-    open_to_all = record.mode == "validation" or record.fault == "infrastructure"
-    if said is not None and open_to_all:
+    if result is not None and (said := _said(result)) is not None:
         yield "why", said
     if record.attempts > 1:
         yield "tries", f"{record.attempts} attempts"
@@ -77,6 +75,13 @@ def last_words(evidence: TrialEvidence, artifacts: Artifacts) -> Iterator[str]:
     texts = (_tail(artifacts.path(ref)) for ref in refs if ref is not None)
     text = next((text for text in texts if text.strip()), "")
     yield from text.rstrip().splitlines()[-LAST_LINES:]
+
+
+def _said(result: TrialResult) -> str | None:
+    """Of an official evaluation only what was found fit to be shown: the message may quote private data."""
+    if result.ext.mode == "validation":
+        return result.error.message if result.error is not None else None
+    return result.ext.details.traceback if result.ext.details is not None else None
 
 
 def _read(layout: Layout, record: TaskRecord) -> tuple[TrialResult | None, TrialEvidence | None]:

@@ -73,7 +73,7 @@ class Board:
         with self.guard:
             for trial in self.active.values():
                 elapsed = f"{time.monotonic() - trial.since:5.1f} s"
-                limit = f"/ {trial.limit_s:g} s{' each' * bool(trial.total)}" if trial.limit_s else ""
+                limit = f"/ {trial.limit_s:g} s{' each' * (trial.stage == 'cases')}" if trial.limit_s else ""
                 cases = f"{trial.done}/{trial.total}" if trial.total else ""
                 name = Text(trial.title, "bold", overflow="ellipsis", no_wrap=True)
                 grid.add_row(Text("▶", "cyan"), name, trial.stage, cases, Text(f"{elapsed} {limit}", no_wrap=True))

@@ -33,7 +33,7 @@ def watched(desk, *words: str) -> tuple[int, str]:
 
 
 def test_on_a_terminal_a_live_region_shows_stage_cases_and_limit_and_leaves_the_table(desk):
-    desk.bundle("one", seconds=1)
+    desk.bundle("one", seconds=2)
     status, seen = watched(desk, "one")
     assert status == 0, seen
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen)
