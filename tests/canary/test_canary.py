@@ -7,13 +7,18 @@ import json
 import re
 import signal
 import subprocess
+import sys
+from contextlib import contextmanager
 
 import pytest
 
+from agentics.cli import main
+from agentics.errors import EngineError
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.reader import read_evidence, read_run
 from tests.canary import material
 from tests.canary.scan import INPUT, WORD, files, leaks
+from tests.fake_engine import FakeEngine
 from tests.hostile.material import lay
 
 PUBLIC = ("public/**/*", "*/run_outcome.json", "*/run_summary.json", "*/*/task_status.json", "*.json", "*.digest")
@@ -74,8 +79,7 @@ def evaluated(terminal, tmp_path_factory):
             options += ["--solution", f"{name}={path}"]
         said = {
             "eval -v": terminal.type("eval", bundle, *options, "-v"),
-            "eval --json": terminal.type("eval", bundle, *options, "--json"),
-            "eval strict": terminal.type("eval", bundle, *options, "--exit-policy", "strict", "--tasks", "planted"),
+            "eval --json": terminal.type("eval", bundle, *options, "--json", "--exit-policy", "strict"),
         }
         known[topology, mode] = (root / "outputs" / "planted", bundle, said)
         return known[topology, mode]
@@ -90,7 +94,7 @@ def test_no_public_byte_holds_a_planted_word(topology, mode, evaluated, terminal
     run_dir, bundle, said = evaluated(topology, mode)
     assert statuses(run_dir) == material.ENDS
     assert json.loads(said["eval --json"].out)["command"] == "eval"
-    assert {name: one.exit_status for name, one in said.items()} == {"eval -v": 0, "eval --json": 0, "eval strict": 4}
+    assert {name: one.exit_status for name, one in said.items()} == {"eval -v": 0, "eval --json": 4}
     assert leaks(shown(run_dir)) == []
     assert leaks(spoken(said)) == []
     assert leaks(looked_at(terminal, run_dir, bundle)) == []
@@ -128,7 +132,7 @@ def test_the_operator_keeps_what_the_public_does_not_see(evaluated):
     found = "".join(leaks(kept))
     assert "evidence.json" in found
     assert "harness_stdout.log" in found
-    assert any(b"cnrymetric" in data for name, data in kept.items() if name.endswith("result.json"))
+    assert any(b"cnry" in data for name, data in kept.items() if name.endswith("result.json"))
 
 
 FLAWS = {
@@ -197,6 +201,36 @@ def test_an_interrupted_run_tells_nothing(terminal, tmp_path):
     run_dir = tmp_path / "outputs" / "stopped"
     assert statuses(run_dir) == {"slow": ("pending", "interrupted")}
     assert leaks({**shown(run_dir), "stdout": out, "stderr": heard + err}) == []
+
+
+@pytest.mark.parametrize("call", ["start", "remove"])
+def test_trouble_with_the_engine_tells_nothing_though_the_engine_quotes_it_all(call, tmp_path, monkeypatch, capsys):
+    bundle = material.make_bundle(tmp_path, "separated", "planted", generated=True)
+    overlay = lay(tmp_path / "overlay", material.private_files("separated"))
+    solution = material.make_solution(tmp_path / "passed", "passed")
+    quoting = EngineError("cannot run separated-evaluator/cnrysetup.py of cnrydir")
+    engine = FakeEngine(failures={call: [quoting] * 20})
+
+    @contextmanager
+    def open_engine(*_):
+        yield engine
+
+    # The one seam for an engine: which one is here is asked of the machine, not of the request.
+    monkeypatch.setattr("agentics.runner.workshop.open_engine", open_engine)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("AGENTICS_CONFIG", str(tmp_path / "agentics.toml"))
+    monkeypatch.setattr(sys, "argv", ["agentics"])
+    lay(tmp_path, {"agentics.toml": "[retry]\nattempts = 2\nwait_s = 0.0\n"})
+    options = ["--mode", "official", "--overlay", overlay, "--output-path", tmp_path / "outputs", "--run-id", "lost"]
+    for more in ("-v", "--json"):
+        with pytest.raises(SystemExit) as ended:
+            main([str(word) for word in ("eval", bundle, "--solution", solution, *options, more)])
+        assert ended.value.code in (0, 5)
+    said = capsys.readouterr()
+    run_dir = tmp_path / "outputs" / "lost"
+    assert engine.failures[call] != [quoting] * 20
+    told = {"stdout": said.out.encode(), "stderr": said.err.encode()}
+    assert leaks({**shown(run_dir), **told}) == []
 
 
 def test_the_scanner_finds_what_is_planted(tmp_path):
