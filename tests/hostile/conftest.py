@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agentics import config as configuration
+from agentics.config import RelaxRule
 from tests.hostile import lies, runs
 from tests.hostile.material import (
     INSIDE,
@@ -148,5 +149,24 @@ def seen(own_config, tmp_path_factory):
                 overlays=((None, private),),
             )
         return known[group]
+
+    return of
+
+
+@pytest.fixture
+def spared(own_config, tmp_path):
+    """What becomes of some cases where the operator spares every image our system-call filter."""
+    rule = RelaxRule(image="*", allow=("default_seccomp",))
+    config = own_config.model_copy(update={"sandbox": own_config.sandbox.model_copy(update={"relax": (rule,)})})
+
+    def of(*names: str, planted: dict[str, str]) -> runs.Seen:
+        made, private = make("separated", tmp_path)
+        solutions = {
+            case.name: lay(runs.lay_case(tmp_path / "solutions" / case.name, case), planted)
+            for case in runs.cases("separated")
+            if case.name in names
+        }
+        overlays = ((None, private),)
+        return runs.run_all(config, tmp_path / "outputs", made, solutions, mode="official", overlays=overlays)
 
     return of

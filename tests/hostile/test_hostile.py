@@ -78,3 +78,16 @@ def test_what_an_evaluator_must_not_write_is_the_challenges_fault_and_no_score(w
     assert task.primary_metric is None
     assert (result.metrics, result.objective) == ({}, None)
     assert task.attempts == 1
+
+
+@pytest.mark.docker
+def test_what_the_programs_look_for_is_found_where_it_is(spared):
+    """The control: the same programs find something as soon as there is something to be found."""
+    found = {
+        "a01_walks_everything": b"planted.txt holds b'cnryplanted",
+        "d44_calls_that_are_denied": b"io_uring_setup: ",
+    }
+    ran = spared(*found, planted={"planted.txt": "cnryplanted"})
+    said = {name: b"".join(ran.participant_bytes(name).values()) for name in found}
+    assert {name: ran.task(name).status for name in found} == dict.fromkeys(found, "failed")
+    assert [name for name, what in found.items() if what not in said[name]] == []
