@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from agentics.config import Config, Resolution, relaxed, resolve
 from agentics.model.evidence import ImageUse
 from agentics.model.plan import ImageNeed, Plan
-from agentics.pipeline.bench import ReadyImage
+from agentics.pipeline.bench import ReadyImage, Users
 from agentics.sandbox.engine import Engine, EngineFacts, Image
 
 Side = Literal["solution", "evaluator"]
@@ -36,6 +37,20 @@ def unservable(plan: Plan, config: Config, facts: EngineFacts, overrides: tuple[
                 "and agentics.toml maps it to no local image"
             )
     return None
+
+
+def users_of(images: Images, users: Users) -> Users:
+    """Who owns what is laid out for containers: root, where the operator lets their image run as root."""
+    as_root = {side: "root_user" in image.relaxed for side, image in images.items()}
+    return Users(
+        solution=0 if as_root["solution"] else users.solution,
+        evaluator=0 if as_root["evaluator"] else users.evaluator,
+    )
+
+
+def without_root(images: Images) -> Images:
+    """The images of a coexecuted evaluation: its supervisor keeps two users apart, so neither of them is root."""
+    return {side: replace(image, relaxed=image.relaxed - {"root_user"}) for side, image in images.items()}
 
 
 def _one(need: ImageNeed, found: Resolution, config: Config, engine: Engine) -> ReadyImage:

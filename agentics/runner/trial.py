@@ -24,7 +24,7 @@ from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import utc_now
 from agentics.rundir.trial import Attempt, abandon, begin_attempt, finish, record
 from agentics.runner.campaign import Trial
-from agentics.runner.images import Images
+from agentics.runner.images import Images, users_of, without_root
 from agentics.runner.limits import stage_limit_s, timeout_s
 from agentics.runner.logs import runner_log, solution_stderr
 from agentics.runner.results import trial_result
@@ -151,14 +151,16 @@ def _bench(work: Workshop, trial: Trial, attempt: Attempt, images: Images) -> Be
             facts.pop("case", None)  # what private cases are called is private
         work.tell(event, trial, ids, **facts)
 
+    images = without_root(images) if trial.plan.topology == "coexecuted_benchmark" else images
+    users = users_of(images, work.users)
     bench = Bench(
         engine=work.engine,
         scratch=work.scratch,
         plan=trial.plan,
         images=images,
-        users=work.users,
+        users=users,
         labels={**work.labels, TRIAL: ids.trial_id, ATTEMPT: str(attempt.number)},
-        challenge=work.staged(trial.task),
+        challenge=work.staged(trial.task, users.evaluator),
         solution=trial.package,
         metric_schema=trial.task.bundle.challenge.metric_schema,
         submission_id=str(uuid.uuid4()),

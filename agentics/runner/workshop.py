@@ -42,16 +42,17 @@ class Workshop:
     jobs: int | None
     overrides: tuple[tuple[str, str], ...]
     labels: dict[str, str]
-    bundles: dict[str, Path] = field(default_factory=dict)
+    bundles: dict[tuple[str, int], Path] = field(default_factory=dict)
 
-    def staged(self, task: Task) -> Path:
-        """The bundle as evaluators see it: overlaid in official mode, public only otherwise, readable by them alone."""
-        if task.ref not in self.bundles:
+    def staged(self, task: Task, uid: int) -> Path:
+        """The bundle as its evaluator sees it: overlaid in official mode, public only otherwise, readable by that user
+        alone. Raises InvalidDocument when an overlay does not fit."""
+        if (task.ref, uid) not in self.bundles:
             dest = self.scratch.plain()
             assemble(task.bundle, task.overlays, dest, self.mode)
-            seal(dest, self.users.evaluator)
-            self.bundles[task.ref] = dest
-        return self.bundles[task.ref]
+            seal(dest, uid)
+            self.bundles[task.ref, uid] = dest
+        return self.bundles[task.ref, uid]
 
     def images(self, trial: Trial) -> Images:
         """Raises EngineError when an image cannot be had."""

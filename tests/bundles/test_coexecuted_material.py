@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 BUNDLES = Path(__file__).resolve().parents[2] / "bundles"
 PROPOSAL = BUNDLES / "window-medians"
 BUNDLE = PROPOSAL / "v1"
@@ -58,31 +60,8 @@ def metrics(result):
     return {each["metric_name"]: each["value"] for each in result["aggregate_metrics"]}
 
 
-@pytest.mark.parametrize("solution", EXPECTED)
-def test_each_solution_comes_to_what_it_is_said_to_come_to(solution, tmp_path):
-    expected = EXPECTED[solution]
-    code, result = evaluate(tmp_path, expected["mode"], PROPOSAL / "solutions" / solution)
-    assert code == 0
-    assert result["status"] == expected["status"]
-    assert result["mode"] == expected["mode"]
-    declared = {metric["name"] for metric in SPEC["metric_schema"]["metrics"]}
-    assert set(metrics(result)) == declared
-    if expected["primary_metric"] is not None:
-        assert metrics(result)["speedup"] == expected["primary_metric"]
-
-
 def test_every_solution_is_listed_and_every_listed_one_exists():
     assert {path.name for path in (PROPOSAL / "solutions").iterdir()} == set(EXPECTED)
-
-
-def test_the_fast_solution_is_faster_than_the_slow_one(tmp_path):
-    # By a factor of twenty here; that it is more than two is no matter of timing noise.
-    scores = {}
-    for solution in ("accepted-fast", "accepted-slow"):
-        (tmp_path / solution).mkdir()
-        _, result = evaluate(tmp_path / solution, "validation", PROPOSAL / "solutions" / solution)
-        scores[solution] = metrics(result)["speedup"]
-    assert scores["accepted-fast"] > 2 * scores["accepted-slow"]
 
 
 def test_the_official_cases_are_no_part_of_the_proposal():

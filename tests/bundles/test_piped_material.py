@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 BUNDLES = Path(__file__).resolve().parents[2] / "bundles"
 PROPOSAL = BUNDLES / "guess-the-number"
 BUNDLE = PROPOSAL / "v1"
@@ -18,7 +20,6 @@ OVERLAY = BUNDLES / "overlays" / "guess-the-number" / "official-session"
 SPEC = json.loads((BUNDLE / "spec.json").read_text())
 EXPECTED = json.loads((PROPOSAL / "expected.json").read_text())
 # Those never end by themselves. The evaluator has compiled its interactor and played on long before that.
-HANGING = {"time-limit": 5, "silent": 2, "flood": 4}
 
 
 @dataclass(frozen=True)
@@ -97,29 +98,6 @@ def hold_session(place, mode, participant, limit=60):
             playing.kill()
     result = json.loads((place / "result.json").read_text())
     return Session(judging.returncode, playing.returncode, result)
-
-
-def workspace_of(solution, place):
-    workspace = place / "workspace"
-    shutil.copytree(PROPOSAL / "solutions" / solution, workspace)
-    manifest = json.loads((workspace / "agentics.solution.json").read_text())
-    if "build" in manifest["commands"]:
-        subprocess.run(["sh", workspace / manifest["commands"]["build"]], cwd=workspace, check=True)
-    return ["sh", str(workspace / manifest["commands"]["run"])]
-
-
-@pytest.mark.parametrize("solution", EXPECTED)
-def test_each_solution_comes_to_what_it_is_said_to_come_to(solution, tmp_path):
-    expected = EXPECTED[solution]
-    participant = workspace_of(solution, tmp_path)
-    session = hold_session(tmp_path, expected["mode"], participant, HANGING.get(solution, 60))
-    metrics = {metric["metric_name"]: metric["value"] for metric in session.result["aggregate_metrics"]}
-    assert session.evaluator_code == 0
-    assert session.result["status"] == expected["status"]
-    # Without a platform between them nobody cuts a flood off; the judge's result is then what is left.
-    assert metrics["solved_share"] == (0.0 if solution == "flood" else expected["primary_metric"])
-    ends_badly = expected["reason"] in ("all_samples_failed", "solution_output_limit") or solution == "closes-stdout"
-    assert (session.participant_code != 0) == ends_badly
 
 
 def test_every_solution_is_listed_and_every_listed_one_exists():

@@ -14,6 +14,8 @@ from agentics.rundir.reader import read_run
 from agentics.rundir.run import begin, end, open_run
 from agentics.rundir.trial import abandon, begin_attempt, trial_for
 
+pytestmark = pytest.mark.slow
+
 EVALUATE = """
 import importlib.util, sys
 from pathlib import Path
