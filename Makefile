@@ -14,7 +14,7 @@ test: setup ## the whole test suite, with a container engine
 	@.venv/bin/pytest
 
 check: lint ## what a change has to pass before anything else: under a minute, no container engine
-	@.venv/bin/pytest -q -m "not docker and not slow"
+	@.venv/bin/pytest -q -n 2 -m "not docker and not slow"
 
 setup: ## virtual environment, container engine, images
 	@scripts/setup

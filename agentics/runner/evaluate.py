@@ -112,9 +112,8 @@ def _all(shop: Workshop, campaign: Campaign, book: Book) -> None:
     check_scopes(shop.run, {work.slot: work.scope for work in works if work.complete})
     for work in works:
         if not work.complete and work.skipped is None:
-            shop.staged(
-                work.trial.task, shop.users.evaluator
-            )  # an overlay that does not fit is found before anything is started
+            # Now, so that an overlay that does not fit is found before anything is started.
+            shop.staged(work.trial.task, shop.users.evaluator)
     book.begin()
     for work in works:
         if shop.stop.event.is_set():
