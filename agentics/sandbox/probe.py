@@ -100,7 +100,7 @@ def _engine(facts: EngineFacts) -> Iterator[Check]:
         "control groups",
         ok=facts.measures_usage,
         severity="warning",
-        detail=f"v{facts.cgroup_version}, driver {facts.cgroup_driver or 'unknown'}; processor time and peak memory are "
+        detail=f"v{facts.cgroup_version}, driver {facts.cgroup_driver or 'none'}; processor time and peak memory are "
         + ("measured" if facts.measures_usage else "not measured"),
         fix="run as root beside a local engine to have usage measured; limits hold anyway",
     )
@@ -109,7 +109,7 @@ def _engine(facts: EngineFacts) -> Iterator[Check]:
 def _images(engine: Examined, images: tuple[str, ...]) -> Iterator[Check]:
     for reference in images:
         there = engine.has_image(reference)
-        detail = reference if there else f"{reference} is not here"
+        detail = reference if there else f"{reference} is missing"
         yield _check(f"image {reference.partition(':')[0]}", ok=there, detail=detail, fix="agentics images build")
 
 

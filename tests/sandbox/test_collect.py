@@ -223,6 +223,11 @@ def test_a_file_that_grows_while_it_is_read_ends_at_the_cap(left, taken):
 names = st.sampled_from(["a", "b", "link", "pipe", "x" * 200])
 
 
+def fresh(path, size):
+    with path.open("xb") as file:
+        file.write(b"x" * size)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     entries=st.lists(
@@ -242,7 +247,7 @@ def test_whatever_a_tree_holds_it_is_taken_whole_or_not_at_all(tmp_path_factory,
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             {
-                "f": lambda p=path, s=size: p.write_bytes(b"x" * s),
+                "f": lambda p=path, s=size: fresh(p, s),
                 "d": path.mkdir,
                 "l": lambda p=path: p.symlink_to(elsewhere),
                 "p": lambda p=path: os.mkfifo(p),

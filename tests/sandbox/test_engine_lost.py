@@ -205,6 +205,24 @@ def test_closing_an_engine_removes_what_was_left_running(scratch, engine, contai
     assert engine.remove(mine) == 0
 
 
+def test_an_engine_that_is_closed_under_a_waiter_lets_it_go(scratch, container):
+    second = connect(scratch=scratch.plain())
+    running = second.start(container("sleep 60"))
+    told = []
+
+    def wait():
+        try:
+            told.append(running.wait().ended)
+        except EngineError as error:
+            told.append(error.code)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    second.close()
+    thread.join(30)
+    assert len(told) == 1
+
+
 def test_a_container_carries_its_owner(engine, container):
     running = engine.start(container("sleep 60", labels={"org.agentics.test": "owner"}))
     try:
@@ -220,7 +238,7 @@ def test_a_container_carries_its_owner(engine, container):
 def test_nothing_of_many_runs_stays_open_or_mounted(engine, container, scratch):
     def count():
         engine.drain()
-        return len(os.listdir("/proc/self/fd")), sum(1 for _ in scratch.path.rglob("*"))
+        return sum(1 for _ in Path("/proc/self/fd").iterdir()), sum(1 for _ in scratch.path.rglob("*"))
 
     engine.start(container("echo warm")).wait()
     before = count()

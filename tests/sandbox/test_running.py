@@ -178,18 +178,25 @@ def test_a_directory_of_countless_files_is_watched(run, open_dir):
 
 def test_removal_by_label_finds_exactly_its_own(engine, container):
     mine, others = {"org.agentics.test": "mine"}, {"org.agentics.test": "others"}
-    ended = []
-    waiting = []
+    ended, waiting = [], []
+
+    def wait(running):
+        try:
+            ended.append(running.wait().exit_code)
+        except EngineError as error:  # it was gone before it could be asked how it ended
+            ended.append(error.retryable)
+
     for labels in (mine, mine, others):
         running = engine.start(container("sleep 60", labels=labels))
-        waiting.append(threading.Thread(target=lambda r=running: ended.append(r.wait())))
+        waiting.append(threading.Thread(target=wait, args=(running,)))
         waiting[-1].start()
     assert engine.remove({**mine, "org.agentics.none": "x"}) == 0
     assert engine.remove(mine) == 2
     assert engine.remove(others) == 1
     for each in waiting:
         each.join(15)
-    assert [one.exit_code for one in ended] == [137, 137, 137]
+    assert all(one in (137, True) for one in ended)
+    assert len(ended) == 3
 
 
 def test_removal_without_labels_is_refused(engine):
@@ -201,7 +208,7 @@ def test_an_image_that_is_nowhere_is_an_engine_error_that_says_so(engine):
     with pytest.raises(EngineError) as caught:
         engine.image("localhost:1/no/such:image", None)
     assert caught.value.code == "image_missing"
-    assert not caught.value.retryable
+    assert caught.value.retryable  # nobody answered there; another time somebody may
     assert "agentics images build" in (caught.value.hint or "")
 
 

@@ -57,12 +57,13 @@ def run_linked(host: Host, solution: Container, evaluator: Container, link: Link
     lives: list[Live] = []
     try:
         lives.extend(_started(host, (solution, evaluator)))
-        session = _session(lives[0], lives[1], link)
-        try:
-            _converse(session)
-            return _linked(session)
-        finally:
-            session.relay.close()
+        with lives[0].in_use, lives[1].in_use:
+            session = _session(lives[0], lives[1], link)
+            try:
+                _converse(session)
+                return _linked(session)
+            finally:
+                session.relay.close()
     finally:
         for live in lives:
             live.dispose()

@@ -51,7 +51,8 @@ class Host:
 
 @dataclass(kw_only=True, eq=False)
 class Live:
-    """A container that exists. `began` and `ended_at` are monotonic, `opened` is wall-clock time of the gate."""
+    """A container that exists. `began` is monotonic, `opened` the wall-clock time of the gate. Whoever waits for it
+    holds `in_use`: its descriptors stay open so long, even if it is thrown away meanwhile."""
 
     host: Host
     container: Container
@@ -65,6 +66,7 @@ class Live:
     opened: float | None = None
     killed: Ended | None = None
     refused: str | None = None
+    in_use: threading.Lock = field(default_factory=threading.Lock)
     _disposed: bool = False
 
     @property
@@ -140,10 +142,11 @@ class Live:
         with suppress(EngineError):
             if self.id:
                 self.host.api.remove(self.id)
-        if self.watch is not None:
-            self.watch.close()
-        if self.streams is not None:
-            self.streams.close()
+        with self.in_use:
+            if self.watch is not None:
+                self.watch.close()
+            if self.streams is not None:
+                self.streams.close()
         if self.group is not None and self.host.groups is not None:
             self.host.groups.remove(self.group)
 

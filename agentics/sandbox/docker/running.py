@@ -48,20 +48,22 @@ class DockerRunning:
     def wait(self) -> Exit:
         live = self.live
         try:
-            while not self._opened.wait(_LOOK_S) and not live.ended:
-                pass
-            if live.watch is not None:
-                _until_the_end(live, live.watch, Watchman.over(live))
-            return live.finish()
+            with live.in_use:
+                while not self._opened.wait(_LOOK_S) and not live.ended:
+                    pass
+                if live.watch is not None:
+                    _until_the_end(live, live.watch, Watchman.over(live))
+                return live.finish()
         finally:
             live.dispose()
 
     def discard(self) -> None:
-        # Whoever is waiting learns that it was killed; removing it does the rest.
+        waited_for = self.live.in_use.locked()
         with suppress(EngineError):
             self.live.kill("killed")
         self._opened.set()
-        self.live.dispose()
+        if not waited_for:  # otherwise whoever waits learns that it was killed, and then disposes of it
+            self.live.dispose()
 
 
 @dataclass
