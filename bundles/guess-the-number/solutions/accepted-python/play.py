@@ -1,5 +1,6 @@
 """Binary search: halves the range with every guess."""
 
+
 def next_line():
     return input().split()
 

@@ -87,7 +87,12 @@ def round_result(each: dict, base: list, outcomes: list, right: bool) -> dict:
         return {"case_name": each["name"], "status": "failed", "score": 0.0, "message": "not completed"}
     ratio = median_seconds(base) / median_seconds(outcomes)
     message = f"{ratio:.2f}x the baseline's speed" if right else "wrong-answer"
-    return {"case_name": each["name"], "status": "passed" if right else "failed", "score": ratio if right else 0.0, "message": message}
+    return {
+        "case_name": each["name"],
+        "status": "passed" if right else "failed",
+        "score": ratio if right else 0.0,
+        "message": message,
+    }
 
 
 def result(mode: str, cases: dict, baseline: list, timed: list, reason: str) -> dict:
