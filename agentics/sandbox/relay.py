@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol
 from agentics.sandbox.engine import Link, Spoken
 
 Speaker = Literal["solution", "evaluator"]
-_CHUNK = 1 << 18
+_CHUNK = 1 << 16  # more would cost an allocation from the kernel for every byte that is said
 _MOST_CHUNKS = 1 << 16  # of a transcript: a chunk has a price of its own beside its bytes
 
 

@@ -124,8 +124,7 @@ def _watch(session: Session, side: Side) -> None:
 def _converse(session: Session) -> None:
     """Until both have ended and all that they said has been carried."""
     while any(side.over is None for side in session.sides):
-        due = min(_due(session), session.clock() + _LOOK_S)
-        for name, side in session.relay.step(max(0.0, due - session.clock())):
+        for name, side in _carry(session, min(_due(session), session.clock() + _LOOK_S)):
             _hear(session, name, side)
         for side in session.sides:
             if side.over is None and side.live.ended:
@@ -133,6 +132,19 @@ def _converse(session: Session) -> None:
         _keep_limits(session)
     for side in session.sides:
         session.relay.drain(side.speaker)
+
+
+def _carry(session: Session, due: float) -> list[tuple[str, Side]]:
+    """Nothing but carry bytes until something is due or happens: a round trip shall cost little more than its bytes."""
+    relay = session.relay
+    news: list[tuple[str, Side]] = []
+    while not news and (left := due - session.clock()) > 0:
+        news = relay.step(left)
+        if relay.over_limit("solution") or relay.over_limit("evaluator"):
+            break
+        if session.solution.deadline == _FOREVER and relay.count("evaluator"):
+            break
+    return news
 
 
 def _hear(session: Session, name: str, side: Side) -> None:
