@@ -273,3 +273,8 @@ def test_empty_groups_of_the_dead_are_swept(tmp_path):
     (tmp_path / busy.path / "child").mkdir()
     assert groups.sweep() == 1
     assert (tmp_path / busy.path).exists()
+
+
+def test_a_place_that_cannot_be_looked_into_holds_no_engine_and_stops_nothing(tmp_path):
+    surroundings = {"XDG_RUNTIME_DIR": str(tmp_path / ("x" * 300))}
+    assert all(str(tmp_path) not in address.url for address in candidates(None, surroundings, tmp_path))

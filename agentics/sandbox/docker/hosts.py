@@ -46,7 +46,7 @@ def _sockets(environment: Mapping[str, str], home: Path) -> Iterator[Address]:
         (runtime / "podman/podman.sock", "podman's user socket"),
         (Path("/run/podman/podman.sock"), "podman's system socket"),
     ):
-        if path.is_socket():
+        if _is_socket(path):
             yield Address(url=f"unix://{path}", found_by=what)
 
 
@@ -76,3 +76,10 @@ def _json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _is_socket(path: Path) -> bool:
+    try:
+        return path.is_socket()
+    except OSError:  # below a directory that we may not enter there is nothing for us
+        return False

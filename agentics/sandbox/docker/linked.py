@@ -19,6 +19,7 @@ _IDLE_WINDOW_S = 0.25
 _IDLE_SHARE = 0.05
 _LOOK_S = 0.5
 _TELLABLE_S = 0.25
+_STOPPED = frozenset({"timed_out", "output_limit", "disk_limit"})
 _FOREVER = float("inf")
 
 
@@ -258,6 +259,10 @@ def _first_to_end(session: Session, solution: Exit, evaluator: Exit) -> Speaker:
     """By the engine's stamps. They are taken a little after the end, so two ends close together are told apart by the
     pipes: who dies of the other's end of file cannot have had its own before it."""
     difference = _moment(solution) - _moment(evaluator)
+    stopped = (solution.ended in _STOPPED, evaluator.ended in _STOPPED)
+    if abs(difference) < _TELLABLE_S and stopped[0] != stopped[1]:
+        # We ended it while its peer was alive; what it had said may still have been on its way afterwards.
+        return "solution" if stopped[0] else "evaluator"
     if abs(difference) < _TELLABLE_S:
         silent = [session.relay.silent_since(side.speaker) for side in session.sides]
         if silent[0] is not None and silent[1] is not None:
