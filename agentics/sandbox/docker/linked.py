@@ -259,15 +259,21 @@ def _first_to_end(session: Session, solution: Exit, evaluator: Exit) -> Speaker:
     """By the engine's stamps. They are taken a little after the end, so two ends close together are told apart by the
     pipes: who dies of the other's end of file cannot have had its own before it."""
     difference = _moment(solution) - _moment(evaluator)
-    stopped = (solution.ended in _STOPPED, evaluator.ended in _STOPPED)
-    if abs(difference) < _TELLABLE_S and stopped[0] != stopped[1]:
-        # We ended it while its peer was alive; what it had said may still have been on its way afterwards.
-        return "solution" if stopped[0] else "evaluator"
     if abs(difference) < _TELLABLE_S:
+        stopped = _stopped_alone(session.solution, session.evaluator), _stopped_alone(*reversed(session.sides))
+        if stopped[0] != stopped[1]:
+            return "solution" if stopped[0] else "evaluator"
         silent = [session.relay.silent_since(side.speaker) for side in session.sides]
         if silent[0] is not None and silent[1] is not None:
             difference = silent[0] - silent[1]
     return "solution" if difference <= 0 else "evaluator"
+
+
+def _stopped_alone(side: Side, peer: Side) -> bool:
+    """We ended it at a limit while its peer was alive: then it was first, whatever of it was still on its way."""
+    if side.killed_at is None or side.live.killed not in _STOPPED:
+        return False
+    return peer.over is None or side.killed_at < peer.over
 
 
 def _moment(ended: Exit) -> float:
