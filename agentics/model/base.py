@@ -33,7 +33,7 @@ _SPACE = (
 _EXPONENT = re.compile(r"e([+-]?)0*(?=\d)")
 _JSON_FLOAT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?e[+-]?\d+')
 MAX_KEYWORD_BYTES = 30
-U16, U32, U64 = (1 << 16) - 1, (1 << 32) - 1, (1 << 64) - 1
+U32, U64 = (1 << 32) - 1, (1 << 64) - 1
 
 
 class Document(BaseModel):

@@ -16,7 +16,6 @@ from agentics.model.record import Fault, Mode, Record, Status, Trust
 ExitPolicy = Literal["relaxed", "smoke", "strict"]
 RunVerdict = Literal["passed", "degraded", "failed"]
 Direction = Literal["maximize", "minimize"]
-Number = int | FiniteFloat
 
 COMPLETED: frozenset[Status] = frozenset({"passed", "degraded", "skipped", "no_samples"})
 NON_PASSING: frozenset[Status] = frozenset({"failed", "error", "pending", "skipped", "no_samples"})

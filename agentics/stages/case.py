@@ -112,9 +112,7 @@ def _show_nothing(seen: Path) -> None:
     """A case that left what it may not shows the evaluator an empty output: half of it would be a choice of ours."""
     if seen.exists():
         shutil.rmtree(seen)
-    (seen / "output").mkdir(parents=True)
-    for stream in STREAMS:
-        (seen / stream).touch()
+    seen.mkdir(parents=True)
 
 
 def _show_platform_side(seen: Path, inputs: Path, run: Run, facts: dict[str, object]) -> None:
