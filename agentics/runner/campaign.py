@@ -14,6 +14,7 @@ from agentics.bundle import Bundle, load_challenge, tree_digest
 from agentics.config import Config
 from agentics.errors import UsageError
 from agentics.model.challenge import Target
+from agentics.model.design import AdapterCommand, Design, Integration
 from agentics.model.outcome import ExitPolicy
 from agentics.model.plan import Plan
 from agentics.model.record import Mode
@@ -24,7 +25,8 @@ from agentics.rundir.names import variant_directories
 
 @dataclass(frozen=True, kw_only=True)
 class EvalRequest:
-    """What `agentics eval` was asked. `solutions` and `overlays` are (name, path); an overlay's name is a challenge."""
+    """What was asked, by options or by an experiment file. `solutions` and `overlays` are (name, path); an overlay's
+    name is a challenge. `bindings` and `integration` are by variant name; `experiment` names and describes it."""
 
     bundles: tuple[Path, ...]
     solutions: tuple[tuple[str | None, Path], ...]
@@ -40,6 +42,12 @@ class EvalRequest:
     jobs: int | None = None
     fail_fast: bool = False
     resume: bool = True
+    design: Design = field(default_factory=Design)
+    bindings: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+    integration: Mapping[str, Integration] = field(default_factory=dict)
+    adapter: AdapterCommand | None = None
+    trial_timeout_s: float | None = None
+    experiment: Mapping[str, JsonValue] = field(default_factory=dict)
     argv: tuple[str, ...] = ()
     cli_args: Mapping[str, JsonValue] = field(default_factory=dict)
 
