@@ -32,6 +32,7 @@ RESERVED = frozenset(
         "public",
         "replays",
         "forks",
+        "regrades",
         "facts",
         "pipeline",
         "logs",

@@ -9,24 +9,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from agentics.errors import EngineError
 from agentics.model.outcome import RunOutcome
-from agentics.model.record import Status
 from agentics.model.rundir import Scope
 from agentics.policy.outcome import exit_code
 from agentics.rundir.held import Run, Slot
 from agentics.rundir.names import run_id
-from agentics.rundir.project import project, tasks_to_run
-from agentics.rundir.run import open_run, skip
-from agentics.rundir.trial import check_scopes, trial_for
+from agentics.rundir.project import project, slot_is_open, tasks_to_run
+from agentics.rundir.reader import read_run
+from agentics.rundir.run import open_run
+from agentics.rundir.trial import check_scopes
 from agentics.runner.campaign import Campaign, Trial
+from agentics.runner.controller import controlled
+from agentics.runner.filling import Work, fill
 from agentics.runner.images import Images, unservable
 from agentics.runner.invocation import Book
 from agentics.runner.progress import Observer, Progress
 from agentics.runner.public import write_public
 from agentics.runner.runlog import logged
 from agentics.runner.signals import Stop, stopping
-from agentics.runner.trial import run_trial
 from agentics.runner.workshop import Workshop, open_workshop
 
 _STOPPING = Progress(kind="note", facts={"text": "stopping in good order; the same signal once more ends it at once"})
@@ -52,25 +55,14 @@ class Ended:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Work:
-    """A trial to be: its slot, what its result depends on, and its images if they could be had."""
-
-    trial: Trial
-    slot: Slot
-    scope: Scope
-    images: Images | None
-    complete: bool
-    skipped: str | None
-
-
-def evaluate(campaign: Campaign, observer: Observer) -> Ended:
+def evaluate(campaign: Campaign, observer: Observer, *, operation: str = "eval") -> Ended:
     """Raises Refused when the run is locked or was made with another scope. A bug is raised after it was written."""
     request = campaign.request
     name = run_id(request.run_id, now=datetime.now(UTC), limited=request.limit is not None)
-    with open_run(request.output_path, name) as run:
+    with open_run(request.output_path, name, operation=operation, fresh=request.fresh) as run:
         observer = logged(observer, run.layout.log)
-        book, stop = Book(run, campaign, time.monotonic()), Stop(tell=lambda: observer(_STOPPING))
+        book = Book(run, campaign, time.monotonic(), operation=operation)
+        stop = Stop(tell=lambda: observer(_STOPPING))
         with stopping(stop):
             observer(Progress(kind="run_started", facts={"run_id": run.run_id, "run_dir": run.root}))
             _carry_out(run, campaign, book, observer, stop)
@@ -115,29 +107,10 @@ def _all(shop: Workshop, campaign: Campaign, book: Book) -> None:
             # Now, so that an overlay that does not fit is found before anything is started.
             shop.staged(work.trial.task, shop.users.evaluator)
     book.begin()
-    for work in works:
-        if shop.stop.event.is_set():
-            return
-        status = _one(shop, book, work)
-        if campaign.request.fail_fast and status in ("failed", "error"):
-            return
-
-
-def _one(shop: Workshop, book: Book, work: Work) -> Status | None:
-    """The status that the task got now, or None when it had one already."""
-    trial, ref, variant = work.trial, work.trial.task.ref, work.trial.variant
-    if work.complete:
-        shop.observer(Progress(kind="trial_reused", task=ref, variant=variant))
-        return None
-    if work.skipped is not None:
-        skip(shop.run, book.invocation_id, work.slot, "target_unsupported")
-        shop.observer(Progress(kind="trial_skipped", task=ref, variant=variant, facts={"text": work.skipped}))
-        return "skipped"
-    ids = trial_for(shop.run, work.slot, work.scope, task_index=trial.index)
-    shop.tell("trial_started", trial, ids)
-    judgement = run_trial(shop, trial, ids, work.images)
-    shop.tell("trial_finished", trial, ids, status=judgement.status, reason=judgement.reason)
-    return judgement.status
+    with controlled(shop.run, shop.floor, lambda _: None):
+        fill(shop, book, works, fail_fast=campaign.request.fail_fast)
+    if shop.floor.over is not None:
+        book.controlled(shop.floor.over)
 
 
 def _open_slots(run: Run, campaign: Campaign) -> frozenset[Slot]:
@@ -145,7 +118,18 @@ def _open_slots(run: Run, campaign: Campaign) -> frozenset[Slot]:
     requested = campaign.requested()
     if campaign.request.resume:
         requested = {directory: tasks_to_run(run, directory, refs) for directory, refs in requested.items()}
-    return frozenset((campaign.directories[directory], ref, 0) for directory, refs in requested.items() for ref in refs)
+    wanted = {(campaign.directories[directory], ref) for directory, refs in requested.items() for ref in refs}
+    slots = [trial_slot(trial) for trial in campaign.trials if (trial.variant, trial.task.ref) in wanted]
+    if not campaign.request.resume or campaign.request.design.replications == 1 or not run.layout.manifest.exists():
+        return frozenset(slots)
+    view = read_run(run.root)
+    still = frozenset(slot for slot in slots if slot_is_open(view, slot))
+    # A task whose replications are all complete and that is still to be run has lost its status: all of it again.
+    return still | {slot for slot in slots if not any(slot[:2] == other[:2] for other in still)}
+
+
+def trial_slot(trial: Trial) -> Slot:
+    return (trial.variant, trial.task.ref, trial.slot.repl_idx)
 
 
 def _work(shop: Workshop, campaign: Campaign, trial: Trial, open_slots: frozenset[Slot]) -> Work:
@@ -161,12 +145,20 @@ def _work(shop: Workshop, campaign: Campaign, trial: Trial, open_slots: frozense
         mode=request.mode,
         limit=request.limit,
         images={side: image.use.id for side, image in (images or {}).items()},
-        config={"relaxed": {side: sorted(image.relaxed) for side, image in (images or {}).items()}},
+        config=_config(trial, images),
     )
-    slot: Slot = (trial.variant, task.ref, 0)
+    slot = trial_slot(trial)
     # A slot without a trial was skipped: this machine, or its configuration, may serve it by now.
     complete = slot not in open_slots and slot in shop.run.slots
     return Work(trial=trial, slot=slot, scope=scope, images=images, complete=complete, skipped=skipped)
+
+
+def _config(trial: Trial, images: Images | None) -> dict[str, JsonValue]:
+    """What else can change the result. A plain variant's is as it was before there were bindings."""
+    bound: dict[str, JsonValue] = {"bindings": dict(trial.bindings)} if trial.bindings else {}
+    level: dict[str, JsonValue] = {"integration": trial.integration} if trial.integration != "cli_basic" else {}
+    relaxed: dict[str, JsonValue] = {side: [*sorted(image.relaxed)] for side, image in (images or {}).items()}
+    return {"relaxed": relaxed, **bound, **level}
 
 
 def _images(shop: Workshop, trial: Trial) -> Images | None:

@@ -14,6 +14,7 @@ from agentics.errors import AgenticsError
 from agentics.model.outcome import ErrorRecord, Invocation
 from agentics.model.rundir import RunStatus
 from agentics.policy.exposure import may_expose_private
+from agentics.policy.outcome import EXIT_CONTROLLED
 from agentics.policy.redact import Redactor, secrets_in
 from agentics.rundir.held import Run
 from agentics.rundir.provenance import git_facts
@@ -29,8 +30,9 @@ class Book:
     run: Run
     campaign: Campaign
     began: float
+    operation: str = "eval"
     invocation_id: str = ""
-    status: RunStatus = "completed"
+    status: RunStatus | None = "completed"
     fatal: int | None = None
     errors: list[ErrorRecord] = field(default_factory=list)
 
@@ -49,6 +51,8 @@ class Book:
             git=git_facts(Path.cwd()),
             agentics_version=__version__,
             limit=request.limit,
+            replications=request.design.replications,
+            operation=self.operation,
             redactor=self._hide,
         )
         self.invocation_id = begin(self.run, asked, resolved(self.campaign))
@@ -85,6 +89,12 @@ class Book:
         message = f"stopped by signal {signal_number}; what was not finished is pending"
         self.errors.append(ErrorRecord(stage="interrupted", error_type="interrupted", message=message))
         self.status, self.fatal = "interrupted", exit_status
+
+    def controlled(self, over: Literal["paused", "killed"]) -> None:
+        """A controller has ended the run, and set its status."""
+        message = f"{over} by a controller; what was not finished is pending"
+        self.errors.append(ErrorRecord(stage="interrupted", error_type=over, message=message))
+        self.status, self.fatal = None, EXIT_CONTROLLED
 
     def close(self) -> None:
         """Write how it ended, also for an invocation that failed before its first trial."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from agentics.model.record import Ids, Mode
 from agentics.pipeline.bench import Users
 from agentics.rundir.held import Run
 from agentics.runner.campaign import Campaign, Task, Trial
+from agentics.runner.floor import Floor
 from agentics.runner.images import Images, ready
 from agentics.runner.machine import open_engine, open_scratch, users
 from agentics.runner.progress import Observer, Progress
@@ -30,6 +32,7 @@ from agentics.sandbox.sealing import seal
 class Workshop:
     """Open for one invocation. `staged` keeps each task's bundle once, however many variants are tried on it."""
 
+    campaign: Campaign
     run: Run
     engine: Engine
     scratch: Scratch
@@ -38,21 +41,24 @@ class Workshop:
     mode: Mode
     observer: Observer
     stop: Stop
+    floor: Floor
     guest: Path
     jobs: int | None
     overrides: tuple[tuple[str, str], ...]
     labels: dict[str, str]
     bundles: dict[tuple[str, int], Path] = field(default_factory=dict)
+    staging: threading.Lock = field(default_factory=threading.Lock)
 
     def staged(self, task: Task, uid: int) -> Path:
         """The bundle as its evaluator sees it: overlaid in official mode, public only otherwise, readable by that user
         alone. Raises InvalidDocument when an overlay does not fit."""
-        if (task.ref, uid) not in self.bundles:
-            dest = self.scratch.plain()
-            assemble(task.bundle, task.overlays, dest, self.mode)
-            seal(dest, uid)
-            self.bundles[task.ref, uid] = dest
-        return self.bundles[task.ref, uid]
+        with self.staging:
+            if (task.ref, uid) not in self.bundles:
+                dest = self.scratch.plain()
+                assemble(task.bundle, task.overlays, dest, self.mode)
+                seal(dest, uid)
+                self.bundles[task.ref, uid] = dest
+            return self.bundles[task.ref, uid]
 
     def images(self, trial: Trial) -> Images:
         """Raises EngineError when an image cannot be had."""
@@ -76,7 +82,9 @@ def open_workshop(campaign: Campaign, run: Run, observer: Observer, stop: Stop) 
         scratch = stack.enter_context(open_scratch(config))
         engine = stack.enter_context(open_engine(config, scratch))
         engine.reap()
+        labels = {RUN: run.run_id, OWNER: this_process().label()}
         yield Workshop(
+            campaign=campaign,
             run=run,
             engine=engine,
             scratch=scratch,
@@ -85,10 +93,11 @@ def open_workshop(campaign: Campaign, run: Run, observer: Observer, stop: Stop) 
             mode=campaign.request.mode,
             observer=observer,
             stop=stop,
+            floor=Floor(engine, labels, stop.event),
             guest=_guest(scratch),
             jobs=campaign.request.jobs or config.cases.jobs,
             overrides=campaign.request.images,
-            labels={RUN: run.run_id, OWNER: this_process().label()},
+            labels=labels,
         )
 
 
