@@ -30,3 +30,11 @@ def envelope(error: AgenticsError) -> dict[str, Any]:
         details["findings"] = [asdict(finding) for finding in error.findings if isinstance(finding, Finding)]
     body = {"code": error.code, "message": error.message, "hint": error.hint, "details": details}
     return {"ok": False, "error": body}
+
+
+def unexpected(bug: Exception) -> dict[str, Any]:
+    """The envelope of a bug of ours. What it says may quote private data: only the traceback, on stderr, has it."""
+    message = f"an error in agentics itself: {type(bug).__name__}"
+    details = {"exit_status": AgenticsError.exit_status}
+    body = {"code": "internal_error", "message": message, "hint": "stderr has the traceback", "details": details}
+    return {"ok": False, "error": body}

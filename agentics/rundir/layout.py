@@ -107,6 +107,11 @@ class Layout:
         return self.runtime / "eval.log"
 
     @property
+    def events(self) -> Path:
+        """What an invocation told about itself, for programs."""
+        return self.runtime / "events.jsonl"
+
+    @property
     def trials(self) -> Path:
         return self.root / "trials"
 

@@ -23,6 +23,7 @@ from agentics.rundir.run import open_run
 from agentics.rundir.trial import check_scopes
 from agentics.runner.campaign import Campaign, Trial
 from agentics.runner.controller import controlled
+from agentics.runner.events import Events, Sink
 from agentics.runner.filling import Work, fill
 from agentics.runner.images import Images, unservable
 from agentics.runner.invocation import Book
@@ -55,13 +56,17 @@ class Ended:
         }
 
 
-def evaluate(campaign: Campaign, observer: Observer, *, operation: str = "eval") -> Ended:
-    """Raises Refused when the run is locked or was made with another scope. A bug is raised after it was written."""
+def evaluate(campaign: Campaign, observer: Observer, *, sink: Sink | None = None, operation: str = "eval") -> Ended:
+    """Raises Refused when the run is locked or was made with another scope. A bug is raised after it was written.
+
+    `sink` is told every event, as one line of JSON each.
+    """
     request = campaign.request
     name = run_id(request.run_id, now=datetime.now(UTC), limited=request.limit is not None)
     with open_run(request.output_path, name, operation=operation, fresh=request.fresh) as run:
         observer = logged(observer, run.layout.log)
-        book = Book(run, campaign, time.monotonic(), operation=operation)
+        events = Events(run.layout.events, run_id=run.run_id, run_dir=run.root, sink=sink)
+        book = Book(run, campaign, time.monotonic(), events, operation=operation)
         stop = Stop(tell=lambda: observer(_STOPPING))
         with stopping(stop):
             observer(Progress(kind="run_started", facts={"run_id": run.run_id, "run_dir": run.root}))
@@ -71,6 +76,7 @@ def evaluate(campaign: Campaign, observer: Observer, *, operation: str = "eval")
             book.close()
             outcomes = _projected(run, campaign)
             write_public(run, campaign, outcomes)
+            events.emit("run_finished", status=book.ended_as)
         judged = [(task.status, task.fault) for outcome in outcomes for task in outcome.tasks.values()]
         status = exit_code(request.exit_policy, judged, fatal=book.fatal)
         return Ended(run_id=run.run_id, run_dir=run.root, outcomes=outcomes, exit_status=status)
@@ -78,7 +84,7 @@ def evaluate(campaign: Campaign, observer: Observer, *, operation: str = "eval")
 
 def _carry_out(run: Run, campaign: Campaign, book: Book, observer: Observer, stop: Stop) -> None:
     try:
-        with open_workshop(campaign, run, observer, stop) as shop:
+        with open_workshop(campaign, run, observer, book.events, stop) as shop:
             stop.remove = partial(shop.engine.remove, shop.labels)
             try:
                 _all(shop, campaign, book)
@@ -91,6 +97,7 @@ def _carry_out(run: Run, campaign: Campaign, book: Book, observer: Observer, sto
             book.failed("task_execution", error, 1)
             book.close()
             _projected(run, campaign)
+            book.events.emit("run_finished", status=book.ended_as)
         raise
 
 
@@ -107,7 +114,7 @@ def _all(shop: Workshop, campaign: Campaign, book: Book) -> None:
             # Now, so that an overlay that does not fit is found before anything is started.
             shop.staged(work.trial.task, shop.users.evaluator)
     book.begin()
-    with controlled(shop.run, shop.floor, lambda _: None):
+    with controlled(shop.run, shop.floor, book.events.emit):
         fill(shop, book, works, fail_fast=campaign.request.fail_fast)
     if shop.floor.over is not None:
         book.controlled(shop.floor.over)

@@ -20,6 +20,7 @@ from agentics.rundir.held import Run
 from agentics.rundir.provenance import git_facts
 from agentics.rundir.run import Request, begin, end
 from agentics.runner.campaign import Campaign
+from agentics.runner.events import Events
 from agentics.runner.experiment import resolved
 
 
@@ -30,9 +31,11 @@ class Book:
     run: Run
     campaign: Campaign
     began: float
+    events: Events
     operation: str = "eval"
     invocation_id: str = ""
     status: RunStatus | None = "completed"
+    ended_as: RunStatus = "completed"
     fatal: int | None = None
     errors: list[ErrorRecord] = field(default_factory=list)
 
@@ -56,6 +59,7 @@ class Book:
             redactor=self._hide,
         )
         self.invocation_id = begin(self.run, asked, resolved(self.campaign))
+        self.events.emit("run_started")
 
     def _called(self) -> Invocation:
         request, hide = self.campaign.request, self._hide
@@ -94,12 +98,13 @@ class Book:
         """A controller has ended the run, and set its status."""
         message = f"{over} by a controller; what was not finished is pending"
         self.errors.append(ErrorRecord(stage="interrupted", error_type=over, message=message))
-        self.status, self.fatal = None, EXIT_CONTROLLED
+        self.status, self.ended_as, self.fatal = None, over, EXIT_CONTROLLED
 
     def close(self) -> None:
         """Write how it ended, also for an invocation that failed before its first trial."""
         if not self.begun:
             self.begin()
+        self.ended_as = self.status or self.ended_as
         end(
             self.run,
             self.invocation_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from agentics.rundir import ledger
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import utc_now
 from agentics.rundir.held import Paused
+from agentics.rundir.recover import end_of
 from agentics.rundir.trial import Attempt, abandon, begin_attempt, finish, record, suspend
 from agentics.runner.campaign import Trial
 from agentics.runner.floor import Ticket
@@ -114,7 +116,9 @@ def _attempt(work: Workshop, trial: Trial, ids: Ids, images: Images | None) -> S
 
 
 def _on_the_floor(work: Workshop, trial: Trial, ticket: Ticket, images: Images | None) -> Said:
-    attempt, started_at = ticket.attempt, utc_now()
+    attempt, started_at, began = ticket.attempt, utc_now(), time.monotonic()
+    named = {"trial_id": ticket.ids.trial_id, "attempt": attempt.number}
+    work.events.emit("trial_started", **named, **ticket.ids.model_dump(include={"variant_id", "task_id", "repl_idx"}))
     if ticket.first:
         work.tell("trial_started", trial, ticket.ids)
     try:
@@ -126,13 +130,27 @@ def _on_the_floor(work: Workshop, trial: Trial, ticket: Ticket, images: Images |
         evidence = evidence.model_copy(update={"trouble": _too_late(evidence.trouble, ticket.limit_s)})
     judgement = judge(evidence)
     _keep(attempt, evidence)
-    if judgement.status != "pending":
-        finish(attempt, trial_result(trial, attempt, evidence, judgement, started_at))
-    elif ticket.why == "paused":
-        suspend(attempt, Paused(label=ticket.label, checkpoint=None))
-    else:
-        abandon(attempt, "killed_by_user" if ticket.why == "killed" else judgement.reason or "interrupted")
+    ended = _end(trial, ticket, evidence, judgement, started_at)
+    spent = {"duration_ms": int((time.monotonic() - began) * 1000)}
+    place = str(work.run.layout.trial(ticket.ids.trial_id).root)
+    work.events.emit("trial_finished", **named, **ended, **spent, trial_dir=place)
     return judgement, evidence
+
+
+def _end(
+    trial: Trial, ticket: Ticket, evidence: TrialEvidence, judgement: Judgement, started_at: str
+) -> dict[str, str | None]:
+    """Write down how the attempt ended; what events say of it."""
+    attempt = ticket.attempt
+    if judgement.status != "pending":
+        result = trial_result(trial, attempt, evidence, judgement, started_at)
+        finish(attempt, result)
+        return {"status": end_of(result)[0], "outcome": result.outcome}
+    if ticket.why == "paused":
+        suspend(attempt, Paused(label=ticket.label, checkpoint=None))
+        return {"status": "paused", "outcome": None}
+    abandon(attempt, "killed_by_user" if ticket.why == "killed" else judgement.reason or "interrupted")
+    return {"status": "killed", "outcome": None}
 
 
 def _observe(work: Workshop, trial: Trial, ticket: Ticket, images: Images) -> TrialEvidence:

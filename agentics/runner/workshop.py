@@ -17,6 +17,7 @@ from agentics.model.record import Ids, Mode
 from agentics.pipeline.bench import Users
 from agentics.rundir.held import Run
 from agentics.runner.campaign import Campaign, Task, Trial
+from agentics.runner.events import Events
 from agentics.runner.floor import Floor
 from agentics.runner.images import Images, ready
 from agentics.runner.machine import open_engine, open_scratch, users
@@ -40,6 +41,7 @@ class Workshop:
     config: Config
     mode: Mode
     observer: Observer
+    events: Events
     stop: Stop
     floor: Floor
     guest: Path
@@ -75,7 +77,7 @@ class Workshop:
 
 
 @contextmanager
-def open_workshop(campaign: Campaign, run: Run, observer: Observer, stop: Stop) -> Iterator[Workshop]:
+def open_workshop(campaign: Campaign, run: Run, observer: Observer, events: Events, stop: Stop) -> Iterator[Workshop]:
     """Raises EngineMissing and EngineError. Removes what dead runs left on this host before anything is started."""
     config = campaign.config
     with ExitStack() as stack:
@@ -92,6 +94,7 @@ def open_workshop(campaign: Campaign, run: Run, observer: Observer, stop: Stop) 
             config=config,
             mode=campaign.request.mode,
             observer=observer,
+            events=events,
             stop=stop,
             floor=Floor(engine, labels, stop.event),
             guest=_guest(scratch),
