@@ -29,8 +29,11 @@ def slots(design: Design, *, variants: int, tasks: int) -> tuple[Slot, ...]:
 
 
 def try_again(outcome: ResultOutcome, *, timed_out: bool, attempt: int, retry: RetryPolicy) -> bool:
-    """Whether an attempt (from 1) that ended so is followed by another. A verdict, whatever it says, and a trial with no
-    case are clean ends; with an empty `retry_on` every other end is tried again. `timed_out`: a limit ended it."""
+    """Whether an attempt (from 1) that ended so is followed by another. `timed_out`: a limit ended it.
+
+    A verdict, whatever it says, and a trial without a case are clean ends; with an empty `retry_on` every other end is
+    tried again.
+    """
     if attempt >= retry.max_attempts:
         return False
     if not retry.retry_on:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 from agentics.errors import AgenticsError, EngineError
 from agentics.model.control import ControlRequest, ControlResponse, PauseMode
@@ -22,7 +23,7 @@ from agentics.runner.floor import Floor, Ticket
 
 _LOOK_S = 0.1
 _DEATH_S = 60.0
-Emit = Callable[[str], None]
+Emit = Callable[[Literal["run_paused", "run_resumed"]], None]
 
 
 class Refusal(Exception):
