@@ -183,6 +183,7 @@ class Bench:
             log_bytes=ended.log_bytes_seen,
             log_truncated=ended.log_truncated,
             relaxed=tuple(sorted(image.relaxed)),
+            paused_s=ended.paused_s,
         )
 
     def close(self) -> None:
