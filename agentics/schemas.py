@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from agentics.model import control, event, ledger, outcome, public_run, rundir
+from agentics.model import benchmark, control, event, ledger, outcome, public_run, rundir
 from agentics.model.challenge import Challenge
 from agentics.model.checkreport import CheckReport
 from agentics.model.evidence import TrialEvidence
@@ -28,7 +28,7 @@ SUFFIX = ".schema.json"
 DOCUMENTS: dict[str, type[BaseModel]] = {
     **{
         name.replace("_", "-"): model
-        for records in (rundir, ledger, control, event, outcome, public_run)
+        for records in (benchmark, control, event, ledger, outcome, public_run, rundir)
         for name, model in records.DOCUMENTS.items()
     },
     "challenge": Challenge,

@@ -28,6 +28,7 @@ RESERVED = frozenset(
         "artifacts",
         "evidence",
         "benchmark",
+        "benchmark_history",
         "analysis",
         "public",
         "replays",
