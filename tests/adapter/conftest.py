@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from agentics.errors import BenchmarkError
 from agentics.model.design import AdapterCommand
+from agentics.rundir.benchmark import read_benchmark
 from agentics.runner.adapter import BenchmarkResult, run_adapter
 
 RUN_ID = "nightly"
@@ -176,3 +178,16 @@ def lines(path: Path) -> list[dict[str, Any]]:
 def contents(root: Path) -> dict[str, bytes]:
     """Every file below, by its path."""
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def refused(root: Path, adapter: AdapterCommand | str, interrupt: threading.Event | None = None) -> BenchmarkError:
+    """The error; and no trial has changed, and no score is to be seen."""
+    before = {path: data for path, data in contents(root).items() if path.startswith(("trials/", "evidence/"))}
+    with pytest.raises(BenchmarkError) as caught:
+        score(root, adapter, interrupt)
+    after = contents(root)
+    assert {path: after[path] for path in before} == before
+    assert read_benchmark(root, RUN_ID) is None
+    assert not (root / "benchmark").exists()
+    assert caught.value.exit_status == 4
+    return caught.value
