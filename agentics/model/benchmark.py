@@ -223,12 +223,14 @@ class TrialSummary(Record):
 
 class Grading(Record):
     """runtime/grading.json: an adapter is at work, or its runner was killed; until it is gone, benchmark/ is not to be
-    believed. `set_aside` is where benchmark_history/ keeps what was in benchmark/ before; null for nothing."""
+    believed. `set_aside` is where benchmark_history/ keeps what was in benchmark/ before; null for nothing. `process`
+    is the adapter's process id and when it was started, in the kernel's own count; null until it is known."""
 
     schema_version: Literal["grading_v1"] = "grading_v1"
     run_id: str
     started_at: Timestamp
     set_aside: NonNegativeInt | None = None
+    process: tuple[PositiveInt, str] | None = None
 
 
 DOCUMENTS: dict[str, type[Record]] = {

@@ -7,9 +7,10 @@ what was refused or interrupted, with its logs.
 from __future__ import annotations
 
 import os
+import signal
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def restore(root: Path) -> None:
     marker = read_document(_marker(root), Grading)
     if marker is None:
         return
+    _end_orphan(marker)
     earlier = _history(root) / str(marker.set_aside) if marker.set_aside is not None else None
     # Where the earlier one is not in the history, it never left its place, or is back there.
     if earlier is None or earlier.exists():
@@ -65,9 +67,32 @@ def restore(root: Path) -> None:
     _forget(root)
 
 
+def note_process(root: Path, pid: int) -> None:
+    """Remember the adapter, which leads a process group of its own, so that whoever restores can end it."""
+    marker, born = read_document(_marker(root), Grading), _born(pid)
+    if marker is not None and born is not None:
+        write_document(_marker(root), marker.model_copy(update={"process": (pid, born)}))
+
+
 def unfinished(root: Path) -> bool:
     """Whether what lies in benchmark/ is still being written, or was left by a runner that was killed."""
     return _marker(root).exists()
+
+
+def _end_orphan(marker: Grading) -> None:
+    """An adapter whose runner was killed would go on writing, by these same paths, into what comes next."""
+    if marker.process is not None and _born(marker.process[0]) == marker.process[1]:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(marker.process[0], signal.SIGKILL)
+
+
+def _born(pid: int) -> str | None:
+    """When a process was started; None where there is none, or no /proc. A number given out again has another birth."""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
+        return after_name.split()[19]
+    except (OSError, IndexError):
+        return None
 
 
 def _marker(root: Path) -> Path:

@@ -38,7 +38,7 @@ from agentics.rundir.benchmark import (
     evidence_lines,
     inspect,
 )
-from agentics.rundir.grading import LOGS, Place, grading
+from agentics.rundir.grading import LOGS, Place, grading, note_process
 
 _LOOK_S = 0.05
 _GRACE_S = 5.0
@@ -120,6 +120,7 @@ def _carry_out(
     logs = f"its output is in {place.refused}/{LOGS}/"
     deadline = time.monotonic() + adapter.timeout_s
     with _started(adapter, place, cwd, {**os.environ, **environment(root, run_id)}) as process:
+        note_process(root, process.pid)
         while process.poll() is None:
             if interrupt.wait(_LOOK_S):
                 msg = "the adapter was stopped before it had finished"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -217,6 +219,49 @@ def test_a_grading_whose_runner_was_killed_is_not_believed_and_is_undone(run, mo
     restore(run)
     assert contents(run / "benchmark") == before
     assert isinstance(read_benchmark(run, RUN_ID), Benchmark)
+
+
+RUNNER = """
+import sys, threading
+from pathlib import Path
+from agentics.model.design import AdapterCommand
+from agentics.runner.adapter import run_adapter
+root = Path(sys.argv[1])
+run_adapter(root, root.name, AdapterCommand(command=tuple(sys.argv[2:])), cwd=root, interrupt=threading.Event())
+"""
+
+
+def test_an_adapter_whose_runner_was_killed_is_ended_before_the_next_one_begins(run, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    told = run.parent / "told"
+    os.mkfifo(told)
+    orphan = f"with open({str(told)!r}, 'w') as out: out.write(str(os.getpid()))\nimport signal\nsignal.pause()"
+    runner = subprocess.Popen([sys.executable, "-c", RUNNER, str(run), *python(WRITE + orphan).command])
+    pid = int(told.read_text())
+    wait_until_noted(run, pid)
+    runner.kill()
+    runner.wait()
+    assert not group_is_gone(pid)
+    assert read_benchmark(run, RUN_ID) is None
+    assert len(score(run).scores) == 2
+    assert group_is_gone(pid)
+    assert (run / "benchmark_history" / "1" / "scores.jsonl").is_file()
+
+
+def wait_until_noted(root: Path, pid: int) -> None:
+    """The adapter may be faster than its runner's pen."""
+    while f"{pid}" not in (root / "runtime" / "grading.json").read_text():
+        os.sched_yield()
+
+
+def test_a_process_that_only_has_the_number_of_an_adapter_is_left_alone(run):
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
+    marker = Grading(run_id=RUN_ID, started_at=AT, process=(other.pid, "1"))
+    write_document(run / "runtime" / "grading.json", marker)
+    restore(run)
+    assert other.poll() is None
+    other.communicate(b"\n")
+    assert other.returncode == 0
 
 
 def test_a_run_without_an_adapter_has_no_scores(run):
