@@ -31,6 +31,7 @@ COMMANDS = {
     "doctor": "machine",
     "clean": "machine",
     "challenge": "challenge",
+    "experiment": "experiment",
     "images": "images",
     "run": "run",
     "schema": "schema",
