@@ -16,9 +16,9 @@ from agentics.cli.console import one_line, out, print_json
 from agentics.cli.evaluate import Policy
 from agentics.cli.progress import shown
 from agentics.cli.report import show_outcomes
+from agentics.cli.stream import streamed
 from agentics.model.design import Slot
 from agentics.policy.schedule import slots
-from agentics.rundir.layout import Layout
 from agentics.runner.campaign import Campaign
 from agentics.runner.evaluate import Ended, evaluate
 from agentics.runner.experiment import resolved
@@ -62,6 +62,7 @@ def register(root: typer.Typer) -> None:
 @app.command("run", epilog=RUN_EPILOG)
 def run(
     file: File,
+    run_id: Annotated[str | None, typer.Option(help="The id of the new run; one that is taken is refused.")] = None,
     output_path: Annotated[Path, typer.Option(help="Where run directories go.")] = Path("outputs"),
     exit_policy: Annotated[
         Policy | None, typer.Option(help="What exit code 0 demands; the file's if not said.")
@@ -70,19 +71,30 @@ def run(
         int | None, typer.Option(min=0, help="The first N cases of each task; adds _LIMITED to the id.")
     ] = None,
     json: Json = False,
+    json_stream: Annotated[
+        bool, typer.Option("--json-stream", help="A JSON object for each event as it happens, then that of --json.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Every change on a line of its own.")] = False,
 ) -> None:
     """Run an experiment: always a new run. `agentics run compare` says afterwards what came of it."""
-    changes: dict[str, Any] = {"output_path": output_path, "argv": tuple(sys.argv), "cli_args": {"file": str(file)}}
+    changes: dict[str, Any] = {
+        "run_id": run_id,
+        "output_path": output_path,
+        "fresh": True,
+        "argv": tuple(sys.argv),
+        "cli_args": {"file": str(file)},
+    }
     if exit_policy is not None:
         changes["exit_policy"] = exit_policy.value
     if limit is not None:
         changes["limit"] = limit
     campaign = _campaign(file, **changes)
-    with shown(quiet=quiet or json, verbose=verbose) as observer:
-        ended = evaluate(campaign, observer)
-    if json:
+    with shown(quiet=quiet or json or json_stream, verbose=verbose) as observer, streamed(wanted=json_stream) as sink:
+        ended = evaluate(campaign, observer, sink=sink, operation="experiment")
+    if json_stream:
+        print_json(_envelope(campaign, ended), indented=False)
+    elif json:
         print_json(_envelope(campaign, ended))
     else:
         show_outcomes(ended.run_dir, ended.outcomes)
@@ -151,16 +163,7 @@ def summary(campaign: Campaign) -> dict[str, Any]:
 
 
 def _envelope(campaign: Campaign, ended: Ended) -> dict[str, Any]:
-    """What is not there is null."""
-    layout = Layout(ended.run_dir)
-    places = {
-        "evidence_records_path": layout.root / "evidence" / "evidence_records.jsonl",
-        "task_chain_states_path": layout.root / "evidence" / "task_chain_states.jsonl",
-        "benchmark_dir": layout.root / "benchmark",
-        "benchmark_summary_path": layout.root / "benchmark" / "summary.json",
-    }
-    artifacts = {name: str(place) if place.exists() else None for name, place in places.items()}
-    return {**ended.envelope(), "command": "experiment run", "summary": summary(campaign), "artifacts": artifacts}
+    return {**ended.envelope(), "command": "experiment run", "summary": summary(campaign)}
 
 
 def _campaign(file: Path, **changes: Any) -> Campaign:  # noqa: ANN401 - fields of a request

@@ -11,16 +11,20 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from agentics.errors import EngineError
+from agentics.errors import BenchmarkError, EngineError
+from agentics.model.design import AdapterCommand
 from agentics.model.outcome import RunOutcome
 from agentics.model.rundir import Scope
 from agentics.policy.outcome import exit_code
+from agentics.rundir.analysis_files import write_analysis
 from agentics.rundir.held import Run, Slot
+from agentics.rundir.layout import Layout
 from agentics.rundir.names import run_id
 from agentics.rundir.project import project, slot_is_open, tasks_to_run
 from agentics.rundir.reader import read_run
 from agentics.rundir.run import open_run
 from agentics.rundir.trial import check_scopes
+from agentics.runner.adapter import run_adapter
 from agentics.runner.campaign import Campaign, Trial
 from agentics.runner.controller import controlled
 from agentics.runner.events import Events, Sink
@@ -51,13 +55,26 @@ class Ended:
             "ok": self.exit_status == 0,
             "command": "eval",
             "run": {"run_id": self.run_id, "run_dir": str(self.run_dir)},
+            "artifacts": self._artifacts(),
             "exit_code": self.exit_status,
             "outcomes": {outcome.model: outcome.model_dump(mode="json") for outcome in self.outcomes},
         }
 
+    def _artifacts(self) -> dict[str, str | None]:
+        """Where the ledgers are; null where there is no such thing: without an adapter there is no benchmark."""
+        layout = Layout(self.run_dir)
+        places = {
+            "evidence_records_path": layout.evidence_records,
+            "task_chain_states_path": layout.chain_states,
+            "benchmark_dir": layout.benchmark,
+            "benchmark_summary_path": layout.benchmark / "summary.json",
+        }
+        return {name: str(place) if place.exists() else None for name, place in places.items()}
+
 
 def evaluate(campaign: Campaign, observer: Observer, *, sink: Sink | None = None, operation: str = "eval") -> Ended:
-    """Raises Refused when the run is locked or was made with another scope. A bug is raised after it was written.
+    """Raises Refused when the run is locked or was made with another scope. A bug, and a BenchmarkError, are raised
+    after they were written.
 
     `sink` is told every event, as one line of JSON each.
     """
@@ -76,7 +93,11 @@ def evaluate(campaign: Campaign, observer: Observer, *, sink: Sink | None = None
             book.close()
             outcomes = _projected(run, campaign)
             write_public(run, campaign, outcomes)
+            if request.experiment:
+                write_analysis(run.layout, read_run(run.root))
             events.emit("run_finished", status=book.ended_as)
+        if book.unscored is not None:
+            raise book.unscored
         judged = [(task.status, task.fault) for outcome in outcomes for task in outcome.tasks.values()]
         status = exit_code(request.exit_policy, judged, fatal=book.fatal)
         return Ended(run_id=run.run_id, run_dir=run.root, outcomes=outcomes, exit_status=status)
@@ -118,6 +139,23 @@ def _all(shop: Workshop, campaign: Campaign, book: Book) -> None:
         fill(shop, book, works, fail_fast=campaign.request.fail_fast)
     if shop.floor.over is not None:
         book.controlled(shop.floor.over)
+    elif campaign.request.adapter is not None and not shop.floor.closed:
+        _score(shop, book, campaign.request.adapter)
+
+
+def _score(shop: Workshop, book: Book, adapter: AdapterCommand) -> None:
+    """The user's adapter over the evidence of all trials. When it fails the run has failed, and no trial has."""
+    run = shop.run
+    shop.observer(Progress(kind="note", facts={"text": "the benchmark's adapter is at work"}))
+    book.events.emit("benchmark_started")
+    try:
+        found = run_adapter(run.root, run.run_id, adapter, cwd=Path.cwd(), interrupt=shop.stop.event)
+    except BenchmarkError as error:
+        if not shop.stop.event.is_set():
+            book.unscored = error
+            book.failed("task_execution", error, error.exit_status)
+        return
+    book.events.emit("benchmark_finished", benchmark_dir=str(found.directory))
 
 
 def _open_slots(run: Run, campaign: Campaign) -> frozenset[Slot]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from agentics import __version__
-from agentics.errors import AgenticsError
+from agentics.errors import AgenticsError, BenchmarkError
 from agentics.model.outcome import ErrorRecord, Invocation
 from agentics.model.rundir import RunStatus
 from agentics.policy.exposure import may_expose_private
@@ -37,6 +37,8 @@ class Book:
     status: RunStatus | None = "completed"
     ended_as: RunStatus = "completed"
     fatal: int | None = None
+    unscored: BenchmarkError | None = None
+    """Why an adapter's scores were not taken; the run has failed then."""
     errors: list[ErrorRecord] = field(default_factory=list)
 
     @property
