@@ -214,16 +214,16 @@ class Race:
         self.lab, self.run_id = lab, f"race-{seed}"
         self.point, self.together = chance.choice(self.POINTS), chance.random() < 0.5
         self.answers = []
-        self.threads = []
+        self.thread = threading.Thread(target=self.pause)
+        self.begun = threading.Event()
 
     def at(self, point):
         if point != self.point:
             return
-        thread = threading.Thread(target=self.pause)
-        self.threads.append(thread)
-        thread.start()
+        self.thread.start()
+        self.begun.set()
         if not self.together:
-            thread.join(0.05)
+            self.thread.join(0.05)
 
     def pause(self):
         from agentics.runner import commands
@@ -254,10 +254,8 @@ def test_c17_a_pause_that_races_with_the_end_of_a_trial_leaves_legal_states(lab,
         lab.engine.behaviours["separated-evaluator"] = usual
         with ThreadPoolExecutor(max_workers=1) as pool:
             ended = pool.submit(lab.run, "one", run_id=race.run_id)
-            while not race.threads:
-                assert not ended.done() or ended.exception() is None
-            for thread in race.threads:
-                thread.join(60)
+            assert race.begun.wait(60)
+            race.thread.join(60)
             root = lab.home / "outputs" / race.run_id
             if race.answers == ["ok"]:
                 assert not ended.done(), seed
