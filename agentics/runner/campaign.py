@@ -24,6 +24,7 @@ from agentics.policy.schedule import slots
 from agentics.policy.topologies.parts import Request as PlanRequest
 from agentics.rundir.names import variant_directories
 from agentics.runner.limits import network_access
+from agentics.runner.progress import Kind, Progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +81,18 @@ class Trial:
     slot: Slot
     bindings: Mapping[str, JsonValue] = field(default_factory=dict)
     integration: Integration = "cli_basic"
+    replicated: bool = False
+
+    def progress(self, kind: Kind, *, trial_id: str | None = None, **facts: object) -> Progress:
+        """What is told of this trial."""
+        return Progress(
+            kind=kind,
+            trial_id=trial_id,
+            task=self.task.ref,
+            variant=self.variant,
+            replication=self.slot.repl_idx + 1 if self.replicated else None,
+            facts=facts,
+        )
 
     def runtime(self) -> TrialRuntime:
         """What is recorded of how the trial is run."""
@@ -122,6 +135,7 @@ def compile_request(request: EvalRequest, config: Config) -> Campaign:
             slot=slot,
             bindings=request.bindings.get(name, {}),
             integration=request.integration.get(name, "cli_basic"),
+            replicated=request.design.replications > 1,
         )
         for slot in slots(request.design, variants=len(names), tasks=len(tasks))
     )

@@ -22,7 +22,6 @@ from agentics.rundir.trial import Position, reserve, trial_for
 from agentics.runner.campaign import Trial
 from agentics.runner.images import Images
 from agentics.runner.invocation import Book
-from agentics.runner.progress import Progress as Told
 from agentics.runner.trial import run_trial
 from agentics.runner.workshop import Workshop
 
@@ -115,18 +114,17 @@ class Filling:
     def _without_running(self, index: int, work: Work) -> Ended:
         trial = work.trial
         if work.complete:
-            self._tell(Told(kind="trial_reused", task=trial.task.ref, variant=trial.variant))
+            self.shop.observer(trial.progress("trial_reused"))
             trial_id = self.shop.run.slots[work.slot]
             result = read_document(self.shop.run.layout.trial(trial_id).result, TrialResult)
             status, fault = (result.ext.status, result.ext.fault) if result is not None else (None, None)
             return Ended(filled=_filled(self.shop.run, index, trial_id), status=status or "passed", fault=fault)
-        self._tell(Told(kind="trial_skipped", task=trial.task.ref, variant=trial.variant, facts={"text": work.skipped}))
+        self.shop.observer(trial.progress("trial_skipped", text=work.skipped))
         return self._skip(index, work, "skipped_unsupported", "target_unsupported")
 
     def _pruned(self, index: int, work: Work) -> Ended:
         text = f"{self.progress.failures[work.trial.variant]} failures of this variant in a row"
-        told = Told(kind="trial_skipped", task=work.trial.task.ref, variant=work.trial.variant, facts={"text": text})
-        self._tell(told)
+        self.shop.observer(work.trial.progress("trial_skipped", text=text))
         if work.trial.variant not in self.progress.pruned:
             self.progress.pruned.append(work.trial.variant)
         return self._skip(index, work, "skipped_pruned", "pruned")
@@ -148,9 +146,6 @@ class Filling:
             return
         failed = ended.status in ("failed", "error")
         self.progress.failures[variant] = self.progress.failures.get(variant, 0) + 1 if failed else 0
-
-    def _tell(self, event: Told) -> None:
-        self.shop.observer(event)
 
 
 def fill(shop: Workshop, book: Book, works: Sequence[Work], *, fail_fast: bool) -> None:

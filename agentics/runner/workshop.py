@@ -21,7 +21,7 @@ from agentics.runner.events import Events
 from agentics.runner.floor import Floor
 from agentics.runner.images import Images, ready
 from agentics.runner.machine import open_engine, open_scratch, users
-from agentics.runner.progress import Observer, Progress
+from agentics.runner.progress import Observer
 from agentics.runner.signals import Stop
 from agentics.sandbox.engine import Engine
 from agentics.sandbox.labels import OWNER, RUN, this_process
@@ -71,9 +71,7 @@ class Workshop:
         return any(fnmatchcase(name, pattern) for pattern in self.config.cases.undisturbed)
 
     def tell(self, kind: Any, trial: Trial, ids: Ids, **facts: Any) -> None:  # noqa: ANN401 - by kind
-        self.observer(
-            Progress(kind=kind, trial_id=ids.trial_id, task=trial.task.ref, variant=trial.variant, facts=facts)
-        )
+        self.observer(trial.progress(kind, trial_id=ids.trial_id, **facts))
 
 
 @contextmanager
