@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FORMATS = (".svg", ".png", ".pdf")
 
 _BLUE, _ORANGE, _GREY, _INK, _PALE = "#0072B2", "#E69F00", "#D9D9D9", "#222222", "#777777"
-_NAME, _TASK, _LABELLED_TASKS = 30, 26, 40
+_NAME, _TASK, _SLANTED_TASKS, _LABELLED_TASKS = 30, 26, 15, 40
 _SETTINGS: dict[Any, Any] = {
     "font.size": 11,
     "text.parse_math": False,  # a name may hold a dollar sign
@@ -47,6 +47,7 @@ def draw(path: Path, title: str, observations: Observations, found: Sequence[Var
     try:
         import matplotlib as mpl  # noqa: PLC0415 - an extra, and 0.5 s to import
         from matplotlib.figure import Figure  # noqa: PLC0415
+        from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415
     except ImportError as error:
         msg = "matplotlib is not installed, so there is no picture"
         raise UsageError(msg, code="no_matplotlib", hint="pip install 'agentics[plot]'") from error
@@ -55,7 +56,7 @@ def draw(path: Path, title: str, observations: Observations, found: Sequence[Var
         warnings.simplefilter("ignore")
         rows, tasks = len(observations), len(_tasks(observations))
         height = 2.4 + 0.62 * rows + 0.5 * rows + (1.9 if tasks <= _LABELLED_TASKS else 0.6)
-        figure = Figure(figsize=(12, height), layout="constrained")
+        figure = Figure(figsize=(12, height), layout=ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.08))
         _fill(figure, title, observations, found)
         dated = {"Date": None} if path.suffix.lower() == ".svg" else {}
         try:
@@ -81,19 +82,21 @@ def _rates(axes: Axes, observations: Observations) -> None:
     labels = []
     for row, (name, seen) in enumerate(observations.items()):
         one = summarise(seen, {})
-        labels.append(f"{_short(name, _NAME)}\n{one.valid} of {one.total}" + (" (baseline)" if row == 0 else ""))
+        left = f", {one.total - one.valid} excluded" if one.total > one.valid else ""
+        labels.append(f"{_short(name, _NAME)}\n{one.successes} of {one.valid}{left}")
         if one.success_rate is not None:
             _dot(axes, row, one.success_rate, one.success_interval, hollow=row == 0)
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.set_xlim(-0.03, 1.03)
-    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "50 %", "", "100 %"])
     axes.set_title("Success rate, 95 % interval", loc="left", fontsize=11)
     _plain(axes)
 
 
 def _differences(axes: Axes, names: Sequence[str], found: Sequence[VariantComparison]) -> None:
     axes.axvline(0, color=_PALE, linewidth=1.2, zorder=1)
+    axes.text(1.03, 0, "baseline", transform=axes.get_yaxis_transform(), va="center", fontsize=10, color=_PALE)
     furthest = 0.1
     for one in found:
         row = names.index(one.variant)
@@ -133,7 +136,8 @@ def _outcomes(axes: Axes, observations: Observations) -> None:
     axes.set_ylim(len(observations) - 0.4, -0.6)
     axes.set_xlim(-0.6, max(len(tasks), 12) - 0.4)
     if len(tasks) <= _LABELLED_TASKS:
-        axes.set_xticks(range(len(tasks)), [_short(task, _TASK) for task in tasks], rotation=40, ha="right", fontsize=9)
+        slant: dict[str, Any] = {"rotation": 40, "ha": "right"} if len(tasks) <= _SLANTED_TASKS else {"rotation": 90}
+        axes.set_xticks(range(len(tasks)), [_short(task, _TASK) for task in tasks], fontsize=9, **slant)
     else:
         axes.set_xticks([])
         axes.set_xlabel(f"{len(tasks)} tasks, the easiest first")
