@@ -31,7 +31,8 @@ class How(StrEnum):
 
 EPILOG = """
 A pair is one task and replication that both variants tried. Pairs in which a side has no verdict are excluded, and
-counted with the reason. p: exact binomial test of wins against losses, adjusted for the number of variants (Holm).
+counted with the reason. p: exact binomial test of wins against losses, adjusted for the number of variants (Holm);
+replications of one task count as if they were independent.
 
 Examples:
 
@@ -121,8 +122,9 @@ def _tell(base: str, found: list[VariantComparison], rates: dict[str, VariantSum
     out.print(table)
     for one in found:
         if one.paired is not None and one.paired.excluded_pairs:
-            reasons = ", ".join(f"{count} {_reason(why)}" for why, count in one.paired.excluded.items())
-            err.print(f"[yellow]{_text(one.variant)}: {one.paired.excluded_pairs} pairs excluded:[/] {reasons}")
+            reasons = ", ".join(f"{number} {_reason(why)}" for why, number in one.paired.excluded.items())
+            count = one.paired.excluded_pairs
+            err.print(f"[yellow]{_text(one.variant)}: {count} pair{'s' * (count > 1)} excluded:[/] {reasons}")
 
 
 def coverage(one: VariantSummary) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -156,7 +157,7 @@ def test_what_is_excluded_is_told_with_its_reason(shop):
     shop.eval("one", "two", "--solution", "other")
     said = shop("run", "compare", "outputs/r")
     assert "1.00 over 1/2, 1 excluded" in said.out
-    assert "1 pairs excluded" in said.err
+    assert "1 pair excluded" in said.err
     assert "baseline: evaluator crashed" in said.err
 
 
@@ -209,3 +210,10 @@ def test_a_picture_bears_strange_names_many_tasks_and_no_verdict_at_all(tmp_path
     figure.draw(tmp_path / "y.svg", "title", sides, compare(sides, "$\\frac{", "unpaired"))
     figure.draw(tmp_path / "z.svg", "title", sides, compare(sides, "$\\frac{", "paired"))
     assert (tmp_path / "x.svg").read_bytes() == (tmp_path / "z.svg").read_bytes()
+
+
+@pytest.mark.parametrize("module", ["agentics.cli.evaluate", "agentics.cli.run", "agentics.cli.experiment"])
+def test_nobody_waits_for_a_library_that_draws(module):
+    code = f"import sys, {module}; print('matplotlib' in sys.modules, 'yaml' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert said == ["False", str(module == "agentics.cli.experiment")]
