@@ -11,7 +11,7 @@ import pytest
 from agentics.model.design import Design, Pruning, RetryPolicy
 from agentics.policy.schedule import is_pruned, may_start, slots, try_again
 
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "schedules.json").read_text(encoding="utf-8"))
+GOLDEN = json.loads((Path(__file__).parent / "schedules.json").read_text(encoding="utf-8"))
 
 
 def order(design: Design, variants: int = 2, tasks: int = 3) -> list[list[int]]:
