@@ -115,7 +115,8 @@ class SlotCommit(Record):
     record_type: Literal["intent", "commit", "abort"]
     run_id: str
     invocation_id: str
-    schedule_idx: NonNegativeInt
+    """Of a trial that was made from another: its fork's or replay's id, and no place in the schedule."""
+    schedule_idx: NonNegativeInt | None
     slot_commit_id: str
     trial_id: str | None
     slot_status: SlotStatus

@@ -88,7 +88,8 @@ class Artifacts:
     def sweep(self) -> None:
         """Remove what killed processes staged and never committed. Only for the holder of the run's lock."""
         for left in self._root.glob(f"{STAGING_PREFIX}*"):
-            if left != self._staging:
+            # A living process may be making a fork meanwhile.
+            if left != self._staging and not _is_living(left):
                 shutil.rmtree(left, ignore_errors=True)
 
     def close(self) -> None:
@@ -96,6 +97,11 @@ class Artifacts:
         with self._guard:
             self._staged.clear()
             shutil.rmtree(self._staging, ignore_errors=True)
+
+
+def _is_living(staging: Path) -> bool:
+    number = staging.name.removeprefix(STAGING_PREFIX).partition("-")[0]
+    return number.isdecimal() and int(number) != os.getpid() and Path(f"/proc/{number}").exists()
 
 
 def _copy(content: bytes | Path, target: Path) -> str:

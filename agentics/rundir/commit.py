@@ -37,7 +37,7 @@ CHAINS: TypeAdapter[Any] = TypeAdapter(TaskChainState)
 class Filled:
     """A slot that is over. `trial_id` None: it got no trial, for the reason that `status` names."""
 
-    schedule_idx: int
+    schedule_idx: int | None
     status: SlotStatus
     trial_id: str | None = None
     attempt: int = 0
@@ -109,15 +109,7 @@ def commit(progress: Progress, filled: Filled) -> None:
     """Commit a slot, once; progress is written in any case. Raises StorageError."""
     run, name = progress.run, commit_id(progress.invocation_id, filled)
     with run.guard:
-        if name not in progress.written.commits:
-            rows = _rows(run, filled.trial_id, filled.attempt, name, progress.written)
-            intent = _entry(progress, filled, name, rows)
-            make_directory(run.layout.evidence)
-            run.layout.evidence.chmod(0o700)
-            append_intent(run, intent)
-            append_rows(run, rows, progress.written)
-            append_commit(run, intent, rows)
-            progress.written.commits.add(name)
+        commit_rows(run, filled, progress.invocation_id, progress.written)
         progress.completed.append(
             CompletedSlot(
                 schedule_index=filled.schedule_idx,
@@ -128,6 +120,22 @@ def commit(progress: Progress, filled: Filled) -> None:
             )
         )
         progress.save()
+
+
+def commit_rows(run: Run, filled: Filled, invocation_id: str, have: Written) -> bool:
+    """Intent, rows and commit, unless they are there already; whether they were not."""
+    name = commit_id(invocation_id, filled)
+    if name in have.commits:
+        return False
+    rows = _rows(run, filled.trial_id, filled.attempt, name, have)
+    intent = _entry(run, invocation_id, filled, rows)
+    make_directory(run.layout.evidence)
+    run.layout.evidence.chmod(0o700)
+    append_intent(run, intent)
+    append_rows(run, rows, have)
+    append_commit(run, intent, rows)
+    have.commits.add(name)
+    return True
 
 
 def append_intent(run: Run, intent: SlotCommit) -> None:
@@ -183,14 +191,14 @@ def _rows(run: Run, trial_id: str | None, attempt: int, name: str, have: Written
     return rows_of(run, trial_id, attempt, name, elsewhere=have.elsewhere(trial_id, name))
 
 
-def _entry(progress: Progress, filled: Filled, name: str, rows: Rows) -> SlotCommit:
+def _entry(run: Run, invocation_id: str, filled: Filled, rows: Rows) -> SlotCommit:
     expected: dict[Row, int] = rows.counts
     return SlotCommit(
         record_type="intent",
-        run_id=progress.run.run_id,
-        invocation_id=progress.invocation_id,
+        run_id=run.run_id,
+        invocation_id=invocation_id,
         schedule_idx=filled.schedule_idx,
-        slot_commit_id=name,
+        slot_commit_id=commit_id(invocation_id, filled),
         trial_id=filled.trial_id,
         slot_status=filled.status,
         attempt=filled.attempt,

@@ -52,8 +52,9 @@ class Run:
     layout: Layout
     run_id: str
     artifacts: Artifacts
-    held: Lock
-    lease: Heartbeat
+    held: Lock | None
+    """None: only what lies beside the schedule is written, whoever runs it."""
+    lease: Heartbeat | None
     slots: dict[Slot, str] = field(default_factory=dict)
     schedule: dict[str, int] = field(default_factory=dict)
     """Where each trial stands in the schedule of this invocation."""
@@ -75,8 +76,10 @@ class Run:
 
     def close(self) -> None:
         self.artifacts.close()
-        self.lease.stop()
-        self.held.release()
+        if self.lease is not None:
+            self.lease.stop()
+        if self.held is not None:
+            self.held.release()
 
     def __enter__(self) -> Run:
         return self
@@ -117,7 +120,8 @@ def transition_trial(
             attempt=attempt,
         )
         write_document(place.state, fresh)
-        _set_active(run, ids, fresh)
+        if run.held is not None:
+            _set_active(run, ids, fresh)
 
 
 def _set_active(run: Run, ids: Ids, trial: TrialState) -> None:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from agentics.rundir.names import task_directory
+
+DERIVED = {"fork": "forks", "replay": "replays"}
+"""Where trials lie that were made from another one, by what made them."""
+
+_DERIVED = re.compile(r"trial_\d+_((fork|replay)_[0-9a-z_]+)")
 
 
 @dataclass(frozen=True)
@@ -124,7 +131,16 @@ class Layout:
         return self.root / "public"
 
     def trial(self, trial_id: str) -> TrialLayout:
+        """The places of a trial of the schedule, or of one made from it: `<parent>_<fork_id>` lies below forks/."""
+        if (found := _DERIVED.fullmatch(trial_id)) is not None:
+            return TrialLayout(self.root / DERIVED[found[2]] / found[1] / "trial_1")
         return TrialLayout(self.trials / trial_id)
+
+    def derived(self) -> Iterator[TrialLayout]:
+        """Every trial that was made from another, forks first."""
+        for folder in DERIVED.values():
+            places = sorted((self.root / folder).glob("*/trial_1"))
+            yield from (TrialLayout(place) for place in places)
 
     def outcome(self, variant: str) -> Path:
         return self.root / variant / "run_outcome.json"

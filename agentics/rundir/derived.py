@@ -1,0 +1,103 @@
+"""Trials that were made from a committed one: forks and replays. They lie beside the schedule and fill no slot.
+
+Whoever makes one needs no lock of the run, which may go on meanwhile: it writes only below its own directory. Its rows
+reach the ledgers with the next holder of the lock, which is at once where nobody holds it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+
+from agentics.errors import Refused, StorageError
+from agentics.model.ledger import SlotStatus
+from agentics.model.record import Ids
+from agentics.model.rundir import Chain, Scope, TrialMetadata, TrialResult, TrialRuntime, TrialState
+from agentics.rundir import lock
+from agentics.rundir.artifacts import Artifacts
+from agentics.rundir.atomic import make_directory, read_document, write_document
+from agentics.rundir.commit import Filled, commit_rows, written
+from agentics.rundir.held import Run, transition_trial
+from agentics.rundir.layout import Layout, TrialLayout
+from agentics.rundir.scope import fingerprint
+
+LOST = "worker_lost_recovered"
+
+
+def new_id(kind: str) -> str:
+    """`fork_…` or `replay_…`: sorts by time, and two of one second do not meet."""
+    return f"{kind}_{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"
+
+
+@contextmanager
+def beside(layout: Layout, run_id: str) -> Iterator[Run]:
+    """The run, to write derived trials into. The caller is the one controller at work on it."""
+    run = Run(layout, run_id, Artifacts(layout.artifacts), None, None)
+    try:
+        yield run
+    finally:
+        run.close()
+        commit_now(layout, run_id)
+
+
+def make_trial(run: Run, ids: Ids, scope: Scope, runtime: TrialRuntime) -> None:
+    """The directory of a derived trial, and which slot its parent fills."""
+    place = run.layout.trial(ids.trial_id)
+    make_directory(place.attempts)
+    metadata = TrialMetadata(
+        ids=ids,
+        chain=Chain(chain_id=ids.trial_id),
+        scope=scope,
+        scope_fingerprint=fingerprint(scope),
+        runtime=runtime,
+    )
+    write_document(place.metadata, metadata)
+
+
+def commit_derived(run: Run) -> int:
+    """Give the ledgers the rows of every derived trial that has ended; how many. For the holder of the run's lock."""
+    have, count = written(run), 0
+    for place in run.layout.derived():
+        with suppress(StorageError):
+            metadata = read_document(place.metadata, TrialMetadata)
+            result = read_document(place.result, TrialResult)
+            if metadata is None or result is None:
+                continue
+            status: SlotStatus = "failed" if result.outcome == "error" else "completed"
+            filled = Filled(
+                schedule_idx=None, status=status, trial_id=metadata.ids.trial_id, attempt=result.ext.attempt
+            )
+            count += commit_rows(run, filled, place.root.parent.name, have)
+    return count
+
+
+def commit_now(layout: Layout, run_id: str) -> None:
+    """Commit what is there, unless somebody has the run: then it is theirs to do."""
+    with suppress(Refused):
+        held = lock.acquire(layout.lock, "commit")
+        try:
+            commit_derived(Run(layout, run_id, Artifacts(layout.artifacts), held, None))
+        finally:
+            held.release()
+
+
+def settle_derived(run: Run) -> None:
+    """Derived trials that a dead process left running are lost: nobody goes on with them."""
+    for place in run.layout.derived():
+        if not _somebody_is_at_it(run.layout):
+            with suppress(StorageError):
+                _settle(run, place)
+
+
+def _settle(run: Run, place: TrialLayout) -> None:
+    metadata, state = read_document(place.metadata, TrialMetadata), read_document(place.state, TrialState)
+    if metadata is not None and state is not None and state.status == "running":
+        beside_run = Run(run.layout, run.run_id, run.artifacts, None, None)
+        transition_trial(beside_run, metadata.ids, to="failed", attempt=state.attempt, exit_reason=LOST)
+
+
+def _somebody_is_at_it(layout: Layout) -> bool:
+    """A controller works on the run: what runs beside the schedule may be its own."""
+    return lock.is_held(layout.control_lock)
