@@ -22,6 +22,7 @@ from agentics.model import (
     outcome,
     public_run,
     rundir,
+    workspace,
 )
 from agentics.model.challenge import Challenge
 from agentics.model.checkreport import CheckReport
@@ -47,6 +48,7 @@ FAMILIES = (
     outcome,
     public_run,
     rundir,
+    workspace,
 )
 """The modules of records, each with its documents."""
 

@@ -30,12 +30,12 @@ ViolationKind = Literal[
 ]
 _NAME_BYTES = 255
 _PATH_BYTES = 4096
-_CHUNK = 1 << 20
+CHUNK = 1 << 20
 _DEEPEST = 128
-_CHANGED = (errno.ENOTDIR, errno.ENOENT, errno.ELOOP, errno.ENXIO)
+BROKEN_OFF = (errno.ENOTDIR, errno.ENOENT, errno.ELOOP, errno.ENXIO)
 BOUNDLESS = 1 << 62
-_DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PIN = getattr(os, "O_PATH", os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -106,7 +106,7 @@ def collect(source: Path, dest: Path, caps: Caps, *, reserved: frozenset[str] = 
     dest.mkdir(mode=0o755, exist_ok=True)
     dest.chmod(0o755)
     count = _Count(caps, reserved)
-    source_at, dest_at = os.open(source, _DIR), os.open(dest, _DIR)
+    source_at, dest_at = os.open(source, DIR), os.open(dest, DIR)
     try:
         _walk(source_at, dest_at, "", 0, count)
     except _Refused as refused:
@@ -166,10 +166,10 @@ def _directory(source: int, dest: int, path: str, depth: int, count: _Count) -> 
     if depth > count.caps.depth:
         raise _refused(path, "too_deep", f"deeper than {count.caps.depth} directories")
     name = path.rpartition("/")[2]
-    inner = _open(name, _DIR, source, path)
+    inner = _open(name, DIR, source, path)
     try:
         os.mkdir(name, 0o755, dir_fd=dest)
-        copy = os.open(name, _DIR, dir_fd=dest)
+        copy = os.open(name, DIR, dir_fd=dest)
         try:
             _walk(inner, copy, f"{path}/", depth, count)
             os.fchmod(copy, 0o755)
@@ -184,7 +184,7 @@ def _file(source: int, dest: int, path: str, count: _Count) -> None:
     if count.files > count.caps.files:
         raise _refused(path, "too_many_files", f"more than {count.caps.files} files")
     name = path.rpartition("/")[2]
-    descriptor = _open(name, _FILE, source, path)
+    descriptor = _open(name, FILE, source, path)
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
@@ -216,7 +216,7 @@ def _check_hard_link(found: os.stat_result, path: str, count: _Count) -> None:
 def _copy(source: int, target: int, most: int, path: str) -> tuple[int, str]:
     """Size and digest of what was copied. It may grow while we read: never beyond `most`."""
     digest, size = hashlib.sha256(), 0
-    while data := os.read(source, _CHUNK):
+    while data := os.read(source, CHUNK):
         size += len(data)
         if size > most:
             raise _refused(path, "too_many_bytes", "the file grew while it was read")
@@ -241,7 +241,7 @@ def _open(name: str, flags: int, at: int, path: str) -> int:
         # Only where we are not root. Our own container made it, so its mode is the participant's doing.
         raise _refused(path, "unreadable", "cannot be read") from None
     except OSError as error:
-        if error.errno not in _CHANGED:
+        if error.errno not in BROKEN_OFF:
             raise
         raise _refused(path, "changed", "it became something else while the tree was read") from None
 
@@ -249,7 +249,7 @@ def _open(name: str, flags: int, at: int, path: str) -> int:
 def _empty(directory: int) -> None:
     for name, is_dir in [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in os.scandir(directory)]:
         if is_dir:
-            inner = os.open(name, _DIR, dir_fd=directory)
+            inner = os.open(name, DIR, dir_fd=directory)
             try:
                 _empty(inner)
             finally:
@@ -308,7 +308,7 @@ def _permit(at: int, name: str, found: os.stat_result, wanted: int) -> None:
 def _everything(path: Path) -> Iterator[tuple[int, str, os.stat_result, int]]:
     """The root (as ".") and all below it: directory descriptor, name, status, depth. A directory comes before what is
     in it, so that it can be made readable first; below the deepest level nothing comes."""
-    root = os.open(path, _DIR)
+    root = os.open(path, DIR)
     stack: list[tuple[int, list[str], int]] = [(root, [], 0)]
     try:
         yield root, ".", os.fstat(root), 0
@@ -326,7 +326,7 @@ def _everything(path: Path) -> Iterator[tuple[int, str, os.stat_result, int]]:
             yield at, name, found, depth + 1
             if stat.S_ISDIR(found.st_mode) and depth < _DEEPEST:
                 with suppress(OSError):
-                    inner = os.open(name, _DIR, dir_fd=at)
+                    inner = os.open(name, DIR, dir_fd=at)
                     stack.append((inner, _listed(inner), depth + 1))
     finally:
         for at, _, _ in stack:
