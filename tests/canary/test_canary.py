@@ -23,6 +23,7 @@ from tests.hostile.material import lay
 
 PUBLIC = ("public/**/*", "*/run_outcome.json", "*/run_summary.json", "*/*/task_status.json", "*.json", "*.digest")
 PUBLIC = (*PUBLIC, "trials/*/trial_input.json", "trials/*/trial_metadata.json", "trials/*/trial_state.json")
+PUBLIC = (*PUBLIC, "runtime/events.jsonl")
 BROKEN = {"runs": [{"run_name": "cnrybroken", "cnrykey": "cnryvalue", "interface": "cnryinterface"}]}
 
 

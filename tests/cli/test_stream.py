@@ -170,6 +170,7 @@ def test_c11_no_event_says_what_was_found_or_names_anything_private(lab):
     lab.engine.behaviours["separated-evaluator"] = evaluator(1)
     events, _ = stream(lab.eval("one", "--solution", "other/theirs", "--mode", "official", "--json-stream"))
     assert names(events).count("trial_finished") == 2
+    assert canary in (lab.home / "outputs/r/trials/trial_1/evidence.json").read_text()
     for event in events:
         where = {"run_dir", "trial_dir"}
         text = json.dumps({key: value for key, value in event.items() if key not in where}).lower()
