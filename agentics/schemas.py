@@ -74,12 +74,17 @@ LINES = frozenset(
 )
 """Records that are lines of ledgers: each has a last key more there, which chains it to the line before."""
 
+ABSENT_IS_NULL = frozenset({"public-challenge"})
+"""Documents in which a key that may be null is left out instead."""
+
 
 def schema(name: str) -> dict[str, Any]:
     """The schema of a document by its name in DOCUMENTS. Raises KeyError."""
     found = DOCUMENTS[name].model_json_schema(mode="validation")
     if name in LINES:
         _chain(found)
+    if name in ABSENT_IS_NULL:
+        _spare_nullable(found)
     return {"$schema": DRAFT, "$id": f"urn:agentics:schema:{name}", **found, "title": name}
 
 
@@ -88,6 +93,15 @@ def _chain(found: dict[str, Any]) -> None:
     names = [choice["$ref"].rpartition("/")[2] for choice in found.get("oneOf", ())]
     for record in [found["$defs"][name] for name in names] or [found]:
         record["properties"]["prev"] = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
+
+
+def _spare_nullable(found: dict[str, Any]) -> None:
+    for record in (found, *found["$defs"].values()):
+        nullable = {
+            key for key, about in record.get("properties", {}).items() if {"type": "null"} in about.get("anyOf", ())
+        }
+        if "required" in record:
+            record["required"] = [key for key in record["required"] if key not in nullable]
 
 
 def export(folder: Path) -> list[str]:

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from agentics.model.document import load
+from agentics.model.document import load, place
 from agentics.model.evidence import CaseRecord, ContainerRecord, SessionRecord, TrialEvidence
 from agentics.model.experiment import ResolvedExperiment
+from agentics.model.explain import explain
 from agentics.model.finding import Finding
 from agentics.model.manifest import RunManifest, SessionManifest
 from agentics.model.public import PublicChallenge
@@ -46,9 +47,9 @@ def validate(path: Path) -> tuple[int, tuple[Finding, ...]]:
     if path.is_dir():
         return _directory(path)
     root = _run_of(path)
-    place = place_of(path.resolve().relative_to(root).as_posix()) if root else None
-    if place is not None and root is not None:
-        return 1, _file(File(path=str(path), at=path, place=place))
+    known = place_of(path.resolve().relative_to(root).as_posix()) if root else None
+    if known is not None:
+        return 1, _file(File(path=str(path), at=path, place=known))
     return 1, _lone(path)
 
 
@@ -95,13 +96,24 @@ def _lines(data: bytes, name: str, model: type[BaseModel] | None, *, chained: bo
 def _document(data: bytes, name: str, model: type[BaseModel] | None) -> tuple[Finding, ...]:
     known = model or _model_by_version(data)
     if known is not None:
-        return load(known, data, name).findings
+        return load(known, data, name).findings or _strictly(known, data, name)
     said = _said(data)
     if said is None:
         return (_finding(name, "no_schema_version", "it does not say what it is: schema_version is missing"),)
     return (
         _finding(name, "unknown_schema_version", f"schema_version {said!r} is none of ours", pointer="/schema_version"),
     )
+
+
+def _strictly(model: type[BaseModel], data: bytes, name: str) -> tuple[Finding, ...]:
+    """What a reader of ours would put right in silence, and the exported schema does not allow: `"1"` for 1."""
+    if model.model_config.get("strict"):
+        return ()  # it puts nothing right
+    try:
+        model.model_validate_json(data, strict=True)
+    except ValidationError as errors:
+        return place(data, explain(model, json.loads(data), errors), name)
+    return ()
 
 
 def _model_by_version(data: bytes) -> type[BaseModel] | None:

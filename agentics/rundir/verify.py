@@ -39,7 +39,7 @@ _ATTEMPT = re.compile(r"trials/[^/]+/attempts/\d+/.+")
 
 @dataclass(frozen=True, kw_only=True)
 class Altered:
-    """Not what it was. `path` is relative; `line` counts from 1, None for a file as a whole; digests where known."""
+    """Not what it was. `path` is relative; `line` counts from 1, None for the whole file; digests where known."""
 
     path: str
     line: int | None = None

@@ -64,20 +64,22 @@ def test_c5_a_finished_run_is_valid(run, lab):
 
 
 @pytest.mark.parametrize(
-    ("path", "before", "after", "code", "line", "pointer"),
+    ("path", "change", "expected"),
     [
-        ("manifest.json", '"manifest_v1"', '"manifest_v9"', "bad_value", 2, "/schema_version"),
-        ("trials/trial_1/trial_state.json", '"completed"', '"done"', "bad_value", 4, "/status"),
-        ("trials/trial_1/trial_state.json", '"attempt": 1', '"attempt": 0', None, 9, "/attempt"),
-        ("trials/trial_1/result.json", '"metrics"', '"surprise"', "unknown_key", 11, "/surprise"),
-        ("runtime/invocations.jsonl", '"kind":"ended"', '"kind":"gone"', None, 2, None),
-        ("evidence/evidence_records.jsonl", '"attempt":1', '"attempt":"1"', None, 1, "/attempt"),
-        ("runtime/events.jsonl", '"event":"run_started"', '"event":"run_was"', None, 1, None),
-        ("public/challenges/one.json", '"schema_version": 1', '"schema_version": 2', None, 2, "/schema_version"),
-        ("trials/trial_1/attempts/1/evidence.json", '"mode": "validation"', '"mode": 3', None, 3, "/mode"),
+        # file, what stands there, what is put in its place; then the code, line and pointer of the finding
+        ("manifest.json", ('"manifest_v1"', '"manifest_v9"'), ("unknown_value", 2, "/schema_version")),
+        ("trials/trial_1/trial_state.json", ('"completed"', '"done"'), ("unknown_value", 4, "/status")),
+        ("trials/trial_1/trial_state.json", ('"attempt": 1', '"attempt": 0'), (None, 9, "/attempt")),
+        ("trials/trial_1/result.json", ('"metrics"', '"surprise"'), ("unknown_key", 11, "/surprise")),
+        ("runtime/invocations.jsonl", ('"kind":"ended"', '"kind":"gone"'), (None, 2, None)),
+        ("evidence/evidence_records.jsonl", ('"attempt":1', '"attempt":"1"'), (None, 1, "/attempt")),
+        ("runtime/events.jsonl", ('"event":"run_started"', '"event":"run_was"'), (None, 1, None)),
+        ("public/challenges/one.json", ('"schema_version": 1', '"schema_version": 2'), (None, 2, "/schema_version")),
+        ("trials/trial_1/attempts/1/evidence.json", ('"mode": "validation"', '"mode": 3'), (None, 3, "/mode")),
     ],
 )
-def test_c5_what_is_not_valid_is_named_with_its_line_and_pointer(run, lab, path, before, after, code, line, pointer):
+def test_c5_what_is_not_valid_is_named_with_its_line_and_pointer(run, lab, path, change, expected):
+    (before, after), (code, line, pointer) = change, expected
     text = (run / path).read_text()
     assert before in text
     (run / path).write_text(text.replace(before, after, 1))
