@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from agentics.model import (
     analysis,
+    attestation,
     benchmark,
     control,
     event,
@@ -26,7 +27,7 @@ from agentics.model import (
 )
 from agentics.model.challenge import Challenge
 from agentics.model.checkreport import CheckReport
-from agentics.model.evidence import TrialEvidence
+from agentics.model.evidence import CaseRecord, ContainerRecord, SessionRecord, TrialEvidence
 from agentics.model.manifest import RunManifest, SessionManifest
 from agentics.model.plan import Plan
 from agentics.model.proposal import Proposal
@@ -39,6 +40,7 @@ SUFFIX = ".schema.json"
 
 FAMILIES = (
     analysis,
+    attestation,
     benchmark,
     control,
     event,
@@ -54,23 +56,54 @@ FAMILIES = (
 
 DOCUMENTS: dict[str, type[BaseModel]] = {
     **{name.replace("_", "-"): model for records in FAMILIES for name, model in records.DOCUMENTS.items()},
+    "case": CaseRecord,
     "challenge": Challenge,
     "check-report": CheckReport,
+    "container": ContainerRecord,
     "evidence": TrialEvidence,
     "plan": Plan,
     "proposal": Proposal,
     "public-challenge": PublicChallenge,
     "result": Result,
     "run-manifest": RunManifest,
+    "session": SessionRecord,
     "session-manifest": SessionManifest,
     "solution": SolutionManifest,
 }
+
+LINES = frozenset(
+    {"case", "container", "evidence-record", "invocation", "session", "slot-commit-record", "task-chain-state"}
+)
+"""Records that are lines of ledgers: each has a last key more there, which chains it to the line before."""
+
+ABSENT_IS_NULL = frozenset({"public-challenge"})
+"""Documents in which a key that may be null is left out instead."""
 
 
 def schema(name: str) -> dict[str, Any]:
     """The schema of a document by its name in DOCUMENTS. Raises KeyError."""
     found = DOCUMENTS[name].model_json_schema(mode="validation")
+    if name in LINES:
+        _chain(found)
+    if name in ABSENT_IS_NULL:
+        _spare_nullable(found)
     return {"$schema": DRAFT, "$id": f"urn:agentics:schema:{name}", **found, "title": name}
+
+
+def _chain(found: dict[str, Any]) -> None:
+    """Let a record be a line of a ledger, whichever of its alternatives it is."""
+    names = [choice["$ref"].rpartition("/")[2] for choice in found.get("oneOf", ())]
+    for record in [found["$defs"][name] for name in names] or [found]:
+        record["properties"]["prev"] = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
+
+
+def _spare_nullable(found: dict[str, Any]) -> None:
+    for record in (found, *found["$defs"].values()):
+        nullable = {
+            key for key, about in record.get("properties", {}).items() if {"type": "null"} in about.get("anyOf", ())
+        }
+        if "required" in record:
+            record["required"] = [key for key in record["required"] if key not in nullable]
 
 
 def export(folder: Path) -> list[str]:

@@ -1,14 +1,19 @@
-"""`agentics schema`: the JSON Schemas of every document, generated from the models."""
+"""`agentics schema`: the JSON Schemas of every document, generated from the models; and whether documents keep them."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from agentics.cli.console import err, out
+from agentics.cli.console import err, out, print_json
+from agentics.cli.findings import show_findings
+from agentics.errors import UsageError
+from agentics.model.finding import Finding
+from agentics.rundir.validate import validate as validate_path
 from agentics.schemas import DOCUMENTS
 from agentics.schemas import export as write_schemas
 from agentics.schemas import stale as stale_schemas
@@ -35,6 +40,20 @@ Example:
 """
 
 
+VALIDATE_EPILOG = """
+A directory is a run: every .json and .jsonl file in it must be one that belongs there, and what it should be. A file is
+checked by what its schema_version says, or by its name.
+
+Exit codes: 0 everything is valid · 1 something is not.
+
+Examples:
+
+  agentics schema validate outputs/nightly
+
+  agentics schema validate result.json bundles/range-sums/v1/spec.json --json
+"""
+
+
 @app.command("export", epilog=EXPORT_EPILOG)
 def export(folder: Annotated[Path, typer.Argument(help="Where the files go.")] = Path("schemas")) -> None:
     """Write a Draft 2020-12 schema for every document."""
@@ -49,3 +68,41 @@ def check(folder: Annotated[Path, typer.Argument(help="Where the files are.")] =
     for name in stale:
         err.print(f"[red]stale[/] {name}; run `agentics schema export {folder}`")
     sys.exit(1 if stale else 0)
+
+
+@app.command("validate", epilog=VALIDATE_EPILOG)
+def validate(
+    paths: Annotated[list[Path], typer.Argument(help="Run directories and documents.")],
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Check documents against their models; every problem with its file, line and JSON pointer."""
+    missing = [path for path in paths if not path.exists()]
+    if missing:
+        msg = f"{missing[0]}: no such file or directory"
+        raise UsageError(msg, code="no_such_file")
+    looked = [validate_path(path) for path in paths]
+    checked, findings = sum(number for number, _ in looked), [f for _, found in looked for f in found]
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if json:
+        print_json(_envelope(paths, checked, findings))
+    else:
+        show_findings(findings)
+        out.print(f"{checked} files checked, {len(errors)} problems")
+    sys.exit(1 if errors else 0)
+
+
+def _envelope(paths: list[Path], checked: int, findings: list[Finding]) -> dict[str, object]:
+    first = next((finding for finding in findings if finding.severity == "error"), None)
+    body: dict[str, object] = {
+        "ok": first is None,
+        "command": "schema validate",
+        "valid": first is None,
+        "paths": [str(path) for path in paths],
+        "checked": checked,
+        "findings": [asdict(finding) for finding in findings],
+    }
+    if first is not None:
+        place = f"{first.file}:{first.line}" if first.line else first.file
+        error = {"code": "invalid_document", "message": f"{place}: {first.message}", "hint": first.hint}
+        body["error"] = {**error, "details": {"exit_status": 1}}
+    return body

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from agentics.model.base import ChallengeName, Document, LocalizedSummary, NonEmpty, One, RelPath, Text, Timestamp
 from agentics.model.challenge import (
@@ -22,6 +22,7 @@ from agentics.model.challenge import (
     Target,
     Visibility,
 )
+from agentics.model.shape import with_nulls
 
 
 class PublicSeparated(Document):
@@ -74,6 +75,11 @@ class PublicChallenge(Document):
     execution: PublicExecution
     datasets: PublicDatasets
     metric_schema: MetricSchema
+
+    @model_validator(mode="before")
+    @classmethod
+    def _absent_is_null(cls, value: Any) -> Any:  # noqa: ANN401  whatever a document holds
+        return with_nulls(cls, value)
 
     @model_serializer(mode="wrap")
     def _without_absent(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, FiniteFloat, JsonValue, NonNegativeInt, PositiveInt, model_validator
+from pydantic import BaseModel, Field, FiniteFloat, JsonValue, NonNegativeInt, PositiveInt, RootModel, model_validator
 
 from agentics.model.outcome import (
     ErrorDetails,
@@ -231,7 +231,8 @@ class Manifest(Record):
 
 
 class InvocationStarted(Record):
-    """One `agentics eval` on this run begins. `requested` maps a variant's directory to its task references."""
+    """One `agentics eval` on this run begins. `requested` maps a variant's directory to its task references;
+    `public_challenges` a challenge's name to the document that everybody may see of it."""
 
     kind: Literal["started"] = "started"
     invocation_id: str
@@ -248,6 +249,7 @@ class InvocationStarted(Record):
     limit: NonNegativeInt | None = None
     replications: PositiveInt = 1
     operation: str = "eval"
+    public_challenges: dict[str, ArtifactRef] = Field(default_factory=dict)
 
 
 class TaskSkipped(Record):
@@ -276,6 +278,10 @@ class InvocationEnded(Record):
 InvocationEntry = Annotated[InvocationStarted | TaskSkipped | InvocationEnded, Field(discriminator="kind")]
 
 
+class InvocationLine(RootModel[InvocationEntry]):
+    """One line of runtime/invocations.jsonl."""
+
+
 class LockOwner(Record):
     """Who holds runtime/operation.lock, for the message to whoever is refused. The lock itself is the kernel's."""
 
@@ -285,7 +291,8 @@ class LockOwner(Record):
     acquired_at: Timestamp
 
 
-DOCUMENTS: dict[str, type[Record]] = {
+DOCUMENTS: dict[str, type[BaseModel]] = {
+    "invocation": InvocationLine,
     "run_control": RunControl,
     "trial_state": TrialState,
     "trial_metadata": TrialMetadata,

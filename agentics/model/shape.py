@@ -40,6 +40,21 @@ def owner(model: type[BaseModel], value: Json, path: Path) -> Owner | None:
     )
 
 
+def with_nulls(model: type[BaseModel], value: Json) -> Json:
+    """The value with null for every key that may be null and is left out, all the way down."""
+    return _with_nulls(model, value)
+
+
+def _with_nulls(annotation: Annotation, value: Json) -> Json:
+    here = _variant(annotation, value)
+    if isinstance(value, list):
+        return [_with_nulls(_below(here, index), item) for index, item in enumerate(value)]
+    if not isinstance(value, dict) or here is None or not _is_model(here):
+        return value
+    absent = {name: None for name, f in here.model_fields.items() if NoneType in get_args(f.annotation)}
+    return {**absent, **{key: _with_nulls(_below(here, key), item) for key, item in value.items()}}
+
+
 def plain_path(model: type[BaseModel], loc: tuple[str | int, ...]) -> Path:
     """The path in the document that pydantic's `loc` means: without the tags of unions."""
     here: Any = model

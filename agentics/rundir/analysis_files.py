@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 from agentics.model.analysis import Tables
 from agentics.model.record import Record
 from agentics.rundir import analysis
-from agentics.rundir.atomic import make_directory, write_bytes, write_document
+from agentics.rundir.atomic import document_bytes, make_directory, write_bytes
 from agentics.rundir.layout import Layout
 from agentics.rundir.reader import RunView
 
@@ -17,19 +17,29 @@ _HEAD = """\
 """
 
 
-def write_analysis(layout: Layout, view: RunView) -> None:
-    """Under the run's lock. What was there before is replaced, each file whole."""
+def rendered(view: RunView) -> dict[str, bytes]:
+    """The files by name, relative to `analysis/`."""
     sheet = analysis.read_sheet(view)
     found = analysis.tables(sheet)
+    tables = {name: getattr(found, name) for name in Tables.model_fields}
+    return {
+        **{f"tables/{name}.jsonl": b"".join(map(_line, rows)) for name, rows in tables.items()},
+        "load_duckdb.sql": load_sql().encode(),
+        "comparisons.json": document_bytes(analysis.comparisons(sheet)),
+        "summary.json": document_bytes(analysis.summary(sheet)),
+    }
+
+
+def write_analysis(layout: Layout, view: RunView) -> None:
+    """Under the run's lock. What was there before is replaced, each file whole."""
     place = layout.root / "analysis"
     make_directory(place / "tables")
-    for name in Tables.model_fields:
-        rows = getattr(found, name)
-        lines = [row.model_dump_json().encode() + b"\n" for row in rows]
-        write_bytes(place / "tables" / f"{name}.jsonl", b"".join(lines))
-    write_bytes(place / "load_duckdb.sql", load_sql().encode())
-    write_document(place / "comparisons.json", analysis.comparisons(sheet))
-    write_document(place / "summary.json", analysis.summary(sheet))
+    for name, data in rendered(view).items():
+        write_bytes(place / name, data)
+
+
+def _line(row: Record) -> bytes:
+    return row.model_dump_json().encode() + b"\n"
 
 
 def load_sql() -> str:

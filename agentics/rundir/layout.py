@@ -34,6 +34,10 @@ class Layout:
         return self.root / "resolved_experiment.digest"
 
     @property
+    def attestation(self) -> Path:
+        return self.root / "attestation.json"
+
+    @property
     def runtime(self) -> Path:
         return self.root / "runtime"
 

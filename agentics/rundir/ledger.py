@@ -1,8 +1,16 @@
-"""Append-only JSON lines: append + fsync, and a torn last line is cut off before the next one is written."""
+"""Append-only JSON lines, each chained to the one before: append + fsync, and a torn last line is cut off first.
+
+The last key of a line, `prev`, is the digest of the bytes of the line before. It belongs to the ledger, not to the
+record: `append` adds it and `read` takes it off.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -11,35 +19,89 @@ from pydantic import BaseModel, TypeAdapter
 from agentics.errors import StorageError
 from agentics.rundir.atomic import fsync_directory, storing
 
+ORIGIN = "sha256:" + "0" * 64
+"""What the first line is chained to, and the head of an empty ledger."""
+
 _CHUNK = 64 * 1024
+_LINK = re.compile(rb'[,{]"prev":"(sha256:[0-9a-f]{64})"\}$')
 
 
 def append(path: Path, record: BaseModel) -> None:
-    """Durable on return. One writer at a time: the caller holds the run's lock."""
-    line = record.model_dump_json().encode() + b"\n"
+    """Durable on return, and chained to whatever line is the last one then, whichever thread or process wrote it."""
     with storing(path):
         new = not path.exists()
         with path.open("ab+") as f:
+            # The lock belongs to this open file, so it holds threads apart as well as processes.
+            fcntl.flock(f, fcntl.LOCK_EX)
             _cut_torn_tail(f)
-            f.write(line)
+            f.write(_chained(record, _digest(_last_line(f))) + b"\n")
             f.flush()
+            # Whoever comes next may write while this waits for the disk: both lines are durable then.
+            fcntl.flock(f, fcntl.LOCK_UN)
             os.fsync(f.fileno())
         if new:
             fsync_directory(path.parent)
 
 
 def read(path: Path, adapter: TypeAdapter[Any]) -> tuple[Any, ...]:
-    """Every whole line; a torn last line was never acknowledged and is left out. No file: nothing yet."""
+    """Every whole line; a torn last line was never acknowledged and is left out. No file: nothing yet.
+
+    The chain is not looked at: that is what `check_chain` is for.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return ()
-    lines = data.split(b"\n")[:-1]
     try:
-        return tuple(adapter.validate_json(line) for line in lines)
+        return tuple(adapter.validate_json(bare(line)) for line in whole_lines(data))
     except ValueError as e:
         msg = f"{path}: damaged: {e}"
         raise StorageError(msg, code="damaged_file") from e
+
+
+def bare(line: bytes) -> bytes:
+    """The record in a line: without its `prev`, if it has one."""
+    return _LINK.sub(lambda link: b"{}" if link[0].startswith(b"{") else b"}", line)
+
+
+def whole_lines(data: bytes) -> list[bytes]:
+    """The lines of a ledger's bytes; what follows the last newline is torn, and none."""
+    return data.split(b"\n")[:-1]
+
+
+def heads(path: Path) -> tuple[int, str]:
+    """How many lines there are, and the digest of the last. No file: an empty ledger."""
+    lines = _lines_of(path)
+    return len(lines), head_of(lines)
+
+
+def head_of(lines: Sequence[bytes]) -> str:
+    return _digest(lines[-1] if lines else None)
+
+
+def check_chain(path: Path) -> int | None:
+    """The first line, counted from 1, that is not what its neighbours say it is; None where all are.
+
+    The last line has no neighbour that knows it: compare its digest with a head that was kept elsewhere.
+    """
+    return first_broken(_lines_of(path))
+
+
+def first_broken(lines: Sequence[bytes]) -> int | None:
+    """As `check_chain`, of the lines themselves."""
+    before = ORIGIN
+    for index, line in enumerate(lines):
+        link = _LINK.search(line)
+        digest = _digest(line)
+        if link is None:
+            return index + 1
+        if link[1].decode() != before:
+            # One of two lines was altered: this one, if the next does not know it either.
+            following = _LINK.search(lines[index + 1]) if index + 1 < len(lines) else None
+            itself = index == 0 or (following is not None and following[1].decode() != digest)
+            return index + 1 if itself else index
+        before = digest
+    return None
 
 
 def repair(path: Path) -> int:
@@ -47,10 +109,37 @@ def repair(path: Path) -> int:
     if not path.exists():
         return 0
     with storing(path), path.open("rb+") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
         cut = _cut_torn_tail(f)
         if cut:
             os.fsync(f.fileno())
         return cut
+
+
+def _chained(record: BaseModel, head: str) -> bytes:
+    line = record.model_dump_json().encode()
+    return b"%s%s%s" % (line[:-1], b"" if line == b"{}" else b",", b'"prev":"%s"}' % head.encode())
+
+
+def _digest(line: bytes | None) -> str:
+    return ORIGIN if line is None else f"sha256:{hashlib.sha256(line).hexdigest()}"
+
+
+def _lines_of(path: Path) -> list[bytes]:
+    try:
+        return whole_lines(path.read_bytes())
+    except FileNotFoundError:
+        return []
+
+
+def _last_line(f: BinaryIO) -> bytes | None:
+    """Without its newline; None in an empty file. Read from the end: an append costs the same in a long ledger."""
+    end = f.seek(0, os.SEEK_END)
+    if end == 0:
+        return None
+    start = _end_of_last_line(f, end - 1)
+    f.seek(start)
+    return f.read(end - 1 - start)
 
 
 def _cut_torn_tail(f: BinaryIO) -> int:

@@ -7,6 +7,8 @@ the time of writing. Write the trial's result first, then project.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -15,7 +17,6 @@ from agentics.model.outcome import (
     COMPLETED,
     ArtifactPath,
     Artifacts,
-    ErrorDetails,
     ErrorRecord,
     RunOutcome,
     RunSummary,
@@ -45,21 +46,38 @@ def rebuild_outcome(root: Path, variant: str, *, at: str) -> RunOutcome:
     return _outcome(read_run(root), variant, at)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Projected:
+    """What the run says of a variant. `statuses`: of every task it was ever asked for, by path; None while pending."""
+
+    outcome: RunOutcome
+    summary: RunSummary
+    statuses: Mapping[Path, TaskStatus | None]
+
+
+def projected(view: RunView, variant: str, *, at: str) -> Projected:
+    """The projections of a variant, from nothing but what the run holds. `at`: the time of writing."""
+    outcome = _outcome(view, variant, at)
+    starts = [e for e in view.entries if isinstance(e, InvocationStarted) and variant in e.variants]
+    newest = {ref: started for started in starts for ref in started.requested[variant]}
+    records = [_record(view, started, variant, ref) for ref, started in newest.items()]
+    return Projected(
+        outcome=outcome,
+        summary=_summary(view, outcome),
+        statuses={view.layout.task_status(variant, r.task): _task_status(view, outcome.model, r) for r in records},
+    )
+
+
 def project(run: Run, variant: str, *, at: str | None = None) -> RunOutcome:
     """Write the three projections of a variant, the outcome last. For every task asked for; a pending one has no
     task_status.json."""
-    written_at = at or utc_now()
     with run.guard:
-        view = read_run(run.root)
-        outcome = _outcome(view, variant, written_at)
-        for record in outcome.tasks.values():
-            trials = (trial for trial in view.trials if trial.slot[:2] == (outcome.model, record.task))
-            erred = next((t for t in trials if t.result is not None and t.result.outcome == "error"), None)
-            _write_status(run.layout, variant, record, details_of(erred, record))
-        summary = merge_summary(_older_summary(run.layout, variant), _summary(view, outcome))
-        write_document(run.layout.summary(variant), summary)
-        write_document(run.layout.outcome(variant), outcome)
-    return outcome
+        found = projected(read_run(run.root), variant, at=at or utc_now())
+        for path, status in found.statuses.items():
+            _write_status(path, status)
+        write_document(run.layout.summary(variant), merge_summary(_older_summary(run.layout, variant), found.summary))
+        write_document(run.layout.outcome(variant), found.outcome)
+    return found.outcome
 
 
 def tasks_to_run(run: Run, variant: str, refs: tuple[str, ...]) -> tuple[str, ...]:
@@ -153,13 +171,20 @@ def _trial(view: RunView, slot: Slot) -> TrialView | None:
     return next((trial for trial in view.trials if trial.slot == slot), None)
 
 
-def _write_status(layout: Layout, variant: str, record: TaskRecord, details: ErrorDetails | None) -> None:
-    path = layout.task_status(variant, record.task)
+def _task_status(view: RunView, name: str, record: TaskRecord) -> TaskStatus | None:
     if record.status == "pending":
+        return None
+    trials = (trial for trial in view.trials if trial.slot[:2] == (name, record.task))
+    erred = next((t for t in trials if t.result is not None and t.result.outcome == "error"), None)
+    facts = {field: getattr(record, field) for field in TaskFacts.model_fields}
+    return TaskStatus(**facts, details=details_of(erred, record))
+
+
+def _write_status(path: Path, status: TaskStatus | None) -> None:
+    if status is None:
         path.unlink(missing_ok=True)
         return
-    facts = {name: getattr(record, name) for name in TaskFacts.model_fields}
-    data = document_bytes(TaskStatus(**facts, details=details))
+    data = document_bytes(status)
     if not path.exists() or path.read_bytes() != data:
         make_directory(path.parent)
         write_bytes(path, data)

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from agentics.errors import Refused, UsageError
 from agentics.model.outcome import ErrorRecord, ExitPolicy, GitFacts, Invocation, NoGit
+from agentics.model.public import PublicChallenge
 from agentics.model.rundir import (
     DigestOnly,
     InvocationEnded,
@@ -28,6 +29,7 @@ from agentics.rundir import ledger, lock, names
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import (
     canonical_bytes,
+    document_bytes,
     make_directory,
     read_document,
     utc_now,
@@ -48,7 +50,8 @@ _HALF_MADE = frozenset(
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What one invocation asks of a run. `requested` maps a variant's directory to its task references; `redactor`
-    knows the secrets of this invocation, and everything written about it goes through it."""
+    knows the secrets of this invocation, and everything written about it goes through it; `public_challenges` is what
+    everybody may see of each challenge, by name."""
 
     variants: Mapping[str, str]
     requested: Mapping[str, tuple[str, ...]]
@@ -60,6 +63,7 @@ class Request:
     replications: int = 1
     operation: str = "eval"
     redactor: Redactor = field(default_factory=Redactor)
+    public_challenges: Mapping[str, PublicChallenge] = field(default_factory=dict)
 
 
 def open_run(base: Path, run_id: str, *, operation: str = "eval", fresh: bool = False, force: bool = False) -> Run:
@@ -99,6 +103,7 @@ def begin(run: Run, request: Request, resolved: Mapping[str, JsonValue]) -> str:
     run.redactor = request.redactor
     experiment = canonical_bytes(dict(run.redactor.mapping(resolved)))
     ref = run.artifacts.put(experiment)
+    public = {name: run.artifacts.put(document_bytes(shown)) for name, shown in request.public_challenges.items()}
     run.artifacts.commit()
     entry = InvocationStarted(
         invocation_id=secrets.token_hex(8),
@@ -115,6 +120,7 @@ def begin(run: Run, request: Request, resolved: Mapping[str, JsonValue]) -> str:
         limit=request.limit,
         replications=request.replications,
         operation=request.operation,
+        public_challenges=public,
     )
     with run.guard:
         _write_experiment(run, entry, experiment)

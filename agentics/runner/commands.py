@@ -17,10 +17,12 @@ from agentics.model.ledger import OperationLease, RecoveryReport
 from agentics.model.rundir import RunControl, RunStatus, TrialState
 from agentics.rundir import lock, mailbox
 from agentics.rundir.atomic import read_document, utc_now
+from agentics.rundir.attest import write_attestation
 from agentics.rundir.held import Run, transition, transition_trial
 from agentics.rundir.layout import Layout
 from agentics.rundir.lease import operating
 from agentics.rundir.reader import RunView, read_run
+from agentics.rundir.rebuild import write_projections
 from agentics.rundir.run import open_run
 from agentics.runner.campaign import Campaign, EvalRequest, compile_request
 from agentics.runner.evaluate import Ended, evaluate
@@ -86,6 +88,7 @@ def recover(root: Path, *, force: bool = False) -> RecoveryReport:
     with operating(view.layout, "recover", force=force), _taken(view, "recover", force=force) as run:
         report = read_document(run.layout.recovery_report, RecoveryReport)
         if report is not None and run.recovery:
+            _settle(run)
             return report
         status = _status(read_run(root))
         return RecoveryReport(
@@ -187,7 +190,14 @@ def _kill_dead(view: RunView, config: Config) -> Killed:
         if _status(read_run(run.root)) != "paused":
             transition(run, to="running")
         transition(run, to="killed")
+        _settle(run)
         return Killed(run_id=run.run_id, trial_ids=run.recovered, containers_removed=removed)
+
+
+def _settle(run: Run) -> None:
+    """States were changed: what is said of them follows."""
+    write_projections(run)
+    write_attestation(run)
 
 
 def _taken(view: RunView, operation: str, *, force: bool = False) -> Run:

@@ -17,11 +17,13 @@ from agentics.model.outcome import RunOutcome
 from agentics.model.rundir import Scope
 from agentics.policy.outcome import exit_code
 from agentics.rundir.analysis_files import write_analysis
+from agentics.rundir.attest import write_attestation
 from agentics.rundir.held import Run, Slot
 from agentics.rundir.layout import Layout
 from agentics.rundir.names import run_id
 from agentics.rundir.project import project, slot_is_open, tasks_to_run
 from agentics.rundir.reader import read_run
+from agentics.rundir.rebuild import write_projections
 from agentics.rundir.run import open_run
 from agentics.rundir.trial import check_scopes
 from agentics.runner.adapter import run_adapter
@@ -32,7 +34,6 @@ from agentics.runner.filling import Work, fill
 from agentics.runner.images import Images, unservable
 from agentics.runner.invocation import Book
 from agentics.runner.progress import Observer, Progress
-from agentics.runner.public import write_public
 from agentics.runner.runlog import logged
 from agentics.runner.signals import Stop, stopping
 from agentics.runner.workshop import Workshop, open_workshop
@@ -92,10 +93,11 @@ def evaluate(campaign: Campaign, observer: Observer, *, sink: Sink | None = None
                 book.stopped(stop.number, stop.exit_status)
             book.close()
             outcomes = _projected(run, campaign)
-            write_public(run, campaign, outcomes)
             if request.experiment:
                 write_analysis(run.layout, read_run(run.root))
+            write_projections(run)
             events.emit("run_finished", status=book.ended_as)
+            write_attestation(run)
         if book.unscored is not None:
             raise book.unscored
         judged = [(task.status, task.fault) for outcome in outcomes for task in outcome.tasks.values()]
@@ -117,8 +119,9 @@ def _carry_out(run: Run, campaign: Campaign, book: Book, observer: Observer, sto
         if book.begun:
             book.failed("task_execution", error, 1)
             book.close()
-            _projected(run, campaign)
+            write_projections(run)
             book.events.emit("run_finished", status=book.ended_as)
+            write_attestation(run)
         raise
 
 

@@ -22,6 +22,7 @@ from agentics.rundir.run import Request, begin, end
 from agentics.runner.campaign import Campaign
 from agentics.runner.events import Events
 from agentics.runner.experiment import resolved
+from agentics.runner.public import public_challenges
 
 
 @dataclass
@@ -59,6 +60,7 @@ class Book:
             replications=request.design.replications,
             operation=self.operation,
             redactor=self._hide,
+            public_challenges=public_challenges(self.campaign),
         )
         self.invocation_id = begin(self.run, asked, resolved(self.campaign))
         self.events.emit("run_started")

@@ -14,6 +14,9 @@ from agentics.rundir.atomic import utc_now
 from agentics.rundir.project import project, tasks_to_run
 from agentics.rundir.run import Request, begin, end, open_run
 from agentics.rundir.trial import begin_attempt, check_scopes, finish, trial_for
+from tests.runner.lab import Lab, evaluator, lab, solution
+
+__all__ = ["lab"]
 
 OUTCOMES = {"passed": "success", "degraded": "success", "failed": "failure", "no_samples": "missing"}
 FAULTS = {"error": "challenge"}
@@ -115,3 +118,15 @@ def script():
         process.wait()
         process.stdin.close()
         process.stdout.close()
+
+
+@pytest.fixture
+def finished(lab: Lab) -> Path:
+    """A run that has ended: two variants on two tasks, one of which failed, and a second attempt at the other."""
+    lab.bundle("one")
+    lab.bundle("two")
+    solution(lab.home, "other", **{"run.sh": "cat; true\n"})
+    assert lab.eval("one", "--solution", "other").status == 0
+    lab.engine.behaviours["separated-evaluator"] = evaluator(2)
+    assert lab.eval("two", "one", "--solution", "other", "--no-resume").status == 0
+    return lab.home / "outputs" / "r"

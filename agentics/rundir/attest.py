@@ -1,0 +1,160 @@
+"""attestation.json: heads and digests of all that a run holds, and its grades, written when whoever changed it ends."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from agentics.errors import StorageError
+from agentics.model.attestation import Attestation, Harness, LedgerHead, TrialHead
+from agentics.model.evidence import TrialEvidence
+from agentics.model.experiment import ResolvedExperiment
+from agentics.model.outcome import GitFacts
+from agentics.model.plan import Network, Plan
+from agentics.model.rundir import InvocationStarted
+from agentics.policy.grades import RunFacts, TrialFacts, grades
+from agentics.policy.inventory import planned_containers, relaxations
+from agentics.rundir import ledger
+from agentics.rundir.atomic import canonical_bytes, read_document, utc_now, write_document
+from agentics.rundir.contents import File, files
+from agentics.rundir.held import Run
+from agentics.rundir.reader import RunView, TrialView, read_run
+
+M = TypeVar("M", bound=BaseModel)
+
+UNSEALED = "sha256:" + "0" * 64
+DECIDED = frozenset({"success", "failure"})
+
+
+def write_attestation(run: Run) -> None:
+    """The last thing that is written of an operation which changed the run: nothing that it covers may follow."""
+    with run.guard:
+        run.artifacts.commit()
+        write_document(run.layout.attestation, attest(read_run(run.root), at=utc_now()))
+
+
+def attest(view: RunView, *, at: str) -> Attestation:
+    """What the run holds now. Raises StorageError where it cannot be read."""
+    started = newest_start(view)
+    there = files(view.layout.root)
+    heads = {file.path: _head(file) for file in there if file.kind == "truth" and file.form == "ledger"}
+    images = _images(view)
+    facts = Attestation(
+        run_id=view.manifest.run_id,
+        invocation_id=started.invocation_id,
+        attested_at=at,
+        resolved_experiment_digest=view.manifest.resolved_experiment.digest,
+        events_hashchain=tuple(_trial_head(trial, heads) for trial in view.trials),
+        grades_summary=grades(run_facts(view)),
+        ledgers=heads,
+        documents={file.path: digest_of(file.at) for file in there if is_attested(file)},
+        image_digest=next(iter(images.values())) if len(images) == 1 else None,
+        images=images,
+        harness_identity=Harness(version=started.agentics_version),
+        digest=UNSEALED,
+    )
+    return facts.model_copy(update={"digest": seal_of(facts)})
+
+
+def is_attested(file: File) -> bool:
+    """Whether the attestation has the digest of a file itself: of truth that is no ledger."""
+    return file.kind == "truth" and file.form != "ledger"
+
+
+def seal_of(attestation: Attestation) -> str:
+    """The digest over everything that an attestation says but this digest."""
+    return digest_of_bytes(canonical_bytes(attestation.model_dump(mode="json", exclude={"digest"})))
+
+
+def newest_start(view: RunView) -> InvocationStarted:
+    started = next((e for e in reversed(view.entries) if isinstance(e, InvocationStarted)), None)
+    if started is None:
+        msg = f"{view.layout.invocations}: no invocation was recorded"
+        raise StorageError(msg, code="damaged_file")
+    return started
+
+
+def digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def digest_of_bytes(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def run_facts(view: RunView) -> RunFacts:
+    """What grades rest on. A file that is damaged counts as missing."""
+    found = _believed(view.layout.resolved, ResolvedExperiment)
+    started = newest_start(view)
+    return RunFacts(
+        comparison=found.design.comparison if found else "none",
+        clean_commit=isinstance(started.git, GitFacts) and bool(started.git.commit) and not started.git.dirty,
+        trials=tuple(_trial_facts(trial) for trial in view.trials),
+    )
+
+
+def _trial_facts(trial: TrialView) -> TrialFacts:
+    evidence, plan = _evidence(trial), _believed(_newest(trial) / "plan.json", Plan)
+    scope = trial.metadata.scope
+    return TrialFacts(
+        variant=trial.ids.variant_id,
+        task=trial.ids.task_id,
+        repl_idx=trial.ids.repl_idx,
+        integration=trial.metadata.runtime.integration_level,
+        scope=scope,
+        mode=scope.mode,
+        trust=evidence.trust if evidence else "isolated",
+        networks=_networks(plan),
+        relaxed=relaxations(evidence) if evidence else frozenset(),
+        images={use.id: use.digest for use in evidence.images.values()} if evidence else {},
+        decided=trial.result is not None and trial.result.outcome in DECIDED,
+        evidenced=evidence is not None,
+    )
+
+
+def _networks(plan: Plan | None) -> dict[str, Network]:
+    found: dict[str, Network] = {}
+    for container in planned_containers(plan) if plan else ():
+        if found.get(container.role) != "enabled":
+            found[container.role] = container.limits.network_access
+    return found
+
+
+def _images(view: RunView) -> dict[str, str | None]:
+    seen = map(_evidence, view.trials)
+    return {use.id: use.digest for evidence in seen if evidence for use in evidence.images.values()}
+
+
+def _newest(trial: TrialView) -> Path:
+    return trial.root / "attempts" / str(trial.attempts)
+
+
+def _evidence(trial: TrialView) -> TrialEvidence | None:
+    return _believed(_newest(trial) / "evidence.json", TrialEvidence)
+
+
+def _believed(path: Path, model: type[M]) -> M | None:
+    with suppress(StorageError):
+        return read_document(path, model)
+    return None
+
+
+def _head(file: File) -> LedgerHead:
+    lines, head = ledger.heads(file.at)
+    return LedgerHead(lines=lines, head=head)
+
+
+def _trial_head(trial: TrialView, heads: Mapping[str, LedgerHead]) -> TrialHead:
+    return TrialHead(trial_id=trial.ids.trial_id, head=chain_head(trial.ids.trial_id, heads.items()))
+
+
+def chain_head(trial_id: str, heads: Iterable[tuple[str, LedgerHead]]) -> str:
+    """One digest for all ledgers of a trial."""
+    own = {path: head.head for path, head in heads if path.startswith(f"trials/{trial_id}/")}
+    return digest_of_bytes(canonical_bytes({**own}))

@@ -1,0 +1,209 @@
+"""What may lie in a run directory, and what each file is: one table for attesting, verifying and validating."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import BaseModel, JsonValue, RootModel
+
+from agentics.model.analysis import AnalysisComparisons, AnalysisSummary
+from agentics.model.attestation import Attestation, StateInventory
+from agentics.model.benchmark import AdapterManifest, BenchmarkSummary, Grading, PredictionRecord, ScoreRecord
+from agentics.model.control import ControlRequest, ControlResponse, ForkManifest, RegradeManifest, ReplayManifest
+from agentics.model.event import RunnerEventLine
+from agentics.model.evidence import CaseRecord, ContainerRecord, SessionRecord, TrialEvidence
+from agentics.model.experiment import ResolvedExperiment
+from agentics.model.ledger import (
+    EngineLease,
+    EvidenceRecord,
+    OperationLease,
+    RecoveryReport,
+    ScheduleProgress,
+    SlotCommit,
+    TaskChainState,
+)
+from agentics.model.outcome import RunOutcome, RunSummary, TaskStatus
+from agentics.model.plan import Plan
+from agentics.model.public import PublicChallenge
+from agentics.model.public_run import PublicRun
+from agentics.model.rundir import (
+    InvocationLine,
+    Manifest,
+    RunControl,
+    TrialInput,
+    TrialMetadata,
+    TrialResult,
+    TrialState,
+)
+from agentics.rundir.atomic import STAGING_PREFIX
+
+Kind = Literal["truth", "content", "copy", "projection", "live", "seal"]
+"""truth: nothing else says it. content: named by its digest. copy: a record of the newest attempt, repeated.
+projection: made from the rest, at any time. live: who is at work now, and what was told on the way; it may change or
+go. seal: the attestation."""
+Form = Literal["document", "ledger", "rows", "bytes"]
+"""A ledger is chained; rows are JSON lines that are not."""
+
+_PLACEHOLDER = re.compile(r"<(\w+)>")
+_ANYTHING = "rest"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """`name` is a path in which `<word>` stands for one name, and `<rest>` for a path. `model` None of a document or of
+    rows: what its `schema_version` says."""
+
+    name: str
+    kind: Kind
+    form: Form
+    model: type[BaseModel] | None = None
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        parts = _PLACEHOLDER.split(self.name)
+        words = (
+            ".+" if part == _ANYTHING else "[^/]+" if index % 2 else re.escape(part) for index, part in enumerate(parts)
+        )
+        return re.compile("".join(words), re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A file of a run. `path` is relative; `place` None where the table knows nothing of it."""
+
+    path: str
+    at: Path
+    place: Place | None = field(compare=False)
+
+    @property
+    def kind(self) -> Kind | None:
+        return self.place.kind if self.place else None
+
+    @property
+    def form(self) -> Form | None:
+        return self.place.form if self.place else None
+
+
+def _document(name: str, model: type[BaseModel] | None, kind: Kind = "truth") -> Place:
+    return Place(name=name, kind=kind, form="document", model=model)
+
+
+def _ledger(name: str, model: type[BaseModel]) -> Place:
+    return Place(name=name, kind="truth", form="ledger", model=model)
+
+
+def _rows(name: str, model: type[BaseModel] | None, kind: Kind = "truth") -> Place:
+    return Place(name=name, kind=kind, form="rows", model=model)
+
+
+def _bytes(name: str, kind: Kind = "truth") -> Place:
+    return Place(name=name, kind=kind, form="bytes")
+
+
+_TRIAL, _ATTEMPT = "trials/<trial>", "trials/<trial>/attempts/<n>"
+_OF_AN_ATTEMPT: dict[str, type[BaseModel] | None] = {
+    "trial_input.json": TrialInput,
+    "plan.json": Plan,
+    "evidence.json": TrialEvidence,
+    "state_inventory.json": StateInventory,
+    "result.json": TrialResult,
+    "evidence/<document>.json": None,
+}
+_LOGS = ("harness_stdout.log", "harness_stderr.log")
+
+PLACES: tuple[Place, ...] = (
+    _document("attestation.json", Attestation, "seal"),
+    _bytes("artifacts/sha256/<digest>/blob", "content"),
+    _document("manifest.json", Manifest),
+    _document("resolved_experiment.json", ResolvedExperiment),
+    _bytes("resolved_experiment.digest"),
+    _ledger("runtime/invocations.jsonl", InvocationLine),
+    _ledger("runtime/slot_commit_journal.jsonl", SlotCommit),
+    _ledger("evidence/evidence_records.jsonl", EvidenceRecord),
+    _ledger("evidence/task_chain_states.jsonl", TaskChainState),
+    _ledger(f"{_ATTEMPT}/containers.jsonl", ContainerRecord),
+    _ledger(f"{_ATTEMPT}/cases.jsonl", CaseRecord),
+    _ledger(f"{_ATTEMPT}/sessions.jsonl", SessionRecord),
+    *(_document(f"{_ATTEMPT}/{name}", model) for name, model in _OF_AN_ATTEMPT.items()),
+    *(_bytes(f"{_ATTEMPT}/{name}") for name in _LOGS),
+    _document(f"{_TRIAL}/trial_metadata.json", TrialMetadata),
+    _document(f"{_TRIAL}/trial_state.json", TrialState),
+    *(_document(f"{_TRIAL}/{name}", model, "copy") for name, model in _OF_AN_ATTEMPT.items()),
+    *(_bytes(f"{_TRIAL}/{name}", "copy") for name in _LOGS),
+    _document("runtime/run_control.json", RunControl),
+    _document("runtime/schedule_progress.json", ScheduleProgress),
+    _document("runtime/recovery_report.json", RecoveryReport),
+    _rows("runtime/events.jsonl", RunnerEventLine),
+    _document("runtime/engine_lease.json", EngineLease, "live"),
+    _document("runtime/operation_lease.json", OperationLease, "live"),
+    _document("runtime/grading.json", Grading, "live"),
+    _document("runtime/requests/<id>.request.json", ControlRequest, "live"),
+    _document("runtime/requests/<id>.response.json", ControlResponse, "live"),
+    _bytes("runtime/operation.lock", "live"),
+    _bytes("runtime/control.lock", "live"),
+    _bytes("runtime/eval.log", "live"),
+    _document("replays/<id>/manifest.json", ReplayManifest),
+    _document("forks/<id>/manifest.json", ForkManifest),
+    _document("regrades/<id>.json", RegradeManifest),
+    _document("benchmark/adapter_manifest.json", AdapterManifest),
+    _rows("benchmark/predictions.jsonl", PredictionRecord),
+    _rows("benchmark/scores.jsonl", ScoreRecord),
+    _document("benchmark/summary.json", BenchmarkSummary),
+    _bytes("benchmark/<rest>"),
+    _bytes("benchmark_history/<rest>"),
+    _document("analysis/summary.json", AnalysisSummary, "projection"),
+    _document("analysis/comparisons.json", AnalysisComparisons, "projection"),
+    _rows("analysis/tables/<table>.jsonl", None, "projection"),
+    _bytes("analysis/load_duckdb.sql", "projection"),
+    _document("public/run.json", PublicRun, "projection"),
+    _document("public/challenges/<challenge>.json", PublicChallenge, "projection"),
+    _document("<variant>/run_outcome.json", RunOutcome, "projection"),
+    _document("<variant>/run_summary.json", RunSummary, "projection"),
+    _document("<variant>/<task>/task_status.json", TaskStatus, "projection"),
+)
+"""In the order in which they are looked at: what others rest on comes first. The first that fits a path is its own."""
+
+
+def place_of(path: str) -> Place | None:
+    """The place of a path relative to the run directory."""
+    return next((place for place in PLACES if place.pattern.fullmatch(path)), None)
+
+
+def files(root: Path) -> tuple[File, ...]:
+    """Every file of a run in the order of their places, then by path; unknown ones last. Links are not followed.
+
+    Half-written files of a writer that died or is at work are left out: they are nobody's yet.
+    """
+    found = [File(path=path, at=root / path, place=place_of(path)) for path in _walk(root)]
+    order = {place.name: index for index, place in enumerate(PLACES)}
+    return tuple(sorted(found, key=lambda f: (order[f.place.name] if f.place else len(order), f.path)))
+
+
+def _walk(root: Path) -> Iterator[str]:
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(STAGING_PREFIX)]
+        for name in names:
+            if not name.startswith(STAGING_PREFIX):
+                yield (Path(folder) / name).relative_to(root).as_posix()
+
+
+def versions(models: dict[str, type[BaseModel]]) -> dict[JsonValue, type[BaseModel]]:
+    """Documents by what their `schema_version` says, those that have a text for it."""
+    found: dict[JsonValue, type[BaseModel]] = {}
+    for model in models.values():
+        for said in _versions_of(model):
+            found[said] = model
+    return found
+
+
+def _versions_of(model: type[BaseModel]) -> tuple[str, ...]:
+    if issubclass(model, RootModel):
+        return ("runner_event_v1",) if model is RunnerEventLine else ()
+    about = model.model_fields.get("schema_version")
+    return tuple(word for word in get_args(about.annotation) if isinstance(word, str)) if about else ()

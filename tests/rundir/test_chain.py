@@ -1,0 +1,148 @@
+"""Ledgers whose lines know the line before: nothing in them can be changed, moved or taken out unseen."""
+
+import hashlib
+import json
+import threading
+
+import pytest
+from pydantic import TypeAdapter
+
+from agentics.model.record import Record
+from agentics.rundir import ledger
+
+
+class Line(Record):
+    n: int
+    text: str = ""
+
+
+class Empty(Record):
+    pass
+
+
+LINES = TypeAdapter(Line)
+
+
+def digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+@pytest.fixture
+def book(tmp_path):
+    path = tmp_path / "l.jsonl"
+    for n in range(1, 6):
+        ledger.append(path, Line(n=n, text="ä" * 10))
+    return path
+
+
+def lines(path):
+    return path.read_bytes().split(b"\n")[:-1]
+
+
+def test_every_line_ends_with_the_digest_of_the_line_before(book):
+    before = "sha256:" + "0" * 64
+    for line in lines(book):
+        assert list(json.loads(line))[-1] == "prev"
+        assert json.loads(line)["prev"] == before
+        before = digest(line)
+    assert ledger.heads(book) == (5, before)
+    assert ledger.check_chain(book) is None
+
+
+def test_what_is_read_is_what_was_appended(book):
+    assert [line.n for line in ledger.read(book, LINES)] == [1, 2, 3, 4, 5]
+    assert ledger.read(book, LINES)[0] == Line(n=1, text="ä" * 10)
+
+
+def test_a_text_that_looks_like_a_link_stays_a_text(tmp_path):
+    path = tmp_path / "l.jsonl"
+    sly = Line(n=1, text='","prev":"sha256:' + "a" * 64 + '"}')
+    ledger.append(path, sly)
+    ledger.append(path, sly)
+    assert ledger.read(path, LINES) == (sly, sly)
+    assert ledger.check_chain(path) is None
+
+
+def test_a_record_without_keys_is_chained_too(tmp_path):
+    path = tmp_path / "l.jsonl"
+    ledger.append(path, Empty())
+    ledger.append(path, Empty())
+    assert ledger.read(path, TypeAdapter(Empty)) == (Empty(), Empty())
+    assert ledger.check_chain(path) is None
+
+
+def test_a_ledger_that_is_not_there_has_no_lines(tmp_path):
+    assert ledger.heads(tmp_path / "none.jsonl") == (0, ledger.ORIGIN)
+    assert ledger.check_chain(tmp_path / "none.jsonl") is None
+
+
+def test_a_line_longer_than_what_is_read_at_once_is_chained_whole(tmp_path):
+    path = tmp_path / "l.jsonl"
+    for n in range(3):
+        ledger.append(path, Line(n=n, text="x" * 200_000))
+    assert ledger.check_chain(path) is None
+
+
+def test_a_torn_line_is_cut_off_and_the_next_is_chained_to_the_one_before_it(book):
+    whole = book.read_bytes()
+    for torn in (whole[-40:-1], b"{", b"\x00" * 70_000):
+        book.write_bytes(whole + torn)
+        assert ledger.heads(book)[0] == 5
+        ledger.append(book, Line(n=6))
+        assert ledger.check_chain(book) is None
+        assert [line.n for line in ledger.read(book, LINES)] == [1, 2, 3, 4, 5, 6]
+        book.write_bytes(whole)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_c6_an_altered_line_is_named_by_its_number(book, number):
+    found = lines(book)
+    for place in (b'"n":', b'"text":"', b'"prev":"sha256:'):
+        at = found[number - 1].index(place) + len(place)
+        altered = bytearray(found[number - 1])
+        altered[at] ^= 1
+        changed = [*found[: number - 1], bytes(altered), *found[number:]]
+        book.write_bytes(b"\n".join(changed) + b"\n")
+        assert ledger.check_chain(book) == number, place
+
+
+def test_c6_lines_taken_out_moved_or_unchained_break_the_chain(book):
+    found = lines(book)
+    stripped = json.loads(found[2])
+    del stripped["prev"]
+    for changed in (
+        found[1:],
+        [*found[:2], *found[3:]],
+        [found[0], found[2], found[1], *found[3:]],
+        [*found[:2], found[2], *found[2:]],
+        [*found[:2], json.dumps(stripped).encode(), *found[3:]],
+    ):
+        book.write_bytes(b"\n".join(changed) + b"\n")
+        assert ledger.check_chain(book) is not None
+
+
+def test_c6_a_ledger_cut_at_a_line_has_another_head(book):
+    kept = ledger.heads(book)
+    book.write_bytes(b"\n".join(lines(book)[:4]) + b"\n")
+    assert ledger.check_chain(book) is None
+    assert ledger.heads(book) != kept
+
+
+def test_threads_that_append_to_one_ledger_leave_one_chain(tmp_path):
+    path = tmp_path / "l.jsonl"
+    start = threading.Barrier(8)
+
+    def work(who):
+        start.wait()
+        for n in range(20):
+            ledger.append(path, Line(n=who * 100 + n))
+
+    threads = [threading.Thread(target=work, args=(who,)) for who in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    numbers = [line.n for line in ledger.read(path, LINES)]
+    assert sorted(numbers) == sorted(who * 100 + n for who in range(8) for n in range(20))
+    assert all([n for n in numbers if n // 100 == who] == [who * 100 + n for n in range(20)] for who in range(8))
+    assert ledger.check_chain(path) is None
