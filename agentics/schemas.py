@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from agentics.model import outcome, public_run, rundir
+from agentics.model import hooks, outcome, public_run, rundir
 from agentics.model.challenge import Challenge
 from agentics.model.checkreport import CheckReport
 from agentics.model.evidence import TrialEvidence
@@ -28,8 +28,8 @@ SUFFIX = ".schema.json"
 DOCUMENTS: dict[str, type[BaseModel]] = {
     **{
         name.replace("_", "-"): model
-        for records in (rundir, outcome, public_run)
-        for name, model in records.DOCUMENTS.items()
+        for documents in (rundir.DOCUMENTS, outcome.DOCUMENTS, public_run.DOCUMENTS, hooks.DOCUMENTS)
+        for name, model in documents.items()
     },
     "challenge": Challenge,
     "check-report": CheckReport,
