@@ -64,10 +64,26 @@ class OutputFile(Record):
     path: str
     size_bytes: int
     ref: str
+    executable: bool = False
+
+
+class Checkpoint(Record):
+    """What a case left to go on from. `step` and `label` are the solution's own words; with a violation there are no
+    files. `run_name` only in validation: what official cases are called is private."""
+
+    schema_version: Literal["checkpoint_v1"] = "checkpoint_v1"
+    alias: str
+    run_name: str | None
+    name: str
+    step: int | None = None
+    label: str | None = None
+    files: tuple[OutputFile, ...] = ()
+    violation: Violation | None = None
 
 
 class CaseRecord(Record):
-    """One case of a separated evaluation."""
+    """One case of a separated evaluation. `folders` are the empty directories that it left; `restored`: it ran in an
+    earlier attempt. `events_problem`: why there is no `events_ref` although the solution left something there."""
 
     run_name: str
     alias: str
@@ -75,7 +91,12 @@ class CaseRecord(Record):
     container: ContainerRecord
     violation: Violation | None = None
     files: tuple[OutputFile, ...] = ()
+    folders: tuple[str, ...] = ()
     place_kind: str
+    restored: bool = False
+    events_ref: str | None = None
+    events_problem: str | None = None
+    checkpoints: tuple[Checkpoint, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -96,6 +117,8 @@ class SessionRecord(Record):
     transcript_ref: str | None
     transcript_truncated: bool
     violation: Violation | None = None
+    events_ref: str | None = None
+    events_problem: str | None = None
 
 
 class ResultReading(Record):

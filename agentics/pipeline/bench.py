@@ -11,9 +11,10 @@ from typing import Literal, Protocol
 
 from agentics.archive import SolutionPackage
 from agentics.model.challenge import MetricSchema
-from agentics.model.evidence import ContainerRecord, ImageUse
+from agentics.model.evidence import CaseRecord, Checkpoint, ContainerRecord, ImageUse
 from agentics.model.plan import ContainerPlan, PlaceMount, Plan
 from agentics.model.record import Record
+from agentics.pipeline.cooperation import Cooperation
 from agentics.sandbox.engine import Container, Engine, EngineFacts, Exit, Limits, Mount, Relaxation, Running
 from agentics.sandbox.places import Place, Scratch
 
@@ -41,6 +42,18 @@ class Keeper(Protocol):
 
     def append(self, name: str, record: Record) -> None:
         """Add one line to the attempt's ledger of that name."""
+
+    def path(self, ref: str) -> Path:
+        """Where the content of a reference lies, to be read. There is no such file when it was lost."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resume:
+    """What an attempt goes on from. `cases` by run name: finished ones, that are not run again; `checkpoints` by alias:
+    what the case of that alias is given to start from."""
+
+    cases: Mapping[str, CaseRecord] = field(default_factory=dict)
+    checkpoints: Mapping[str, Checkpoint] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +83,8 @@ class Users:
 
 @dataclass(kw_only=True)
 class Bench:
-    """One attempt's tools. `jobs`: cases in flight, None for the default; `undisturbed`: one case at a time."""
+    """One attempt's tools. `jobs`: cases in flight, None for the default; `undisturbed`: one case at a time;
+    `cooperation`: where the solution can be asked to stop, None where it was not said to understand that."""
 
     engine: Engine
     scratch: Scratch
@@ -87,6 +101,8 @@ class Bench:
     observer: Callable[..., None]
     jobs: int | None = None
     undisturbed: bool = False
+    cooperation: Cooperation | None = None
+    resume: Resume = field(default_factory=Resume)
     places: dict[str, Place] = field(default_factory=dict)
     paths: dict[str, Path] = field(default_factory=dict)
     ahead: Running | None = None
