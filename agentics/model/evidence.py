@@ -80,6 +80,10 @@ class Checkpoint(Record):
     files: tuple[OutputFile, ...] = ()
     violation: Violation | None = None
 
+    @property
+    def refs(self) -> tuple[str, ...]:
+        return tuple(file.ref for file in self.files)
+
 
 class CaseRecord(Record):
     """One case of a separated evaluation. `folders` are the empty directories that it left; `restored`: it ran in an
@@ -101,6 +105,12 @@ class CaseRecord(Record):
     @property
     def clean(self) -> bool:
         return self.container.clean and self.violation is None
+
+    @property
+    def refs(self) -> tuple[str, ...]:
+        """Every artifact that it names."""
+        lone = (ref for ref in (self.container.log_ref, self.events_ref) if ref is not None)
+        return (*lone, *(f.ref for f in self.files), *(ref for each in self.checkpoints for ref in each.refs))
 
 
 class SessionRecord(Record):
@@ -140,14 +150,26 @@ class Trouble(Record):
     retryable: bool = False
 
 
+class Submission(Record):
+    """What evaluators are told of the solution, as `submission.json`. Its keys are the bundle contract's."""
+
+    schema_version: Literal[1] = 1
+    solution_submission_id: str
+    artifact_zip_bytes: int
+    artifact_uncompressed_bytes: int
+    artifact_file_count: int
+    artifact_sha256: str
+
+
 class TrialEvidence(Record):
-    """Everything observed of one attempt at one trial."""
+    """Everything observed of one attempt at one trial. `submission` is there once the solution was laid out."""
 
     topology: Literal["separated_evaluator", "piped_stdio", "coexecuted_benchmark"]
     mode: Mode
     target: str
     trust: Trust
     images: dict[str, ImageUse]
+    submission: Submission | None = None
     containers: tuple[ContainerRecord, ...] = ()
     cases: tuple[CaseRecord, ...] = ()
     cases_expected: int | None = None

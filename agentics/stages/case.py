@@ -21,7 +21,7 @@ def carry_out(bench: Bench, wanted: Cases, index: int, run: Run) -> CaseRecord:
     """Raises Interrupted, EngineError when the engine fails, and StorageError when what it goes on from is damaged."""
     bench.check_interrupted()
     earlier = bench.resume.cases.get(run.run_name)
-    if earlier is not None and is_whole(bench.keep, earlier.files):
+    if earlier is not None and is_whole(bench.keep, earlier):
         case = restore(bench, wanted, run, earlier)
     else:
         place = bench.scratch.bounded(wanted.container.limits.disk_limit_mb * MIB, uid=bench.users.solution)

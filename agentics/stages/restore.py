@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agentics.errors import StorageError
-from agentics.model.evidence import CaseRecord, OutputFile
+from agentics.model.evidence import CaseRecord, Checkpoint, OutputFile
 from agentics.model.manifest import Run
 from agentics.model.plan import Cases
 from agentics.pipeline.bench import Bench, Keeper
@@ -29,9 +29,9 @@ def restore(bench: Bench, wanted: Cases, run: Run, earlier: CaseRecord) -> CaseR
     return case
 
 
-def is_whole(keep: Keeper, files: Sequence[OutputFile]) -> bool:
-    """Whether everything that these name is there: an attempt that was killed may not have come to keep it."""
-    return all(keep.path(file.ref).is_file() for file in files)
+def is_whole(keep: Keeper, kept: CaseRecord | Checkpoint) -> bool:
+    """Whether everything that it names is there: an attempt that was killed may not have come to keep it."""
+    return all(keep.path(ref).is_file() for ref in kept.refs)
 
 
 def keep_files(keep: Keeper, root: Path, collected: Collected, *, leave: str | None = None) -> tuple[OutputFile, ...]:

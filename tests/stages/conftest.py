@@ -14,20 +14,18 @@ import pytest
 from agentics.archive import read_solution
 from agentics.bundle import load_challenge
 from agentics.model.evidence import ImageUse, TrialEvidence
-from agentics.pipeline.bench import Bench, ReadyImage, Resume, Users
+from agentics.pipeline.bench import Bench, ReadyImage, Resume
 from agentics.pipeline.cooperation import Cooperation
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.policy.planning import plan
 from agentics.policy.topologies.parts import Request
 from agentics.rundir.artifacts import Artifacts
+from agentics.runner.machine import users
 from agentics.runner.trial import AttemptKeeper
 from agentics.sandbox.places import Scratch
 from agentics.stages import BUILT_IN
 from tests.fake_engine import FakeEngine
 from tests.runner.lab import bundle, solution
-
-AT = "2026-01-01T00:00:00.000000Z"
-ROOT = Path(__file__).parents[2]
 
 
 @dataclass
@@ -73,56 +71,65 @@ def engine() -> FakeEngine:
 
 
 @pytest.fixture
-def attempt(tmp_path, engine) -> Iterator[Any]:
+def scratch(tmp_path) -> Iterator[Scratch]:
+    with Scratch(tmp_path / "scratch", "directory") as made:
+        yield made
+
+
+@pytest.fixture
+def image() -> str:
+    return "x"
+
+
+@pytest.fixture
+def attempt(tmp_path, engine, image, scratch) -> Iterator[Any]:
     """Makes attempts at one challenge with one store of artifacts, as the attempts of a run share theirs."""
     artifacts = Artifacts(tmp_path / "artifacts")
     (tmp_path / "artifacts").mkdir()
     challenge = bundle(tmp_path, "one", cases=2)
-    mine = read_solution(solution(tmp_path), name="mine")
+    solution(tmp_path)
+    used = ImageUse(
+        declared="x", declared_platform="linux/arm64", used="x", id=image, digest=None, platform="x", substituted=False
+    )
     made: list[Attempt] = []
-    with Scratch(tmp_path / "scratch", "directory") as scratch:
 
-        def make(*, cooperation: Cooperation | None = None, resume: Resume | None = None, **more: Any) -> Attempt:
-            loaded = load_challenge(more.pop("challenge", challenge))
-            request = Request(
-                challenge=loaded.challenge,
-                target=loaded.challenge.targets[0],
-                manifest=mine.manifest,
-                **{"mode": "validation", **more},
-            )
-            root = tmp_path / f"attempt-{len(made)}"
-            root.mkdir()
-            bench = Bench(
-                engine=engine,
-                scratch=scratch,
-                plan=plan(request),
-                images={side: ReadyImage(use=USE) for side in ("solution", "evaluator")},
-                users=Users(solution=10001, evaluator=10002),
-                labels={},
-                challenge=loaded.root,
-                solution=mine,
-                metric_schema=loaded.challenge.metric_schema,
-                submission_id="0",
-                keep=AttemptKeeper(artifacts, root),
-                interrupt=threading.Event(),
-                observer=lambda *_, **__: None,
-                jobs=1,
-                cooperation=cooperation,
-                resume=resume or Resume(),
-            )
-            bench.paths["challenge"] = loaded.root
-            bench.plain("workspace")
-            made.append(Attempt(bench, root))
-            return made[-1]
+    def make(*, cooperation: Cooperation | None = None, resume: Resume | None = None, **more: Any) -> Attempt:
+        loaded = load_challenge(more.pop("challenge", challenge))
+        mine = read_solution(more.pop("solution", tmp_path / "mine"), name="mine")
+        request = Request(
+            challenge=loaded.challenge,
+            target=loaded.challenge.targets[0],
+            manifest=mine.manifest,
+            **{"mode": "validation", **more},
+        )
+        root = tmp_path / f"attempt-{len(made)}"
+        root.mkdir()
+        bench = Bench(
+            engine=engine,
+            scratch=scratch,
+            plan=plan(request),
+            images={side: ReadyImage(use=used) for side in ("solution", "evaluator")},
+            users=users(engine.facts()),
+            labels={},
+            challenge=loaded.root,
+            solution=mine,
+            metric_schema=loaded.challenge.metric_schema,
+            submission_id="0",
+            keep=AttemptKeeper(artifacts, root),
+            interrupt=threading.Event(),
+            observer=lambda *_, **__: None,
+            jobs=1,
+            cooperation=cooperation,
+            resume=resume or Resume(),
+        )
+        bench.paths["challenge"] = loaded.root
+        bench.plain("workspace")
+        made.append(Attempt(bench, root))
+        return made[-1]
 
-        yield make
-        for each in made:
-            each.bench.close()
-
-
-USE = ImageUse(
-    declared="x", declared_platform="linux/arm64", used="x", id="x", digest=None, platform="x", substituted=False
-)
+    yield make
+    for each in made:
+        each.bench.close()
 
 
 def by_case(behaviours: Mapping[str, Any]):

@@ -154,6 +154,47 @@ def test_a_case_whose_files_were_never_kept_is_run_again(attempt, challenge, eng
     assert again.seen() == live.seen()
 
 
+@pytest.mark.parametrize("what", ["log", "events", "checkpoint"])
+def test_a_case_that_names_anything_that_was_never_kept_is_run_again(attempt, engine, what):
+    def act(one):
+        one.step(0)
+        one.checkpoint("c", data="x")
+
+    engine.behaviours["run"] = agent(act, then=exited(0, log=b"said"))
+    (case,) = attempt(limit=1, integration="sdk_control").cases()
+    ref = {"log": case.container.log_ref, "events": case.events_ref, "checkpoint": case.checkpoints[0].files[0].ref}
+    again = attempt(limit=1, integration="sdk_control", resume=Resume(cases={case.run_name: case}))
+    again.bench.keep.path(ref[what]).unlink()
+    assert [each.restored for each in again.cases()] == [False]
+
+
+def test_an_evaluator_is_told_the_same_of_a_submission_whose_solution_is_gone(attempt, engine):
+    told = []
+
+    def look(container):
+        told.append(mounted(container, "/metadata/submission.json").read_bytes())
+        return exited()
+
+    engine.behaviours["separated-evaluator"] = look
+    live = attempt()
+    evidence = live.run("prepare").evidence
+    resume = Resume(cases=finished(live).cases, submission=evidence.submission)
+    live.run("evaluate")
+    again = attempt(resume=resume)
+    again.bench.solution = None
+    again.cases()
+    again.run("evaluate")
+    assert told[0] == told[1]
+    assert json.loads(told[0]).keys() == {
+        "schema_version",
+        "solution_submission_id",
+        "artifact_zip_bytes",
+        "artifact_uncompressed_bytes",
+        "artifact_file_count",
+        "artifact_sha256",
+    }
+
+
 def test_a_damaged_file_is_an_error_of_ours_and_never_shown(attempt, challenge, engine):
     engine.behaviours["run"] = leaves(("stdout.txt", "42\n"))
     live = attempt()
