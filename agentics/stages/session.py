@@ -72,6 +72,7 @@ def _record(
     linked: Linked,
 ) -> SessionRecord:
     limit = wanted.solution.limits.disk_limit_mb
+    places = "/io or /agentics-state" if wanted.solution.mounts_place("state") else "/io"
     over = ended[0].ended == "disk_limit" or usage(bench.paths["io"])[0] > limit * MIB
     return SessionRecord(
         session_name=manifest.session_name,
@@ -84,7 +85,7 @@ def _record(
         evaluator_bytes=linked.evaluator_bytes,
         transcript_ref=bench.keep.put_bytes(_transcript(linked)) if linked.transcript else None,
         transcript_truncated=linked.transcript_truncated,
-        violation=Violation(kind="disk_limit", detail=f"/io holds more than {limit} MiB") if over else None,
+        violation=Violation(kind="disk_limit", detail=f"{places} holds more than {limit} MiB") if over else None,
     )
 
 

@@ -170,6 +170,42 @@ def test_c17_an_answer_that_came_just_before_the_end_is_still_heard(attempt, eng
     assert talk.acknowledged("stop", versions) == {FIRST}
 
 
+def test_c15_of_two_cases_that_stop_side_by_side_both_leave_their_checkpoint(attempt, engine, talk, ask):
+    versions, together = {}, threading.Barrier(2, timeout=60)
+
+    def act(one):
+        together.wait()
+        if one.container.env["AGENTICS_RUN_NAME"] == FIRST:
+            versions.update(ask("stop"))
+        together.wait()
+        one.checkpoint("last", data="x")
+        one.step(0)
+
+    engine.behaviours["run"] = agent(act)
+    made = attempt(cooperation=talk, **SDK)
+    made.bench.jobs = 2
+    with pytest.raises(Interrupted):
+        made.cases()
+    assert versions.keys() == {FIRST, SECOND} == talk.acknowledged("stop", versions) == talk.stopped
+    assert {line["alias"] for line in made.ledger("checkpoints")} == {FIRST, SECOND}
+    assert made.ledger("cases") == []
+
+
+def test_c15_a_checkpoint_survives_that_the_run_is_told_to_end_at_once(attempt, engine, talk, ask):
+    made = attempt(cooperation=talk, limit=1, **SDK)
+
+    def act(one):
+        ask("stop")
+        one.checkpoint("last", data="x")
+        one.step(0)
+        made.bench.interrupt.set()
+
+    engine.behaviours["run"] = agent(act)
+    with pytest.raises(Interrupted):
+        made.cases()
+    assert [line["name"] for line in made.ledger("checkpoints")] == ["last"]
+
+
 def test_asking_to_continue_takes_a_stop_back(attempt, engine, talk, ask):
     def act(one):
         ask("stop")
