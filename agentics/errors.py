@@ -6,6 +6,7 @@ Imported by all, imports nothing. What a participant can cause is never an excep
     ├── UsageError            2  the request cannot be carried out as asked; nothing was started
     │   ├── InvalidDocument   2  a bundle, solution, overlay or configuration breaks its contract
     │   └── ConfigError       2  agentics.toml or an eval file is wrong
+    ├── BenchmarkError        4  an adapter failed or broke its contract: the run failed, its trials did not
     ├── Refused               7  a locked run, or a run whose scope differs
     ├── EngineError           5  the container engine failed: infrastructure, never a verdict
     │   └── EngineMissing     5  no engine answers at all
@@ -50,6 +51,22 @@ class ConfigError(UsageError):
     """The operator's configuration is wrong."""
 
     code = "invalid_config"
+
+
+class BenchmarkError(AgenticsError):
+    """An adapter failed, or wrote what breaks its contract: no score exists, and every trial stays as it is.
+
+    `findings` (model.finding.Finding) say where; their paths are relative to the run directory.
+    """
+
+    exit_status = 4
+    code = "benchmark_error"
+
+    def __init__(
+        self, message: str, findings: tuple[object, ...] = (), *, code: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.findings = findings
 
 
 class Refused(AgenticsError):

@@ -11,7 +11,19 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from agentics.model import hooks, outcome, public_run, rundir
+from agentics.model import (
+    analysis,
+    benchmark,
+    control,
+    event,
+    experiment,
+    experiment_file,
+    hooks,
+    ledger,
+    outcome,
+    public_run,
+    rundir,
+)
 from agentics.model.challenge import Challenge
 from agentics.model.checkreport import CheckReport
 from agentics.model.evidence import TrialEvidence
@@ -25,12 +37,23 @@ from agentics.model.solution import SolutionManifest
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 SUFFIX = ".schema.json"
 
+FAMILIES = (
+    analysis,
+    benchmark,
+    control,
+    event,
+    experiment,
+    experiment_file,
+    hooks,
+    ledger,
+    outcome,
+    public_run,
+    rundir,
+)
+"""The modules of records, each with its documents."""
+
 DOCUMENTS: dict[str, type[BaseModel]] = {
-    **{
-        name.replace("_", "-"): model
-        for documents in (rundir.DOCUMENTS, outcome.DOCUMENTS, public_run.DOCUMENTS, hooks.DOCUMENTS)
-        for name, model in documents.items()
-    },
+    **{name.replace("_", "-"): model for records in FAMILIES for name, model in records.DOCUMENTS.items()},
     "challenge": Challenge,
     "check-report": CheckReport,
     "evidence": TrialEvidence,

@@ -26,7 +26,7 @@ from typer.models import CommandInfo, OptionInfo, ParameterInfo
 from agentics import cli, config, errors
 from agentics.cli.evalfile import EvalFile
 from agentics.model import base, outcome, record
-from agentics.policy.outcome import EXIT_CHALLENGE, EXIT_INFRASTRUCTURE, EXIT_POLICY_NOT_MET, accepts
+from agentics.policy.outcome import EXIT_CHALLENGE, EXIT_CONTROLLED, EXIT_INFRASTRUCTURE, EXIT_POLICY_NOT_MET, accepts
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -244,7 +244,8 @@ def exit_codes() -> set[int]:
     """Every status that the process can end with, but for bugs."""
     families = [errors.UsageError, errors.Refused, errors.EngineError, errors.StorageError]
     signals = {128 + number for number in (signal.SIGINT, signal.SIGTERM)}
-    return {0, EXIT_POLICY_NOT_MET, EXIT_CHALLENGE, EXIT_INFRASTRUCTURE, *(f.exit_status for f in families), *signals}
+    own = {EXIT_POLICY_NOT_MET, EXIT_CHALLENGE, EXIT_INFRASTRUCTURE, EXIT_CONTROLLED}
+    return {0, *own, *(f.exit_status for f in families), *signals}
 
 
 def words(name: str) -> str:

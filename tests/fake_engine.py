@@ -10,6 +10,7 @@ from pathlib import Path
 from agentics.errors import EngineError
 from agentics.sandbox.engine import Container, EngineFacts, Exit, Image, Link, Linked, Spoken
 
+_PATIENCE_S = 30.0
 Behaviour = Callable[[Container], Exit]
 Conversation = Callable[[Container, Container, Link], Linked]
 
@@ -96,6 +97,29 @@ def conversation(solution: Exit | None = None, evaluator: Exit | None = None, **
 
 
 @dataclass
+class Held:
+    """A behaviour that waits for a test: `entered` is set once it runs, and it goes on as `then` when `release` is. A
+    container that is removed while it waits was killed."""
+
+    then: Behaviour | None = None
+    entered: threading.Event = field(default_factory=threading.Event)
+    release: threading.Event = field(default_factory=threading.Event)
+    killed: bool = False
+
+    def __call__(self, container: Container) -> Exit:
+        self.entered.set()
+        if not self.release.wait(_PATIENCE_S):
+            raise AssertionError(f"{container.role} was never released")
+        if self.killed:
+            return exited(137, ended="killed", signal=9)
+        return self.then(container) if self.then is not None else exited()
+
+    def kill(self) -> None:
+        self.killed = True
+        self.release.set()
+
+
+@dataclass
 class FakeRunning:
     """Behaves when it is waited for, and only once its gate is open."""
 
@@ -105,6 +129,7 @@ class FakeRunning:
     discarded: bool = False
 
     def open_gate(self) -> None:
+        self.engine.until_thawed(self.container)
         self.gated = False
         self.engine.note("open_gate", self.container.role)
 
@@ -118,13 +143,15 @@ class FakeRunning:
 
     def discard(self) -> None:
         self.discarded = True
+        self.engine.kill(self.container)
         self.engine.note("discard", self.container.role)
 
 
 @dataclass
 class FakeEngine:
     """`behaviours` by role (None or missing: exit 0). An EngineError in `failures[call]` is raised at that call, each
-    time it is listed. `calls` is what was asked, in order; `containers` what was started."""
+    time it is listed. `calls` is what was asked, in order; `containers` what was started; `running` who behaves now.
+    While labels are paused nothing that carries them starts, or ends."""
 
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
     converse: Conversation | None = None
@@ -134,7 +161,11 @@ class FakeEngine:
     calls: list[tuple[str, str]] = field(default_factory=list)
     containers: list[Container] = field(default_factory=list)
     removed: list[Mapping[str, str]] = field(default_factory=list)
+    running: list[Container] = field(default_factory=list)
+    paused: list[Mapping[str, str]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _thawed: threading.Condition = field(default_factory=threading.Condition)
+    _killed: list[Container] = field(default_factory=list)
 
     def facts(self) -> EngineFacts:
         return self.known_facts
@@ -148,20 +179,40 @@ class FakeEngine:
 
     def start(self, container: Container, *, gated: bool = False) -> FakeRunning:
         self.note("start", container.role)
+        self.until_thawed(container)
         self.containers.append(container)
         return FakeRunning(self, container, gated)
 
     def run_linked(self, solution: Container, evaluator: Container, link: Link) -> Linked:
         self.note("run_linked", solution.role)
+        self.until_thawed(solution)
         self.containers += [solution, evaluator]
         if self.converse is not None:
             return self.converse(solution, evaluator, link)
         return conversation(self.behave(solution), self.behave(evaluator))
 
+    def pause(self, labels: Mapping[str, str]) -> int:
+        self.note("pause", "")
+        with self._thawed:
+            self.paused.append(dict(labels))
+        return len(self._running_with(labels))
+
+    def unpause(self, labels: Mapping[str, str]) -> int:
+        self.note("unpause", "")
+        with self._thawed:
+            self.paused = [one for one in self.paused if not labels.items() <= one.items()]
+            self._thawed.notify_all()
+        return len(self._running_with(labels))
+
     def remove(self, labels: Mapping[str, str]) -> int:
         self.note("remove", "")
         self.removed.append(dict(labels))
-        return 0
+        found = self._running_with(labels)
+        for container in found:
+            self.kill(container)
+        with self._thawed:
+            self._thawed.notify_all()
+        return len(found)
 
     def reap(self, *, everything: bool = False) -> int:
         self.note("reap", "everything" if everything else "dead")
@@ -172,7 +223,46 @@ class FakeEngine:
 
     def behave(self, container: Container) -> Exit:
         behaviour = self.behaviours.get(container.role)
-        return behaviour(container) if behaviour is not None else exited()
+        with self._lock:
+            self.running.append(container)
+        try:
+            ended = behaviour(container) if behaviour is not None else exited()
+            self.until_thawed(container)
+            return ended
+        finally:
+            with self._lock:
+                self.running.remove(container)
+
+    def kill(self, container: Container) -> None:
+        """End it now, paused or not, if it waits for a test or for its thaw."""
+        with self._thawed:
+            self._killed.append(container)
+            self._thawed.notify_all()
+        behaviour = self.behaviours.get(container.role)
+        if isinstance(behaviour, Held):
+            behaviour.kill()
+
+    def until_thawed(self, container: Container) -> None:
+        """Block while its labels are paused, as long as nobody removes it. Raises EngineError if it was removed before
+        it ran."""
+        removals = len(self.removed)
+
+        def goes_on() -> bool:
+            paused = any(one.items() <= container.labels.items() for one in self.paused)
+            return not paused or container in self._killed or self._was_removed(container, removals)
+
+        with self._thawed:
+            if not self._thawed.wait_for(goes_on, _PATIENCE_S):
+                raise AssertionError(f"{container.role} was never thawed")
+        if container not in self.running and self._was_removed(container, removals):
+            raise EngineError("it was removed before it was started", code="engine_not_found", retryable=True)
+
+    def _was_removed(self, container: Container, since: int) -> bool:
+        return any(labels.items() <= container.labels.items() for labels in self.removed[since:])
+
+    def _running_with(self, labels: Mapping[str, str]) -> list[Container]:
+        with self._lock:
+            return [one for one in self.running if labels.items() <= one.labels.items()]
 
     def note(self, call: str, about: str) -> None:
         """Record a call, and raise what was planned for it."""

@@ -33,6 +33,7 @@ VAGUE_CLASSES = ("Manager", "Handler", "Processor")
 # Imports inside functions, each for a reason. What is heavy is imported when it is needed, so that `agentics --help`
 # and shell completion do not wait for it.
 LATE_IMPORTS = {
+    "agentics/cli/figure.py": "matplotlib is an extra, and costs 0.5 s to import",
     "agentics/runner/doctor.py": "as in machine.py",
     "agentics/runner/machine.py": "docker-py and requests cost 0.2 s; most commands never talk to an engine",
 }

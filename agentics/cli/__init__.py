@@ -12,7 +12,7 @@ import typer
 from agentics import __version__
 from agentics.cli.arguments import spread
 from agentics.cli.console import err, print_json
-from agentics.cli.failure import envelope, show_error
+from agentics.cli.failure import envelope, show_error, unexpected
 from agentics.errors import AgenticsError, UsageError
 
 EPILOG = """
@@ -31,6 +31,7 @@ COMMANDS = {
     "doctor": "machine",
     "clean": "machine",
     "challenge": "challenge",
+    "experiment": "experiment",
     "images": "images",
     "run": "run",
     "schema": "schema",
@@ -38,6 +39,7 @@ COMMANDS = {
 """The module here that knows each command. Its `register` adds what it has to the root."""
 
 
+_FOR_PROGRAMS = frozenset({"--json", "--json-stream"})
 # The base of whatever typer has to say about the words; its own name for it changed between versions.
 _Misuse: Any = typer.BadParameter.__base__
 
@@ -82,7 +84,7 @@ def command_tree(words: Sequence[str] = ()) -> typer.Typer:
 def main(arguments: list[str] | None = None) -> None:
     """The process: expected failures end it with their own status and a sentence; anything else is a bug of ours."""
     given = spread(sys.argv[1:] if arguments is None else arguments)
-    as_json = "--json" in given
+    as_json = not _FOR_PROGRAMS.isdisjoint(given)
     try:
         # For programs, what typer would draw in a box is one JSON object like every other failure.
         status = command_tree(given)(args=given, prog_name="agentics", standalone_mode=not as_json)
@@ -93,6 +95,10 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         err.print("stopped")
         sys.exit(130)
+    except Exception as bug:
+        if as_json:
+            print_json(unexpected(bug), indented=False)
+        raise
     sys.exit(status)
 
 

@@ -22,8 +22,16 @@ class Talk(Console):
         self.quiet = True
 
 
+class Data(Console):
+    """stdout. A reader who goes away has seen enough, and the exit status stays what it is."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        _forget_stdout()
+
+
 # A table is as wide as the terminal, and wide enough for every cell where nobody has a terminal.
-out = Console(highlight=False, soft_wrap=True, emoji=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+out = Data(highlight=False, soft_wrap=True, emoji=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 err = Talk(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
@@ -37,14 +45,31 @@ def one_line(text: str, limit: int = 300) -> str:
     return plain(" ".join(text.split()), limit)
 
 
-def print_json(document: Any) -> None:  # noqa: ANN401 - anything that JSON can say
-    """One JSON document on stdout; on a terminal indented, and readable without being obeyed."""
-    if sys.stdout.isatty():
+def print_json(document: Any, *, indented: bool | None = None) -> None:  # noqa: ANN401 - anything that JSON can say
+    """One JSON document on stdout; on a terminal indented, unless said, and readable without being obeyed."""
+    if sys.stdout.isatty() if indented is None else indented:
         text = json.dumps(document, indent=2, ensure_ascii=False)
-        sys.stdout.write(plain(text, len(text)) + "\n")
+        print_line(plain(text, len(text)))
     else:
-        sys.stdout.write(json.dumps(document) + "\n")
-    sys.stdout.flush()
+        print_line(json.dumps(document))
+
+
+def print_line(text: str) -> bool:
+    """Text and a line feed on stdout, at once; False when nobody reads any more, which changes nothing else."""
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+        return False
+    return True
+
+
+def _forget_stdout() -> None:
+    """What is still buffered goes nowhere, so that the interpreter has nothing to complain of when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def is_interactive() -> bool:

@@ -17,6 +17,7 @@ from agentics.cli.console import one_line, out, print_json
 from agentics.cli.evalfile import with_file
 from agentics.cli.progress import shown
 from agentics.cli.report import show_outcomes
+from agentics.cli.stream import streamed
 from agentics.errors import UsageError
 from agentics.runner.campaign import EvalRequest, compile_request
 from agentics.runner.evaluate import evaluate
@@ -88,6 +89,9 @@ def run(
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop after the first task that fails.")] = False,
     no_resume: Annotated[bool, typer.Option("--no-resume", help="Run completed tasks again, too.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    json_stream: Annotated[
+        bool, typer.Option("--json-stream", help="A JSON object for each event as it happens, then that of --json.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Every change on a line of its own.")] = False,
 ) -> None:
@@ -110,9 +114,11 @@ def run(
     }
     settings = configuration.load()
     campaign = compile_request(request(with_file(config, given)), settings)
-    with shown(quiet=quiet or json, verbose=verbose) as observer:
-        ended = evaluate(campaign, observer)
-    if json:
+    with shown(quiet=quiet or json or json_stream, verbose=verbose) as observer, streamed(wanted=json_stream) as sink:
+        ended = evaluate(campaign, observer, sink=sink)
+    if json_stream:
+        print_json(ended.envelope(), indented=False)
+    elif json:
         print_json(ended.envelope())
     else:
         show_outcomes(ended.run_dir, ended.outcomes)

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from agentics.cli.console import err, one_line
 from agentics.cli.findings import show_findings
-from agentics.errors import AgenticsError, InvalidDocument
+from agentics.errors import AgenticsError, BenchmarkError, InvalidDocument
 from agentics.model.finding import Finding
 
 
@@ -26,7 +26,15 @@ def show_error(error: AgenticsError) -> None:
 def envelope(error: AgenticsError) -> dict[str, Any]:
     """The one JSON object of a command that failed before it had a result."""
     details: dict[str, Any] = {"exit_status": error.exit_status}
-    if isinstance(error, InvalidDocument):
+    if isinstance(error, InvalidDocument | BenchmarkError):
         details["findings"] = [asdict(finding) for finding in error.findings if isinstance(finding, Finding)]
     body = {"code": error.code, "message": error.message, "hint": error.hint, "details": details}
+    return {"ok": False, "error": body}
+
+
+def unexpected(bug: Exception) -> dict[str, Any]:
+    """The envelope of a bug of ours. What it says may quote private data: only the traceback, on stderr, has it."""
+    message = f"an error in agentics itself: {type(bug).__name__}"
+    details = {"exit_status": AgenticsError.exit_status}
+    body = {"code": "internal_error", "message": message, "hint": "stderr has the traceback", "details": details}
     return {"ok": False, "error": body}

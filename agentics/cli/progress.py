@@ -143,4 +143,5 @@ _SENTENCES: Mapping[str, Callable[[str, Mapping[str, str]], str | None]] = {
 
 
 def _title(event: Progress) -> str:
-    return one_line(f"{event.task} · {event.variant}") if event.task else "run"
+    which = f" #{event.replication}" if event.replication is not None else ""
+    return one_line(f"{event.task} · {event.variant}{which}") if event.task else "run"

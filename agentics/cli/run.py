@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from agentics.cli import compare, control, watch
 from agentics.cli.console import out, print_json
 from agentics.cli.report import show_outcomes
 from agentics.errors import StorageError, UsageError
@@ -99,3 +100,7 @@ def _public(run: Path) -> Any:  # noqa: ANN401 - a JSON document
     except (OSError, ValueError) as error:
         msg = f"{place}: {error}"
         raise StorageError(msg, hint="the run has not ended yet, or the file was damaged") from error
+
+
+for module in (control, watch, compare):
+    module.add(app)

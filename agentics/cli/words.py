@@ -24,6 +24,14 @@ _WHAT = {
     "evaluator_error": "the evaluator reports an error of its own",
     "manifest_invalid": "the challenge's run or session manifest breaks its contract",
     "worker_lost": "the process that evaluated this died",
+    "subtask_failure": "some replication failed",
+    "subtask_error": "some replication has no verdict",
+    "subtask_degraded": "some replication is degraded",
+    "subtask_pending": "some replication is not finished",
+    "trial_time_limit": "the trial took longer than the experiment allows",
+    "pruned": "its variant was given up after failures in a row",
+    "killed": "a controller killed the run",
+    "paused": "a controller paused the run",
 }
 _HINTS = {
     "solution_setup_failed": "scripts run as `sh SCRIPT` in /workspace, without a network unless the target allows it",

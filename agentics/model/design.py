@@ -51,8 +51,11 @@ class Slot(Record):
 
 class AdapterCommand(Record):
     """A program of the user's that turns evidence into predictions and scores: an argument vector, never a shell line.
-    `timeout_s` in seconds. `required_evidence`: keys of an evidence record that every trial must have."""
+    `timeout_s` in seconds. `required_evidence`: keys of an evidence record that every trial must have. `execution_mode`
+    and `evaluator_mode`: what its manifest has to declare; null for either."""
 
     command: tuple[str, ...]
     timeout_s: Annotated[FiniteFloat, Field(gt=0)] = 3600.0
     required_evidence: tuple[str, ...] = ()
+    execution_mode: Literal["predict_then_score", "integrated_score"] | None = None
+    evaluator_mode: Literal["official", "custom"] | None = None

@@ -44,6 +44,7 @@ class ContainerRecord(Record):
     log_bytes: int = 0
     log_truncated: bool = False
     relaxed: tuple[str, ...] = ()
+    paused_s: float = 0.0
 
     @property
     def clean(self) -> bool:

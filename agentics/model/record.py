@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 Fault = Literal["participant", "challenge", "infrastructure", "user"]
 Status = Literal["passed", "degraded", "failed", "error", "no_samples", "skipped", "pending"]
@@ -21,8 +21,10 @@ class Record(BaseModel):
 class Ids(Record):
     """Which trial a record belongs to. `task_id` is the full task reference, `variant_id` the variant's name."""
 
+    model_config = ConfigDict(strict=True)  # adapters write these, and "0" is no number
+
     run_id: str
     trial_id: str
     variant_id: str
     task_id: str
-    repl_idx: int = 0
+    repl_idx: NonNegativeInt

@@ -52,14 +52,24 @@ class PauseRequest(Record):
 
 
 class RunControl(Record):
-    """R1, runtime/run_control.json."""
+    """R1, runtime/run_control.json. The keys of its first version are there while exactly one trial is active."""
 
     schema_version: Literal["run_control_v2"] = "run_control_v2"
     run_id: str
     status: RunStatus
     active_trials: dict[str, ActiveTrial] = Field(default_factory=dict)
+    active_trial_id: str | None = None
+    active_adapter: Control | None = None
     pause: PauseRequest | None = None
     updated_at: Timestamp
+
+    @model_validator(mode="after")
+    def _both_versions_agree(self) -> Self:
+        only = next(iter(self.active_trials.values())) if len(self.active_trials) == 1 else None
+        if self.active_trial_id != (only and only.trial_id) or self.active_adapter != (only and only.control):
+            msg = "active_trial_id and active_adapter must be those of the only active trial, else null"
+            raise ValueError(msg)
+        return self
 
 
 class TrialState(Record):
@@ -96,12 +106,20 @@ class TrialRuntime(Record):
     network_mode_effective: str = "none"
 
 
+class Chain(Record):
+    chain_id: str
+    step_index: NonNegativeInt = 0
+
+
 class TrialMetadata(Record):
-    """trials/<trial_id>/trial_metadata.json: which slot this trial fills, and under which scope."""
+    """trials/<trial_id>/trial_metadata.json: which slot this trial fills, and under which scope. `policy_merge` says
+    of every effective setting where it comes from."""
 
     schema_version: Literal["trial_metadata_v1"] = "trial_metadata_v1"
     ids: Ids
     task_index: NonNegativeInt = 0
+    schedule_idx: NonNegativeInt | None = None
+    chain: Chain | None = None
     scope: Scope
     scope_fingerprint: Digest
     runtime: TrialRuntime = TrialRuntime()
@@ -165,6 +183,10 @@ class ResultExt(Record):
     subtasks: dict[str, SubtaskRecord] = Field(default_factory=dict)
     primary_metric: PrimaryMetric | None = None
     details: ErrorDetails | None = None
+    timed_out: bool = False
+    """Whether a container of the solution, or the trial as a whole, ran into a time limit."""
+    parent: dict[str, JsonValue] | None = None
+    """Of a fork, a replay or a regrade: what it was made from."""
 
     @model_validator(mode="after")
     def _a_bad_end_names_its_cause(self) -> Self:
@@ -224,15 +246,18 @@ class InvocationStarted(Record):
     git: GitFacts | NoGit
     resolved_experiment_ref: ArtifactRef
     limit: NonNegativeInt | None = None
+    replications: PositiveInt = 1
+    operation: str = "eval"
 
 
 class TaskSkipped(Record):
-    """A requested task for which no trial was made. A later trial of the same task takes its place."""
+    """A requested slot for which no trial was made. A later trial of the same slot takes its place."""
 
     kind: Literal["skipped"] = "skipped"
     invocation_id: str
     variant: str
     task: str
+    repl_idx: NonNegativeInt = 0
     reason: str
     at: Timestamp
 

@@ -34,8 +34,8 @@ def owner(model: type[BaseModel], value: Json, path: Path) -> Owner | None:
     if found is None or not _is_model(found):
         return None
     return Owner(
-        keys=frozenset(found.model_fields),
-        nullable=frozenset(n for n, f in found.model_fields.items() if NoneType in get_args(f.annotation)),
+        keys=frozenset(f.alias or n for n, f in found.model_fields.items()),
+        nullable=frozenset(f.alias or n for n, f in found.model_fields.items() if NoneType in get_args(f.annotation)),
         closed=found.model_config.get("extra") == "forbid",
     )
 

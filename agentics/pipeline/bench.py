@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +28,12 @@ SUPERVISOR_CAPABILITIES = ("SETUID", "SETGID", "KILL")
 
 class Interrupted(Exception):
     """Somebody asked the run to stop. Not an error, and never a verdict."""
+
+
+class Asked(Protocol):
+    """Whether the attempt was asked to end; a `threading.Event` will do."""
+
+    def is_set(self) -> bool: ...
 
 
 class Keeper(Protocol):
@@ -99,7 +104,7 @@ class Bench:
     metric_schema: MetricSchema
     submission_id: str
     keep: Keeper
-    interrupt: threading.Event
+    interrupt: Asked
     observer: Callable[..., None]
     jobs: int | None = None
     undisturbed: bool = False
@@ -217,6 +222,7 @@ class Bench:
             log_bytes=ended.log_bytes_seen,
             log_truncated=ended.log_truncated,
             relaxed=tuple(sorted(image.relaxed)),
+            paused_s=ended.paused_s,
         )
 
     def close(self) -> None:

@@ -1,7 +1,8 @@
 """Tasks in, outcome and exit code out. The only place that knows exit policies.
 
 Exit codes of a run: 0 accepted by the policy; 1 policy not met, or a fatal exception of no other kind; 4 a challenge's
-fault; 5 an infrastructure fault; the codes of a fatal exception (2, 5, 7) and of a signal (130, 143).
+fault; 5 an infrastructure fault; 8 paused or killed by a controller; the codes of a fatal exception (2, 5, 7) and of a
+signal (130, 143).
 Precedence: fatal, then `relaxed` gives 0, then 5, 4, 1, 0. Only tasks that the policy does not accept are looked at
 for their fault: what was accepted is nobody's fault.
 """
@@ -37,6 +38,7 @@ from agentics.model.record import Fault, Status
 EXIT_POLICY_NOT_MET = 1
 EXIT_CHALLENGE = 4
 EXIT_INFRASTRUCTURE = 5
+EXIT_CONTROLLED = 8
 
 _BLOCKING_COUNTS = ("failed_tasks", "error_tasks", "pending_tasks", "no_samples_tasks", "skipped_tasks")
 

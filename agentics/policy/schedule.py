@@ -1,4 +1,5 @@
-"""From a design to its slots, in the order in which they are filled and committed. The same seed, the same order."""
+"""From a design to its slots, in the order in which they are filled and committed; whether one is tried again, and when
+a variant is given up. The same seed, the same order; and the same decisions whatever the number of trials at a time."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ import hashlib
 from collections.abc import Iterable
 from typing import TypeVar
 
-from agentics.model.design import Design, Slot
+from agentics.model.design import Design, Pruning, RetryPolicy, Slot
+from agentics.model.rundir import ResultOutcome
 
 T = TypeVar("T")
 
@@ -24,6 +26,32 @@ def slots(design: Design, *, variants: int, tasks: int) -> tuple[Slot, ...]:
     return tuple(
         Slot(schedule_idx=index, variant_idx=v, task_idx=t, repl_idx=r) for index, (v, t, r) in enumerate(found)
     )
+
+
+def try_again(outcome: ResultOutcome, *, timed_out: bool, attempt: int, retry: RetryPolicy) -> bool:
+    """Whether an attempt (from 1) that ended so is followed by another. `timed_out`: a limit ended it.
+
+    A verdict, whatever it says, and a trial without a case are clean ends; with an empty `retry_on` every other end is
+    tried again.
+    """
+    if attempt >= retry.max_attempts:
+        return False
+    if not retry.retry_on:
+        return outcome == "error" or timed_out
+    return outcome in retry.retry_on or (timed_out and "timeout" in retry.retry_on)
+
+
+def may_start(*, failures_in_a_row: int, uncommitted: int, pruning: Pruning | None) -> bool:
+    """Whether a slot may be started before all earlier ones of its variant are committed: only if not even the failure
+    of all of those could prune it. So a run of many trials at a time does what a run of one at a time does.
+
+    `failures_in_a_row`: of this variant, at the end of what is committed; `uncommitted`: its slots before this one."""
+    return not is_pruned(failures_in_a_row + uncommitted, pruning)
+
+
+def is_pruned(failures_in_a_row: int, pruning: Pruning | None) -> bool:
+    """Whether a variant stops after so many committed failures in a row. Whatever is no success counts."""
+    return pruning is not None and failures_in_a_row >= pruning.max_consecutive_failures
 
 
 def _shuffled(items: Iterable[T], seed: int) -> list[T]:

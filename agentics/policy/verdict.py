@@ -39,6 +39,13 @@ def bad_end(record: ContainerRecord) -> str:
     return _BAD_END[record.ended]
 
 
+def timed_out(evidence: TrialEvidence) -> bool:
+    """Whether a time limit ended a container of the attempt, or the attempt as a whole."""
+    records = [*evidence.containers, *(case.container for case in evidence.cases)]
+    late = evidence.trouble is not None and evidence.trouble.code == "trial_time_limit"
+    return late or any(record.ended == "timed_out" for record in records)
+
+
 def unclean_cases(evidence: TrialEvidence) -> tuple[int, int]:
     """How many of the participant's own cases ended badly, and how many there were."""
     if evidence.session is not None:

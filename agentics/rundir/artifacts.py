@@ -6,7 +6,6 @@ ref may be written into a record only after the commit that follows its put.
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import os
 import secrets
@@ -17,15 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agentics.errors import StorageError
-from agentics.rundir.atomic import STAGING_PREFIX, fsync_directory, make_directory, storing
+from agentics.rundir.atomic import STAGING_PREFIX, fsync_directory, make_directory, storing, sync_files
 
 _SCHEME = "artifact://sha256/"
 _CHUNK = 1 << 20
 _HEX_LENGTH = 64
-_FEW = 4
-"""Up to so many blobs are synced one by one: a sync of the whole file system also waits for what is not ours."""
-
-_syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
 
 
 def hex_of(ref: str) -> str:
@@ -66,7 +61,7 @@ class Artifacts:
         with storing(self._root), self._guard:
             if not self._staged:
                 return
-            self._sync_staged()
+            sync_files(self._root, [self._staging / digest / "blob" for digest in self._staged])
             for digest in sorted(self._staged):
                 (self._staging / digest).rename(self._root / digest)
             fsync_directory(self._root)
@@ -101,19 +96,6 @@ class Artifacts:
         with self._guard:
             self._staged.clear()
             shutil.rmtree(self._staging, ignore_errors=True)
-
-    def _sync_staged(self) -> None:
-        if _syncfs is not None and len(self._staged) > _FEW:
-            descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                if _syncfs(descriptor) == 0:
-                    return
-            finally:
-                os.close(descriptor)
-        for digest in self._staged:
-            with (self._staging / digest / "blob").open("rb") as f:
-                os.fsync(f.fileno())
-            fsync_directory(self._staging / digest)
 
 
 def _copy(content: bytes | Path, target: Path) -> str:

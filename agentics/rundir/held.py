@@ -15,6 +15,7 @@ from agentics.errors import StorageError
 from agentics.model.record import Ids
 from agentics.model.rundir import (
     ActiveTrial,
+    Control,
     InvocationEntry,
     PauseRequest,
     RunControl,
@@ -27,12 +28,21 @@ from agentics.rundir import state
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import read_document, utc_now, write_document
 from agentics.rundir.layout import Layout
+from agentics.rundir.lease import Heartbeat
 from agentics.rundir.lock import Lock
 
 Slot = tuple[str, str, int]
 """Variant name, task reference, replication."""
 
 ENTRIES: TypeAdapter[Any] = TypeAdapter(InvocationEntry)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paused:
+    """How a trial was paused: under which label, and at which checkpoint if its solution left one."""
+
+    label: str | None
+    checkpoint: str | None = None
 
 
 @dataclass
@@ -43,9 +53,16 @@ class Run:
     run_id: str
     artifacts: Artifacts
     held: Lock
+    lease: Heartbeat
     slots: dict[Slot, str] = field(default_factory=dict)
+    schedule: dict[str, int] = field(default_factory=dict)
+    """Where each trial stands in the schedule of this invocation."""
+    controls: dict[str, Control] = field(default_factory=dict)
+    """How to speak to trials whose solution takes part in its own control."""
     recovered: tuple[str, ...] = ()
     """Trials that a dead process had left running."""
+    recovery: bool = False
+    """Something had to be recovered, and a report says what."""
     unfinished: bool = False
     """The invocation before this one ended without a word."""
     redactor: Redactor = field(default_factory=Redactor)
@@ -58,6 +75,7 @@ class Run:
 
     def close(self) -> None:
         self.artifacts.close()
+        self.lease.stop()
         self.held.release()
 
     def __enter__(self) -> Run:
@@ -72,19 +90,31 @@ def transition(run: Run, *, to: RunStatus, pause: PauseRequest | None = None) ->
     with run.guard:
         control = read_document(run.layout.control, RunControl)
         state.check_run(control.status if control else None, to)
-        active = control.active_trials if control and to == "paused" else {}
-        fresh = RunControl(run_id=run.run_id, status=to, active_trials=active, pause=pause, updated_at=utc_now())
-        write_document(run.layout.control, fresh)
+        _write_control(run, to, control.active_trials if control else {}, pause)
 
 
-def transition_trial(run: Run, ids: Ids, *, to: TrialStatus, attempt: int, exit_reason: str | None = None) -> None:
+def transition_trial(
+    run: Run,
+    ids: Ids,
+    *,
+    to: TrialStatus,
+    attempt: int,
+    exit_reason: str | None = None,
+    paused: Paused | None = None,
+) -> None:
     """The only writer of a trial's status; keeps run_control's active trials in step."""
     with run.guard:
         place = run.layout.trial(ids.trial_id)
         before = read_document(place.state, TrialState)
         state.check_trial(before.status if before else None, to)
         fresh = TrialState(
-            trial_id=ids.trial_id, status=to, exit_reason=exit_reason, updated_at=utc_now(), attempt=attempt
+            trial_id=ids.trial_id,
+            status=to,
+            pause_label=paused.label if paused else None,
+            checkpoint_selected=paused.checkpoint if paused else None,
+            exit_reason=exit_reason,
+            updated_at=utc_now(),
+            attempt=attempt,
         )
         write_document(place.state, fresh)
         _set_active(run, ids, fresh)
@@ -99,7 +129,25 @@ def _set_active(run: Run, ids: Ids, trial: TrialState) -> None:
     if trial.status in {"running", "paused"}:
         worker = f"{socket.gethostname()}:{os.getpid()}"
         active[ids.trial_id] = ActiveTrial(
-            trial_id=ids.trial_id, worker_id=worker, variant_id=ids.variant_id, started_at=trial.updated_at
+            trial_id=ids.trial_id,
+            worker_id=worker,
+            variant_id=ids.variant_id,
+            started_at=trial.updated_at,
+            schedule_idx=run.schedule.get(ids.trial_id),
+            control=run.controls.get(ids.trial_id),
         )
-    update = {"active_trials": active, "updated_at": trial.updated_at}
-    write_document(run.layout.control, control.model_copy(update=update))
+    _write_control(run, control.status, active, control.pause)
+
+
+def _write_control(run: Run, status: RunStatus, active: dict[str, ActiveTrial], pause: PauseRequest | None) -> None:
+    only = next(iter(active.values())) if len(active) == 1 else None
+    document = RunControl(
+        run_id=run.run_id,
+        status=status,
+        active_trials=active,
+        active_trial_id=only.trial_id if only else None,
+        active_adapter=only.control if only else None,
+        pause=pause,
+        updated_at=utc_now(),
+    )
+    write_document(run.layout.control, document)

@@ -43,9 +43,73 @@ class Layout:
         return self.runtime / "invocations.jsonl"
 
     @property
+    def journal(self) -> Path:
+        """Which slots are committed."""
+        return self.runtime / "slot_commit_journal.jsonl"
+
+    @property
+    def progress(self) -> Path:
+        return self.runtime / "schedule_progress.json"
+
+    @property
+    def engine_lease(self) -> Path:
+        return self.runtime / "engine_lease.json"
+
+    @property
+    def operation_lease(self) -> Path:
+        return self.runtime / "operation_lease.json"
+
+    @property
+    def control_lock(self) -> Path:
+        """Held by the one controller that is at work."""
+        return self.runtime / "control.lock"
+
+    @property
+    def recovery_report(self) -> Path:
+        return self.runtime / "recovery_report.json"
+
+    @property
+    def requests(self) -> Path:
+        """What controllers ask of the living runner, and what it answers."""
+        return self.runtime / "requests"
+
+    @property
+    def evidence(self) -> Path:
+        return self.root / "evidence"
+
+    @property
+    def evidence_records(self) -> Path:
+        return self.evidence / "evidence_records.jsonl"
+
+    @property
+    def chain_states(self) -> Path:
+        return self.evidence / "task_chain_states.jsonl"
+
+    @property
+    def benchmark(self) -> Path:
+        return self.root / "benchmark"
+
+    @property
+    def replays(self) -> Path:
+        return self.root / "replays"
+
+    @property
+    def forks(self) -> Path:
+        return self.root / "forks"
+
+    @property
+    def regrades(self) -> Path:
+        return self.root / "regrades"
+
+    @property
     def log(self) -> Path:
         """What an invocation told about itself, for people."""
         return self.runtime / "eval.log"
+
+    @property
+    def events(self) -> Path:
+        """What an invocation told about itself, for programs."""
+        return self.runtime / "events.jsonl"
 
     @property
     def trials(self) -> Path:

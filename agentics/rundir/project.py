@@ -25,8 +25,9 @@ from agentics.model.outcome import (
 )
 from agentics.model.rundir import InvocationEnded, InvocationStarted, TaskSkipped
 from agentics.policy.outcome import RunFacts, build_outcome, merge_summary, to_run
+from agentics.policy.replications import combined
 from agentics.rundir.atomic import document_bytes, make_directory, read_document, utc_now, write_bytes, write_document
-from agentics.rundir.held import Run
+from agentics.rundir.held import Run, Slot
 from agentics.rundir.layout import Layout
 from agentics.rundir.reader import RunView, TrialView, read_run
 from agentics.rundir.tasks import details_of, metrics_of, skipped_facts, task_facts
@@ -52,8 +53,9 @@ def project(run: Run, variant: str, *, at: str | None = None) -> RunOutcome:
         view = read_run(run.root)
         outcome = _outcome(view, variant, written_at)
         for record in outcome.tasks.values():
-            trial = _trial(view, outcome.model, record.task)
-            _write_status(run.layout, variant, record, details_of(trial, record))
+            trials = (trial for trial in view.trials if trial.slot[:2] == (outcome.model, record.task))
+            erred = next((t for t in trials if t.result is not None and t.result.outcome == "error"), None)
+            _write_status(run.layout, variant, record, details_of(erred, record))
         summary = merge_summary(_older_summary(run.layout, variant), _summary(view, outcome))
         write_document(run.layout.summary(variant), summary)
         write_document(run.layout.outcome(variant), outcome)
@@ -69,6 +71,12 @@ def tasks_to_run(run: Run, variant: str, refs: tuple[str, ...]) -> tuple[str, ..
     if view is not None and variant in view.variants and _behind(run, view, variant):
         project(run, variant)
     return tuple(ref for ref in refs if to_run(_status_on_disk(run.layout, variant, ref)))
+
+
+def slot_is_open(view: RunView, slot: Slot) -> bool:
+    """Whether the replication of a task that has to be run has to be run itself."""
+    trial = _trial(view, slot)
+    return trial is None or trial.result is None or to_run(trial.result.ext.status)
 
 
 def _behind(run: Run, view: RunView, variant: str) -> bool:
@@ -128,16 +136,21 @@ def _newest_start(view: RunView, variant: str) -> InvocationStarted:
 
 def _record(view: RunView, started: InvocationStarted, variant: str, ref: str) -> TaskRecord:
     name = started.variants[variant]
-    facts = task_facts(ref, _trial(view, name, ref), since=started.started_at)
-    skips = [e for e in view.entries if isinstance(e, TaskSkipped) and (e.variant, e.task) == (name, ref)]
-    if skips and (facts.trial_id is None or facts.updated_at < skips[-1].at):
-        facts = skipped_facts(skips[-1])
+    facts = combined([_slot_facts(view, started, (name, ref, repl)) for repl in range(started.replications)])
     place = {"completed": facts.status in COMPLETED, "task_output_dir": str(view.layout.task(variant, ref))}
     return TaskRecord.model_validate({**facts.model_dump(), **place})
 
 
-def _trial(view: RunView, name: str, ref: str) -> TrialView | None:
-    return next((trial for trial in view.trials if trial.slot == (name, ref, 0)), None)
+def _slot_facts(view: RunView, started: InvocationStarted, slot: Slot) -> TaskFacts:
+    facts = task_facts(slot[1], _trial(view, slot), since=started.started_at)
+    skips = [e for e in view.entries if isinstance(e, TaskSkipped) and (e.variant, e.task, e.repl_idx) == slot]
+    if skips and (facts.trial_id is None or facts.updated_at < skips[-1].at):
+        return skipped_facts(skips[-1])
+    return facts
+
+
+def _trial(view: RunView, slot: Slot) -> TrialView | None:
+    return next((trial for trial in view.trials if trial.slot == slot), None)
 
 
 def _write_status(layout: Layout, variant: str, record: TaskRecord, details: ErrorDetails | None) -> None:
@@ -159,7 +172,11 @@ def _older_summary(layout: Layout, variant: str) -> RunSummary | None:
 
 
 def _summary(view: RunView, outcome: RunOutcome) -> RunSummary:
-    measured = {t.ids.task_id: t.measured for t in view.trials if t.ids.variant_id == outcome.model and t.measured}
+    measured = {
+        t.ids.task_id: t.measured
+        for t in sorted(view.trials, key=lambda trial: -trial.ids.repl_idx)  # the first replication stands for all
+        if t.ids.variant_id == outcome.model and t.measured
+    }
     return RunSummary(
         model=outcome.model,
         run_id=outcome.run_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from agentics.errors import StorageError
+from agentics.model.ledger import RecoveryReport, ScheduleProgress
 from agentics.model.record import Ids
 from agentics.model.rundir import (
     InvocationEnded,
@@ -15,7 +16,8 @@ from agentics.model.rundir import (
     TrialStatus,
 )
 from agentics.rundir import ledger
-from agentics.rundir.atomic import read_document, sweep_staging, write_document
+from agentics.rundir.atomic import read_document, sweep_staging, utc_now, write_document
+from agentics.rundir.commit import roll_forward, written
 from agentics.rundir.held import ENTRIES, Run, transition, transition_trial
 from agentics.rundir.layout import TrialLayout
 
@@ -26,15 +28,37 @@ def recover(run: Run) -> None:
     """Bring the directory to a state that a living process could have left, and learn which slots are filled."""
     ledger.repair(run.layout.invocations)
     run.artifacts.sweep()
-    for directory in (run.root, run.layout.runtime):
+    for directory in (run.root, run.layout.runtime, run.layout.evidence):
         sweep_staging(directory)
     entries = ledger.read(run.layout.invocations, ENTRIES)
     run.unfinished = bool(entries) and not isinstance(entries[-1], InvocationEnded)
     trials = sorted(place.name for place in run.layout.trials.iterdir() if place.is_dir())
     run.recovered = tuple(trial for trial in trials if _recover_trial(run, trial))
+    finished = roll_forward(run)
     control = read_document(run.layout.control, RunControl)
     if control is not None and control.status == "running":
         transition(run, to="interrupted")
+    run.recovery = bool(run.recovered or finished) or (control is not None and control.status == "running")
+    if run.recovery:
+        write_document(run.layout.recovery_report, _report(run, control, finished))
+
+
+def _report(run: Run, before: RunControl | None, finished: tuple[str, ...]) -> RecoveryReport:
+    progress = read_document(run.layout.progress, ScheduleProgress)
+    commits = written(run).commits
+    slots = progress.completed_slots if progress else ()
+    verified = next((i for i, slot in enumerate(slots) if slot.slot_commit_id not in commits), len(slots))
+    after = read_document(run.layout.control, RunControl)
+    return RecoveryReport(
+        run_id=run.run_id,
+        previous_status=before.status if before else None,
+        recovered_status=after.status if after else None,
+        rewound_to_schedule_idx=verified,
+        active_trials_released=run.recovered,
+        committed_slots_verified=verified,
+        notes=tuple(f"commit {name} was begun by a dead process, and finished now" for name in finished),
+        recovered_at=utc_now(),
+    )
 
 
 def end_of(result: TrialResult) -> tuple[TrialStatus, str | None]:
@@ -66,6 +90,10 @@ def _was_running(run: Run, ids: Ids, place: TrialLayout) -> bool:
     except StorageError:
         place.state.unlink()
         transition_trial(run, ids, to="running", attempt=max(1, place.last_attempt()))
+        return True
+    if trial is not None and trial.status == "paused" and trial.checkpoint_selected is None:
+        # It was frozen, and its containers went with their owner: nothing is left that could go on.
+        transition_trial(run, ids, to="running", attempt=trial.attempt)
         return True
     return trial is not None and trial.status == "running"
 

@@ -36,6 +36,7 @@ from agentics.rundir.atomic import (
 )
 from agentics.rundir.held import ENTRIES, Run, Slot, transition
 from agentics.rundir.layout import Layout
+from agentics.rundir.lease import take_engine_lease
 from agentics.rundir.recover import recover
 
 _HALF_MADE = frozenset(
@@ -56,16 +57,22 @@ class Request:
     git: GitFacts | NoGit
     agentics_version: str
     limit: int | None = None
+    replications: int = 1
+    operation: str = "eval"
     redactor: Redactor = field(default_factory=Redactor)
 
 
-def open_run(base: Path, run_id: str, *, operation: str = "eval") -> Run:
-    """The run `run_id` below `base`, made if it is not there, else continued.
+def open_run(base: Path, run_id: str, *, operation: str = "eval", fresh: bool = False, force: bool = False) -> Run:
+    """The run `run_id` below `base`, made if it is not there, else continued; with `fresh`, only made.
 
-    Raises UsageError for a bad id or a directory that is not a run, Refused (run_locked) when another process has it.
+    Raises UsageError for a bad id or a directory that is not a run, Refused when another process has it (run_locked),
+    another host's lease has not run out (run_owner_alive; `force` takes it over), or a fresh one is there (run_exists).
     """
     layout = Layout(Path(os.path.abspath(base)) / names.check_run_id(run_id))  # noqa: PTH100 - keeps links as they are
     _check_ours(layout)
+    if fresh and layout.root.exists():
+        msg = f"run {run_id} is there already: {layout.root}"
+        raise Refused(msg, code="run_exists", hint="give it another --run-id, or go on with `agentics run continue`")
     make_directory(layout.runtime)
     held = lock.acquire(layout.lock, operation)
     try:
@@ -73,10 +80,15 @@ def open_run(base: Path, run_id: str, *, operation: str = "eval") -> Run:
             make_directory(place)
         for private in (layout.runtime, layout.trials, layout.artifacts.parent):
             private.chmod(0o700)  # evidence of an official evaluation is its operator's alone
-        run = Run(layout, run_id, Artifacts(layout.artifacts), held)
-        recover(run)
+        lease = take_engine_lease(layout, run_id, force=force)
     except BaseException:
         held.release()
+        raise
+    run = Run(layout, run_id, Artifacts(layout.artifacts), held, lease)
+    try:
+        recover(run)
+    except BaseException:
+        run.close()
         raise
     return run
 
@@ -101,6 +113,8 @@ def begin(run: Run, request: Request, resolved: Mapping[str, JsonValue]) -> str:
         git=request.git,
         resolved_experiment_ref=ref,
         limit=request.limit,
+        replications=request.replications,
+        operation=request.operation,
     )
     with run.guard:
         _write_experiment(run, entry, experiment)
@@ -113,8 +127,10 @@ def begin(run: Run, request: Request, resolved: Mapping[str, JsonValue]) -> str:
 
 def skip(run: Run, invocation_id: str, slot: Slot, reason: str) -> None:
     """Record that a requested slot gets no trial, and why: it cannot run on this machine."""
-    variant, task, _ = slot
-    entry = TaskSkipped(invocation_id=invocation_id, variant=variant, task=task, reason=reason, at=utc_now())
+    variant, task, repl = slot
+    entry = TaskSkipped(
+        invocation_id=invocation_id, variant=variant, task=task, repl_idx=repl, reason=reason, at=utc_now()
+    )
     with run.guard:
         ledger.append(run.layout.invocations, entry)
 
@@ -122,13 +138,14 @@ def skip(run: Run, invocation_id: str, slot: Slot, reason: str) -> None:
 def end(
     run: Run,
     invocation_id: str,
-    to: RunStatus,
+    to: RunStatus | None,
     *,
     duration_s: float,
     fatal: int | None = None,
     errors: tuple[ErrorRecord, ...] = (),
 ) -> None:
-    """Record how an invocation ended. `fatal`: the exit status that overrides the policy."""
+    """Record how an invocation ended. `fatal`: the exit status that overrides the policy. `to` None: a controller has
+    set the run's status already."""
     entry = InvocationEnded(
         invocation_id=invocation_id,
         ended_at=utc_now(),
@@ -138,7 +155,11 @@ def end(
     )
     with run.guard:
         ledger.append(run.layout.invocations, entry)
-        transition(run, to=to)
+        if to is not None:
+            control = read_document(run.layout.control, RunControl)
+            if control is not None and control.status == "paused":
+                transition(run, to="running")  # what was frozen is over: it was stopped, or the process failed
+            transition(run, to=to)
 
 
 def _redacted(redactor: Redactor, call: Invocation) -> Invocation:

@@ -6,8 +6,10 @@ records of its newest attempt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -15,13 +17,30 @@ from pydantic import BaseModel, JsonValue
 
 from agentics.errors import Refused
 from agentics.model.record import Ids
-from agentics.model.rundir import Scope, TrialInput, TrialMetadata, TrialResult
-from agentics.rundir.atomic import document_bytes, make_directory, read_document, write_bytes, write_document
-from agentics.rundir.held import Run, Slot, transition_trial
+from agentics.model.rundir import Chain, Scope, TrialInput, TrialMetadata, TrialResult, TrialRuntime
+from agentics.rundir.atomic import (
+    STAGING_PREFIX,
+    document_bytes,
+    fsync_directory,
+    make_directory,
+    read_document,
+    storing,
+    sync_files,
+    write_bytes,
+    write_document,
+)
+from agentics.rundir.held import Paused, Run, Slot, transition_trial
 from agentics.rundir.recover import end_of
 from agentics.rundir.scope import differences, fingerprint
 
-RecordName = Literal["plan.json", "evidence.json", "harness_stdout.log", "harness_stderr.log"]
+RecordName = Literal[
+    "trial_input.json",
+    "plan.json",
+    "evidence.json",
+    "state_inventory.json",
+    "harness_stdout.log",
+    "harness_stderr.log",
+]
 
 
 @dataclass(frozen=True)
@@ -47,18 +66,48 @@ def check_scopes(run: Run, scopes: Mapping[Slot, Scope]) -> None:
         raise Refused(msg, code="run_scope_mismatch", hint=hint)
 
 
-def trial_for(run: Run, slot: Slot, scope: Scope, *, task_index: int = 0) -> Ids:
-    """The trial that fills the slot, made if there is none; its scope becomes `scope`."""
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """Where a trial stands: in the list of tasks, and in the schedule; and what its settings come from."""
+
+    task_index: int = 0
+    schedule_idx: int | None = None
+    runtime: TrialRuntime = TrialRuntime()  # noqa: RUF009 - frozen
+    policy_merge: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+def reserve(run: Run, slots: Iterable[Slot]) -> None:
+    """Give every slot its trial's id, in this order, whatever order they will be run in."""
     with run.guard:
-        trial_id = run.slots.get(slot) or _next_id(run)
+        for slot in slots:
+            if slot not in run.slots:
+                run.slots[slot] = _next_id(run)
+
+
+def trial_for(run: Run, slot: Slot, scope: Scope, position: Position | None = None) -> Ids:
+    """The trial that fills the slot, made if there is none; its scope becomes `scope`."""
+    position = position or Position()
+    with run.guard:
+        reserve(run, (slot,))
+        trial_id = run.slots[slot]
         variant, task, repl = slot
         ids = Ids(run_id=run.run_id, trial_id=trial_id, variant_id=variant, task_id=task, repl_idx=repl)
-        metadata = TrialMetadata(ids=ids, task_index=task_index, scope=scope, scope_fingerprint=fingerprint(scope))
+        metadata = TrialMetadata(
+            ids=ids,
+            task_index=position.task_index,
+            schedule_idx=position.schedule_idx,
+            chain=Chain(chain_id=trial_id),
+            scope=scope,
+            scope_fingerprint=fingerprint(scope),
+            runtime=position.runtime,
+            policy_merge=dict(position.policy_merge),
+        )
         place = run.layout.trial(trial_id)
         make_directory(place.attempts)
-        if slot not in run.slots or _metadata(run, slot) != metadata:
+        if _metadata(run, slot) != metadata:
             write_document(place.metadata, metadata)
-        run.slots[slot] = trial_id
+        if position.schedule_idx is not None:
+            run.schedule[trial_id] = position.schedule_idx
         return ids
 
 
@@ -72,7 +121,7 @@ def begin_attempt(run: Run, ids: Ids, trial_input: TrialInput, plan: BaseModel |
         transition_trial(run, ids, to="running", attempt=number)
         # Its presence says that the trial is complete, which is no longer so. The earlier attempt keeps its own.
         place.result.unlink(missing_ok=True)
-    write_bytes(place.root / "trial_input.json", _without_known_secrets(run, trial_input))
+    record(attempt, "trial_input.json", trial_input)
     record(attempt, "plan.json", plan)
     return attempt
 
@@ -100,7 +149,44 @@ def finish(attempt: Attempt, result: TrialResult) -> None:
 
 def abandon(attempt: Attempt, reason: str) -> None:
     """The attempt ends without a result: it was interrupted, and the task is pending again."""
+    attempt.run.artifacts.commit()
     transition_trial(attempt.run, attempt.ids, to="killed", attempt=attempt.number, exit_reason=reason)
+
+
+def suspend(attempt: Attempt, paused: Paused) -> None:
+    """The attempt ends without a result, at a checkpoint from which another attempt can go on."""
+    attempt.run.artifacts.commit()
+    transition_trial(
+        attempt.run,
+        attempt.ids,
+        to="paused",
+        attempt=attempt.number,
+        exit_reason="paused_by_user",
+        paused=paused,
+    )
+
+
+def record_workspace(attempt: Attempt, documents: Mapping[str, BaseModel]) -> None:
+    """Keep what is known of the attempt's workspace, by file name, in its `evidence/`: all of it, or nothing."""
+    staging = attempt.root / f"{STAGING_PREFIX}evidence"
+    with storing(staging):
+        staging.mkdir()
+        for name, document in documents.items():
+            (staging / name).write_bytes(document_bytes(document))
+        sync_files(staging, [staging / name for name in documents])
+        staging.rename(attempt.root / "evidence")
+        _show_newest(attempt)
+
+
+def _show_newest(attempt: Attempt) -> None:
+    """The trial shows the newest attempt's: the same files under another name."""
+    shown = attempt.run.layout.trial(attempt.ids.trial_id).root / "evidence"
+    fresh = shown.with_name(f"{STAGING_PREFIX}evidence")
+    shutil.copytree(attempt.root / "evidence", fresh, copy_function=os.link)
+    if shown.exists():
+        shutil.rmtree(shown)
+    fresh.rename(shown)
+    fsync_directory(shown.parent)
 
 
 def _without_known_secrets(run: Run, document: BaseModel | Mapping[str, JsonValue]) -> bytes:
@@ -115,5 +201,6 @@ def _metadata(run: Run, slot: Slot) -> TrialMetadata | None:
 
 
 def _next_id(run: Run) -> str:
-    numbers = (place.name.removeprefix("trial_") for place in run.layout.trials.iterdir())
+    taken = {*(place.name for place in run.layout.trials.iterdir()), *run.slots.values()}
+    numbers = (name.removeprefix("trial_") for name in taken)
     return f"trial_{max((int(n) for n in numbers if n.isdecimal()), default=0) + 1}"

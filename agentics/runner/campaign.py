@@ -14,13 +14,17 @@ from agentics.bundle import Bundle, load_challenge, tree_digest
 from agentics.config import Config
 from agentics.errors import UsageError
 from agentics.model.challenge import Target
-from agentics.model.design import AdapterCommand, Design, Integration
+from agentics.model.design import AdapterCommand, Design, Integration, Slot
 from agentics.model.outcome import ExitPolicy
 from agentics.model.plan import Plan
 from agentics.model.record import Mode
+from agentics.model.rundir import TrialRuntime
 from agentics.policy.planning import plan
+from agentics.policy.schedule import slots
 from agentics.policy.topologies.parts import Request as PlanRequest
 from agentics.rundir.names import variant_directories
+from agentics.runner.limits import network_access
+from agentics.runner.progress import Kind, Progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +52,7 @@ class EvalRequest:
     adapter: AdapterCommand | None = None
     trial_timeout_s: float | None = None
     experiment: Mapping[str, JsonValue] = field(default_factory=dict)
+    fresh: bool = False
     argv: tuple[str, ...] = ()
     cli_args: Mapping[str, JsonValue] = field(default_factory=dict)
 
@@ -66,13 +71,36 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One variant on one task: a slot to be filled."""
+    """One variant on one task, one replication: a slot to be filled. `index` counts tasks."""
 
     index: int
     task: Task
     variant: str
     package: SolutionPackage
     plan: Plan
+    slot: Slot
+    bindings: Mapping[str, JsonValue] = field(default_factory=dict)
+    integration: Integration = "cli_basic"
+    replicated: bool = False
+
+    def progress(self, kind: Kind, *, trial_id: str | None = None, **facts: object) -> Progress:
+        """What is told of this trial."""
+        return Progress(
+            kind=kind,
+            trial_id=trial_id,
+            task=self.task.ref,
+            variant=self.variant,
+            replication=self.slot.repl_idx + 1 if self.replicated else None,
+            facts=facts,
+        )
+
+    def runtime(self) -> TrialRuntime:
+        """What is recorded of how the trial is run."""
+        asked = {access for stage in self.plan.stages if (access := network_access(stage)) is not None}
+        mode = "full" if "enabled" in asked else "none"
+        return TrialRuntime(
+            integration_level=self.integration, network_mode_requested=mode, network_mode_effective=mode
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,27 +113,31 @@ class Campaign:
     trials: tuple[Trial, ...]
 
     def requested(self) -> dict[str, tuple[str, ...]]:
-        return {
-            directory: tuple(trial.task.ref for trial in self.trials if trial.variant == name)
-            for directory, name in self.directories.items()
-        }
+        """Task references by variant directory, in the tasks' own order whatever the schedule's is."""
+        tasks = dict(sorted({trial.index: trial.task.ref for trial in self.trials}.items()))
+        return {directory: tuple(tasks.values()) for directory in self.directories}
 
 
 def compile_request(request: EvalRequest, config: Config) -> Campaign:
     """Raises UsageError and InvalidDocument; nothing has been started or written."""
     packages = {package.name: package for package in _packages(request.solutions)}
     directories = variant_directories(packages)
+    names = tuple(directories.values())
     tasks = _selected(_tasks(request), request.tasks)
+    plans = {(name, task.ref): _plan(task, packages[name], request) for name in names for task in tasks}
     trials = tuple(
         Trial(
-            index=index,
-            task=task,
-            variant=name,
+            index=slot.task_idx,
+            task=tasks[slot.task_idx],
+            variant=(name := names[slot.variant_idx]),
             package=packages[name],
-            plan=_plan(task, packages[name], request),
+            plan=plans[name, tasks[slot.task_idx].ref],
+            slot=slot,
+            bindings=request.bindings.get(name, {}),
+            integration=request.integration.get(name, "cli_basic"),
+            replicated=request.design.replications > 1,
         )
-        for name in directories.values()
-        for index, task in enumerate(tasks)
+        for slot in slots(request.design, variants=len(names), tasks=len(tasks))
     )
     return Campaign(request=request, config=config, directories=directories, trials=trials)
 

@@ -9,24 +9,32 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from agentics.errors import EngineError
+from pydantic import JsonValue
+
+from agentics.errors import BenchmarkError, EngineError
+from agentics.model.design import AdapterCommand
 from agentics.model.outcome import RunOutcome
-from agentics.model.record import Status
 from agentics.model.rundir import Scope
 from agentics.policy.outcome import exit_code
+from agentics.rundir.analysis_files import write_analysis
 from agentics.rundir.held import Run, Slot
+from agentics.rundir.layout import Layout
 from agentics.rundir.names import run_id
-from agentics.rundir.project import project, tasks_to_run
-from agentics.rundir.run import open_run, skip
-from agentics.rundir.trial import check_scopes, trial_for
+from agentics.rundir.project import project, slot_is_open, tasks_to_run
+from agentics.rundir.reader import read_run
+from agentics.rundir.run import open_run
+from agentics.rundir.trial import check_scopes
+from agentics.runner.adapter import run_adapter
 from agentics.runner.campaign import Campaign, Trial
+from agentics.runner.controller import controlled
+from agentics.runner.events import Events, Sink
+from agentics.runner.filling import Work, fill
 from agentics.runner.images import Images, unservable
 from agentics.runner.invocation import Book
 from agentics.runner.progress import Observer, Progress
 from agentics.runner.public import write_public
 from agentics.runner.runlog import logged
 from agentics.runner.signals import Stop, stopping
-from agentics.runner.trial import run_trial
 from agentics.runner.workshop import Workshop, open_workshop
 
 _STOPPING = Progress(kind="note", facts={"text": "stopping in good order; the same signal once more ends it at once"})
@@ -47,30 +55,36 @@ class Ended:
             "ok": self.exit_status == 0,
             "command": "eval",
             "run": {"run_id": self.run_id, "run_dir": str(self.run_dir)},
+            "artifacts": self._artifacts(),
             "exit_code": self.exit_status,
             "outcomes": {outcome.model: outcome.model_dump(mode="json") for outcome in self.outcomes},
         }
 
+    def _artifacts(self) -> dict[str, str | None]:
+        """Where the ledgers are; null where there is no such thing: without an adapter there is no benchmark."""
+        layout = Layout(self.run_dir)
+        places = {
+            "evidence_records_path": layout.evidence_records,
+            "task_chain_states_path": layout.chain_states,
+            "benchmark_dir": layout.benchmark,
+            "benchmark_summary_path": layout.benchmark / "summary.json",
+        }
+        return {name: str(place) if place.exists() else None for name, place in places.items()}
 
-@dataclass(frozen=True, kw_only=True)
-class Work:
-    """A trial to be: its slot, what its result depends on, and its images if they could be had."""
 
-    trial: Trial
-    slot: Slot
-    scope: Scope
-    images: Images | None
-    complete: bool
-    skipped: str | None
+def evaluate(campaign: Campaign, observer: Observer, *, sink: Sink | None = None, operation: str = "eval") -> Ended:
+    """Raises Refused when the run is locked or was made with another scope. A bug, and a BenchmarkError, are raised
+    after they were written.
 
-
-def evaluate(campaign: Campaign, observer: Observer) -> Ended:
-    """Raises Refused when the run is locked or was made with another scope. A bug is raised after it was written."""
+    `sink` is told every event, as one line of JSON each.
+    """
     request = campaign.request
     name = run_id(request.run_id, now=datetime.now(UTC), limited=request.limit is not None)
-    with open_run(request.output_path, name) as run:
+    with open_run(request.output_path, name, operation=operation, fresh=request.fresh) as run:
         observer = logged(observer, run.layout.log)
-        book, stop = Book(run, campaign, time.monotonic()), Stop(tell=lambda: observer(_STOPPING))
+        events = Events(run.layout.events, run_id=run.run_id, run_dir=run.root, sink=sink)
+        book = Book(run, campaign, time.monotonic(), events, operation=operation)
+        stop = Stop(tell=lambda: observer(_STOPPING))
         with stopping(stop):
             observer(Progress(kind="run_started", facts={"run_id": run.run_id, "run_dir": run.root}))
             _carry_out(run, campaign, book, observer, stop)
@@ -79,6 +93,11 @@ def evaluate(campaign: Campaign, observer: Observer) -> Ended:
             book.close()
             outcomes = _projected(run, campaign)
             write_public(run, campaign, outcomes)
+            if request.experiment:
+                write_analysis(run.layout, read_run(run.root))
+            events.emit("run_finished", status=book.ended_as)
+        if book.unscored is not None:
+            raise book.unscored
         judged = [(task.status, task.fault) for outcome in outcomes for task in outcome.tasks.values()]
         status = exit_code(request.exit_policy, judged, fatal=book.fatal)
         return Ended(run_id=run.run_id, run_dir=run.root, outcomes=outcomes, exit_status=status)
@@ -86,7 +105,7 @@ def evaluate(campaign: Campaign, observer: Observer) -> Ended:
 
 def _carry_out(run: Run, campaign: Campaign, book: Book, observer: Observer, stop: Stop) -> None:
     try:
-        with open_workshop(campaign, run, observer, stop) as shop:
+        with open_workshop(campaign, run, observer, book.events, stop) as shop:
             stop.remove = partial(shop.engine.remove, shop.labels)
             try:
                 _all(shop, campaign, book)
@@ -99,6 +118,7 @@ def _carry_out(run: Run, campaign: Campaign, book: Book, observer: Observer, sto
             book.failed("task_execution", error, 1)
             book.close()
             _projected(run, campaign)
+            book.events.emit("run_finished", status=book.ended_as)
         raise
 
 
@@ -115,29 +135,27 @@ def _all(shop: Workshop, campaign: Campaign, book: Book) -> None:
             # Now, so that an overlay that does not fit is found before anything is started.
             shop.staged(work.trial.task, shop.users.evaluator)
     book.begin()
-    for work in works:
-        if shop.stop.event.is_set():
-            return
-        status = _one(shop, book, work)
-        if campaign.request.fail_fast and status in ("failed", "error"):
-            return
+    with controlled(shop.run, shop.floor, book.events.emit):
+        fill(shop, book, works, fail_fast=campaign.request.fail_fast)
+    if shop.floor.over is not None:
+        book.controlled(shop.floor.over)
+    elif campaign.request.adapter is not None and not shop.floor.closed:
+        _score(shop, book, campaign.request.adapter)
 
 
-def _one(shop: Workshop, book: Book, work: Work) -> Status | None:
-    """The status that the task got now, or None when it had one already."""
-    trial, ref, variant = work.trial, work.trial.task.ref, work.trial.variant
-    if work.complete:
-        shop.observer(Progress(kind="trial_reused", task=ref, variant=variant))
-        return None
-    if work.skipped is not None:
-        skip(shop.run, book.invocation_id, work.slot, "target_unsupported")
-        shop.observer(Progress(kind="trial_skipped", task=ref, variant=variant, facts={"text": work.skipped}))
-        return "skipped"
-    ids = trial_for(shop.run, work.slot, work.scope, task_index=trial.index)
-    shop.tell("trial_started", trial, ids)
-    judgement = run_trial(shop, trial, ids, work.images)
-    shop.tell("trial_finished", trial, ids, status=judgement.status, reason=judgement.reason)
-    return judgement.status
+def _score(shop: Workshop, book: Book, adapter: AdapterCommand) -> None:
+    """The user's adapter over the evidence of all trials. When it fails the run has failed, and no trial has."""
+    run = shop.run
+    shop.observer(Progress(kind="note", facts={"text": "the benchmark's adapter is at work"}))
+    book.events.emit("benchmark_started")
+    try:
+        found = run_adapter(run.root, run.run_id, adapter, cwd=Path.cwd(), interrupt=shop.stop.event)
+    except BenchmarkError as error:
+        if not shop.stop.event.is_set():
+            book.unscored = error
+            book.failed("task_execution", error, error.exit_status)
+        return
+    book.events.emit("benchmark_finished", benchmark_dir=str(found.directory))
 
 
 def _open_slots(run: Run, campaign: Campaign) -> frozenset[Slot]:
@@ -145,7 +163,18 @@ def _open_slots(run: Run, campaign: Campaign) -> frozenset[Slot]:
     requested = campaign.requested()
     if campaign.request.resume:
         requested = {directory: tasks_to_run(run, directory, refs) for directory, refs in requested.items()}
-    return frozenset((campaign.directories[directory], ref, 0) for directory, refs in requested.items() for ref in refs)
+    wanted = {(campaign.directories[directory], ref) for directory, refs in requested.items() for ref in refs}
+    slots = [trial_slot(trial) for trial in campaign.trials if (trial.variant, trial.task.ref) in wanted]
+    if not campaign.request.resume or campaign.request.design.replications == 1 or not run.layout.manifest.exists():
+        return frozenset(slots)
+    view = read_run(run.root)
+    still = frozenset(slot for slot in slots if slot_is_open(view, slot))
+    # A task whose replications are all complete and that is still to be run has lost its status: all of it again.
+    return still | {slot for slot in slots if not any(slot[:2] == other[:2] for other in still)}
+
+
+def trial_slot(trial: Trial) -> Slot:
+    return (trial.variant, trial.task.ref, trial.slot.repl_idx)
 
 
 def _work(shop: Workshop, campaign: Campaign, trial: Trial, open_slots: frozenset[Slot]) -> Work:
@@ -161,12 +190,20 @@ def _work(shop: Workshop, campaign: Campaign, trial: Trial, open_slots: frozense
         mode=request.mode,
         limit=request.limit,
         images={side: image.use.id for side, image in (images or {}).items()},
-        config={"relaxed": {side: sorted(image.relaxed) for side, image in (images or {}).items()}},
+        config=_config(trial, images),
     )
-    slot: Slot = (trial.variant, task.ref, 0)
+    slot = trial_slot(trial)
     # A slot without a trial was skipped: this machine, or its configuration, may serve it by now.
     complete = slot not in open_slots and slot in shop.run.slots
     return Work(trial=trial, slot=slot, scope=scope, images=images, complete=complete, skipped=skipped)
+
+
+def _config(trial: Trial, images: Images | None) -> dict[str, JsonValue]:
+    """What else can change the result. A plain variant's is as it was before there were bindings."""
+    bound: dict[str, JsonValue] = {"bindings": dict(trial.bindings)} if trial.bindings else {}
+    level: dict[str, JsonValue] = {"integration": trial.integration} if trial.integration != "cli_basic" else {}
+    relaxed: dict[str, JsonValue] = {side: [*sorted(image.relaxed)] for side, image in (images or {}).items()}
+    return {"relaxed": relaxed, **bound, **level}
 
 
 def _images(shop: Workshop, trial: Trial) -> Images | None:

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Literal
 
 from agentics import __version__
-from agentics.errors import AgenticsError
+from agentics.errors import AgenticsError, BenchmarkError
 from agentics.model.outcome import ErrorRecord, Invocation
 from agentics.model.rundir import RunStatus
 from agentics.policy.exposure import may_expose_private
+from agentics.policy.outcome import EXIT_CONTROLLED
 from agentics.policy.redact import Redactor, secrets_in
 from agentics.rundir.held import Run
 from agentics.rundir.provenance import git_facts
 from agentics.rundir.run import Request, begin, end
 from agentics.runner.campaign import Campaign
+from agentics.runner.events import Events
 from agentics.runner.experiment import resolved
 
 
@@ -29,9 +31,14 @@ class Book:
     run: Run
     campaign: Campaign
     began: float
+    events: Events
+    operation: str = "eval"
     invocation_id: str = ""
-    status: RunStatus = "completed"
+    status: RunStatus | None = "completed"
+    ended_as: RunStatus = "completed"
     fatal: int | None = None
+    unscored: BenchmarkError | None = None
+    """Why an adapter's scores were not taken; the run has failed then."""
     errors: list[ErrorRecord] = field(default_factory=list)
 
     @property
@@ -49,9 +56,12 @@ class Book:
             git=git_facts(Path.cwd()),
             agentics_version=__version__,
             limit=request.limit,
+            replications=request.design.replications,
+            operation=self.operation,
             redactor=self._hide,
         )
         self.invocation_id = begin(self.run, asked, resolved(self.campaign))
+        self.events.emit("run_started")
 
     def _called(self) -> Invocation:
         request, hide = self.campaign.request, self._hide
@@ -86,10 +96,17 @@ class Book:
         self.errors.append(ErrorRecord(stage="interrupted", error_type="interrupted", message=message))
         self.status, self.fatal = "interrupted", exit_status
 
+    def controlled(self, over: Literal["paused", "killed"]) -> None:
+        """A controller has ended the run, and set its status."""
+        message = f"{over} by a controller; what was not finished is pending"
+        self.errors.append(ErrorRecord(stage="interrupted", error_type=over, message=message))
+        self.status, self.ended_as, self.fatal = None, over, EXIT_CONTROLLED
+
     def close(self) -> None:
         """Write how it ended, also for an invocation that failed before its first trial."""
         if not self.begun:
             self.begin()
+        self.ended_as = self.status or self.ended_as
         end(
             self.run,
             self.invocation_id,

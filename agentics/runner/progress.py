@@ -22,12 +22,14 @@ Kind = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """One thing that happened. `facts` by kind: stage, case, done, total, status, reason, text, limit_s, …"""
+    """One thing that happened. `facts` by kind: stage, case, done, total, status, reason, text, limit_s, …
+    `replication` counts from 1, where there is more than one."""
 
     kind: Kind
     trial_id: str | None = None
     task: str | None = None
     variant: str | None = None
+    replication: int | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

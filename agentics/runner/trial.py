@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,16 @@ from agentics.pipeline.bench import Bench
 from agentics.pipeline.run import run as run_pipeline
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.policy.exposure import shown_detail
-from agentics.policy.verdict import judge
+from agentics.policy.schedule import try_again
+from agentics.policy.verdict import judge, timed_out
 from agentics.rundir import ledger
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import utc_now
-from agentics.rundir.trial import Attempt, abandon, begin_attempt, finish, record
+from agentics.rundir.held import Paused
+from agentics.rundir.recover import end_of
+from agentics.rundir.trial import Attempt, abandon, begin_attempt, finish, record, suspend
 from agentics.runner.campaign import Trial
+from agentics.runner.floor import Ticket
 from agentics.runner.images import Images, users_of, without_root
 from agentics.runner.limits import stage_limit_s, timeout_s
 from agentics.runner.logs import runner_log, solution_stderr
@@ -31,6 +36,11 @@ from agentics.runner.results import trial_result
 from agentics.runner.workshop import Workshop
 from agentics.sandbox.labels import ATTEMPT, TRIAL
 from agentics.stages import BUILT_IN
+
+Said = tuple[Judgement, TrialEvidence]
+"""What an attempt came to, and what was observed."""
+
+_NOT_BEGUN = Judgement(status="pending", reason="interrupted", outcome="error")
 
 
 @dataclass(frozen=True)
@@ -54,57 +64,100 @@ class AttemptKeeper:
 
 
 def run_trial(work: Workshop, trial: Trial, ids: Ids, images: Images | None) -> Judgement:
-    """Try until the infrastructure lets us say something, at most as often as the operator allows.
+    """Try until the infrastructure lets us say something and the design is content, at most as often as they allow.
 
     `images` None: they could not be had at first, and every attempt asks for them again.
     """
-    retry = work.config.retry
+    retry, design = work.config.retry, work.campaign.request.design
+
+    def again(state: tenacity.RetryCallState) -> bool:
+        judgement, evidence = _last(state)
+        if work.floor.closed or judgement.status == "pending":
+            return False
+        if judgement.retryable:
+            return state.attempt_number < retry.attempts
+        late = timed_out(evidence)
+        return try_again(judgement.outcome, timed_out=late, attempt=state.attempt_number, retry=design.retry)
 
     def told(state: tenacity.RetryCallState) -> None:
-        judgement = _last(state)
+        judgement, _ = _last(state)
         shown = shown_detail(judgement, trial.task.bundle.challenge, trial.plan.mode)
-        text = work.run.redactor.text(shown or "infrastructure fault")
+        text = work.run.redactor.text(shown or f"{judgement.fault or 'no'} fault")
         work.tell("attempt_failed", trial, ids, reason=judgement.reason, text=text)
 
     attempts = tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(retry.attempts),
         wait=tenacity.wait_exponential(multiplier=retry.wait_s, max=60)
         + tenacity.wait_random(0, min(1.0, retry.wait_s)),
-        retry=tenacity.retry_if_result(lambda judgement: judgement.retryable and not work.stop.event.is_set()),
+        retry=again,
         sleep=tenacity.sleep_using_event(work.stop.event),
         before_sleep=told,
-        retry_error_callback=_last,
     )
-    judgement: Judgement = attempts(_attempt, work, trial, ids, images)
+    judgement, _ = attempts(_attempt, work, trial, ids, images)
+    work.tell("trial_finished", trial, ids, status=judgement.status, reason=judgement.reason)
     return judgement
 
 
-def _last(state: tenacity.RetryCallState) -> Judgement:
+def _last(state: tenacity.RetryCallState) -> Said:
     if state.outcome is None:
         msg = "asked for the outcome of an attempt that was not made"
         raise AssertionError(msg)
-    judgement: Judgement = state.outcome.result()
-    return judgement
+    said: Said = state.outcome.result()
+    return said
 
 
-def _attempt(work: Workshop, trial: Trial, ids: Ids, images: Images | None) -> Judgement:
-    attempt = begin_attempt(work.run, ids, _input(trial, ids), trial.plan)
-    started_at = utc_now()
+def _attempt(work: Workshop, trial: Trial, ids: Ids, images: Images | None) -> Said:
+    def begin() -> Attempt:
+        return begin_attempt(work.run, ids, _input(trial, ids), trial.plan)
+
+    ticket = work.floor.enter(begin, work.campaign.request.trial_timeout_s)
+    if ticket is None:
+        return _NOT_BEGUN, _blank(trial, {})
     try:
-        evidence = _observe(work, trial, attempt, images or work.images(trial))
+        return _on_the_floor(work, trial, ticket, images)
+    finally:
+        work.floor.leave(ticket)
+
+
+def _on_the_floor(work: Workshop, trial: Trial, ticket: Ticket, images: Images | None) -> Said:
+    attempt, started_at, began = ticket.attempt, utc_now(), time.monotonic()
+    named = {"trial_id": ticket.ids.trial_id, "attempt": attempt.number}
+    work.events.emit("trial_started", **named, **ticket.ids.model_dump(include={"variant_id", "task_id", "repl_idx"}))
+    if ticket.first:
+        work.tell("trial_started", trial, ticket.ids)
+    try:
+        evidence = _observe(work, trial, ticket, images or work.images(trial))
     except EngineError as error:
         evidence = _blank(trial, {}).model_copy(update={"trouble": _no_start(error)})
+    work.floor.settle(ticket)
+    if ticket.why == "time_limit":
+        evidence = evidence.model_copy(update={"trouble": _too_late(evidence.trouble, ticket.limit_s)})
     judgement = judge(evidence)
     _keep(attempt, evidence)
-    if judgement.status == "pending":
-        abandon(attempt, judgement.reason or "interrupted")
-    else:
-        finish(attempt, trial_result(trial, attempt, evidence, judgement, started_at))
-    return judgement
+    ended = _end(trial, ticket, evidence, judgement, started_at)
+    spent = {"duration_ms": int((time.monotonic() - began) * 1000)}
+    place = str(work.run.layout.trial(ticket.ids.trial_id).root)
+    work.events.emit("trial_finished", **named, **ended, **spent, trial_dir=place)
+    return judgement, evidence
 
 
-def _observe(work: Workshop, trial: Trial, attempt: Attempt, images: Images) -> TrialEvidence:
-    bench = _bench(work, trial, attempt, images)
+def _end(
+    trial: Trial, ticket: Ticket, evidence: TrialEvidence, judgement: Judgement, started_at: str
+) -> dict[str, str | None]:
+    """Write down how the attempt ended; what events say of it."""
+    attempt = ticket.attempt
+    if judgement.status != "pending":
+        result = trial_result(trial, attempt, evidence, judgement, started_at)
+        finish(attempt, result)
+        return {"status": end_of(result)[0], "outcome": result.outcome}
+    if ticket.why == "paused":
+        suspend(attempt, Paused(label=ticket.label, checkpoint=None))
+        return {"status": "paused", "outcome": None}
+    abandon(attempt, "killed_by_user" if ticket.why == "killed" else judgement.reason or "interrupted")
+    return {"status": "killed", "outcome": None}
+
+
+def _observe(work: Workshop, trial: Trial, ticket: Ticket, images: Images) -> TrialEvidence:
+    bench = _bench(work, trial, ticket, images)
     try:
         context = Context(bench=bench, evidence=_blank(trial, images))
         return _evidence(run_pipeline(trial.plan.stages, BUILT_IN, context))
@@ -116,6 +169,14 @@ def _observe(work: Workshop, trial: Trial, attempt: Attempt, images: Images) -> 
 def _no_start(error: EngineError) -> Trouble:
     return Trouble(
         stage="images", code=error.code, message=error.message, fault="infrastructure", retryable=error.retryable
+    )
+
+
+def _too_late(before: Trouble | None, limit_s: float | None) -> Trouble:
+    """The experiment's own limit on a whole trial: nobody's fault but that of who set it."""
+    stage = before.stage if before is not None else "trial"
+    return Trouble(
+        stage=stage, code="trial_time_limit", message=f"the trial took more than {limit_s:g} s", fault="user"
     )
 
 
@@ -143,8 +204,8 @@ def _blank(trial: Trial, images: Images) -> TrialEvidence:
     )
 
 
-def _bench(work: Workshop, trial: Trial, attempt: Attempt, images: Images) -> Bench:
-    ids = attempt.ids
+def _bench(work: Workshop, trial: Trial, ticket: Ticket, images: Images) -> Bench:
+    ids, attempt = ticket.ids, ticket.attempt
     stages = {stage.name: stage for stage in trial.plan.stages}
 
     def observe(event: str, **facts: Any) -> None:  # noqa: ANN401 - by kind of event
@@ -168,7 +229,7 @@ def _bench(work: Workshop, trial: Trial, attempt: Attempt, images: Images) -> Be
         metric_schema=trial.task.bundle.challenge.metric_schema,
         submission_id=str(uuid.uuid4()),
         keep=AttemptKeeper(work.run.artifacts, attempt.root),
-        interrupt=work.stop.event,
+        interrupt=ticket,
         observer=observe,
         jobs=work.jobs,
         undisturbed=work.is_undisturbed(trial.task),

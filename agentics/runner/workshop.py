@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,9 +17,11 @@ from agentics.model.record import Ids, Mode
 from agentics.pipeline.bench import Users
 from agentics.rundir.held import Run
 from agentics.runner.campaign import Campaign, Task, Trial
+from agentics.runner.events import Events
+from agentics.runner.floor import Floor
 from agentics.runner.images import Images, ready
 from agentics.runner.machine import open_engine, open_scratch, users
-from agentics.runner.progress import Observer, Progress
+from agentics.runner.progress import Observer
 from agentics.runner.signals import Stop
 from agentics.sandbox.engine import Engine
 from agentics.sandbox.labels import OWNER, RUN, this_process
@@ -30,6 +33,7 @@ from agentics.sandbox.sealing import seal
 class Workshop:
     """Open for one invocation. `staged` keeps each task's bundle once, however many variants are tried on it."""
 
+    campaign: Campaign
     run: Run
     engine: Engine
     scratch: Scratch
@@ -37,22 +41,26 @@ class Workshop:
     config: Config
     mode: Mode
     observer: Observer
+    events: Events
     stop: Stop
+    floor: Floor
     guest: Path
     jobs: int | None
     overrides: tuple[tuple[str, str], ...]
     labels: dict[str, str]
     bundles: dict[tuple[str, int], Path] = field(default_factory=dict)
+    staging: threading.Lock = field(default_factory=threading.Lock)
 
     def staged(self, task: Task, uid: int) -> Path:
         """The bundle as its evaluator sees it: overlaid in official mode, public only otherwise, readable by that user
         alone. Raises InvalidDocument when an overlay does not fit."""
-        if (task.ref, uid) not in self.bundles:
-            dest = self.scratch.plain()
-            assemble(task.bundle, task.overlays, dest, self.mode)
-            seal(dest, uid)
-            self.bundles[task.ref, uid] = dest
-        return self.bundles[task.ref, uid]
+        with self.staging:
+            if (task.ref, uid) not in self.bundles:
+                dest = self.scratch.plain()
+                assemble(task.bundle, task.overlays, dest, self.mode)
+                seal(dest, uid)
+                self.bundles[task.ref, uid] = dest
+            return self.bundles[task.ref, uid]
 
     def images(self, trial: Trial) -> Images:
         """Raises EngineError when an image cannot be had."""
@@ -63,20 +71,20 @@ class Workshop:
         return any(fnmatchcase(name, pattern) for pattern in self.config.cases.undisturbed)
 
     def tell(self, kind: Any, trial: Trial, ids: Ids, **facts: Any) -> None:  # noqa: ANN401 - by kind
-        self.observer(
-            Progress(kind=kind, trial_id=ids.trial_id, task=trial.task.ref, variant=trial.variant, facts=facts)
-        )
+        self.observer(trial.progress(kind, trial_id=ids.trial_id, **facts))
 
 
 @contextmanager
-def open_workshop(campaign: Campaign, run: Run, observer: Observer, stop: Stop) -> Iterator[Workshop]:
+def open_workshop(campaign: Campaign, run: Run, observer: Observer, events: Events, stop: Stop) -> Iterator[Workshop]:
     """Raises EngineMissing and EngineError. Removes what dead runs left on this host before anything is started."""
     config = campaign.config
     with ExitStack() as stack:
         scratch = stack.enter_context(open_scratch(config))
         engine = stack.enter_context(open_engine(config, scratch))
         engine.reap()
+        labels = {RUN: run.run_id, OWNER: this_process().label()}
         yield Workshop(
+            campaign=campaign,
             run=run,
             engine=engine,
             scratch=scratch,
@@ -84,11 +92,13 @@ def open_workshop(campaign: Campaign, run: Run, observer: Observer, stop: Stop) 
             config=config,
             mode=campaign.request.mode,
             observer=observer,
+            events=events,
             stop=stop,
+            floor=Floor(engine, labels, stop.event),
             guest=_guest(scratch),
             jobs=campaign.request.jobs or config.cases.jobs,
             overrides=campaign.request.images,
-            labels={RUN: run.run_id, OWNER: this_process().label()},
+            labels=labels,
         )
 
 

@@ -66,7 +66,8 @@ class Exit:
 
     `ended` is `out_of_memory` when the kernel killed for memory and the container did not exit 0; `oom_killed` alone
     also covers a child that was killed while its parent went on. `exit_code` 124 stands for a timeout.
-    `wall_s` counts from the opened gate (or the process start) to the end.
+    `wall_s` counts from the opened gate (or the process start) to the end, without `paused_s`: the time in between for
+    which the container, or its linked partner, was paused.
     """
 
     ended: Ended
@@ -82,6 +83,7 @@ class Exit:
     log: bytes = b""
     log_bytes_seen: int = 0
     log_truncated: bool = False
+    paused_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +157,9 @@ class Running(Protocol):
     """A started container."""
 
     def open_gate(self) -> None:
-        """Let a gated container's program start; its clock starts here. Without a gate, nothing."""
+        """Let a gated container's program start; its clock starts here. Without a gate, nothing.
+
+        Blocks while its labels are paused."""
 
     def wait(self) -> Exit:
         """Block until the end, enforcing the time limit, then remove the container. Raises EngineError."""
@@ -173,10 +177,23 @@ class Engine(Protocol):
         """The local image, pulled if missing. Raises EngineError(code="image_missing") when it cannot be had."""
 
     def start(self, container: Container, *, gated: bool = False) -> Running:
-        """Create and start. A gated container has everything ready but waits for `open_gate` to run its program."""
+        """Create and start. A gated container has everything ready but waits for `open_gate` to run its program.
+
+        Blocks while its labels are paused. Raises EngineError, also when `remove` takes it before it could start."""
 
     def run_linked(self, solution: Container, evaluator: Container, link: Link) -> Linked:
-        """Start both, carry the bytes, and come back when both have ended."""
+        """Start both, carry the bytes, and come back when both have ended. Blocks as `start` does while paused."""
+
+    def pause(self, labels: Mapping[str, str]) -> int:
+        """Freeze every running container of this engine object that carries all of these labels; how many.
+
+        Paused time counts against no limit. The pause stays in force until `unpause`, also for what comes later: that
+        does not start. Raises EngineError; then nothing is paused."""
+
+    def unpause(self, labels: Mapping[str, str]) -> int:
+        """End the pause of these labels, and of all that ask for more than them; how many containers go on.
+
+        Raises EngineError when one could not be thawed: ask again."""
 
     def remove(self, labels: Mapping[str, str]) -> int:
         """Kill and remove every container with all of these labels; how many there were."""

@@ -133,7 +133,7 @@ class Relay:
         return self._ways[speaker].count > self._limit
 
     def silent_since(self, speaker: Speaker) -> float | None:
-        """When this side's end of file came, on the monotonic clock. The other side cannot have heard of it earlier."""
+        """When this side's end of file came, on the relay's clock. The other side cannot have heard of it earlier."""
         return self._ways[speaker].ended_at
 
     def is_waiting(self, speaker: Speaker) -> bool:

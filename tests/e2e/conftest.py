@@ -43,8 +43,8 @@ class Desk:
     started: list[subprocess.Popen]
     began: int
 
-    def bundle(self, name: str, seconds: float = 0, cases: int = 2) -> Path:
-        root = bundle(self.home, name, cases, stdin=f"{seconds}\n", targets=PATIENT)
+    def bundle(self, name: str, seconds: float = 0, cases: int = 2, targets: Any = PATIENT) -> Path:
+        root = bundle(self.home, name, cases, stdin=f"{seconds}\n", targets=targets)
         (root / "separated-evaluator" / "evaluate.py").write_text(EVALUATOR, encoding="utf-8")
         return root
 

@@ -29,13 +29,14 @@ def test_a_run_leaves_the_layout_of_the_contract(driver):
     left = {str(p.relative_to(driver.root)) for p in driver.root.rglob("*") if p.is_file()}
     experiment = next(n for n in left if n.endswith("/blob"))
     trial = {"trial_metadata.json", "trial_state.json", "trial_input.json", "result.json", "plan.json"}
-    attempt = {"attempts/1/plan.json", "attempts/1/result.json"}
+    attempt = {"attempts/1/plan.json", "attempts/1/result.json", "attempts/1/trial_input.json"}
     assert left == {
         "manifest.json",
         "resolved_experiment.json",
         "resolved_experiment.digest",
         "runtime/run_control.json",
         "runtime/operation.lock",
+        "runtime/engine_lease.json",
         "runtime/invocations.jsonl",
         experiment,
         *(f"trials/trial_{n}/{name}" for n in (1, 2) for name in trial | attempt),

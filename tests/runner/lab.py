@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 
+from agentics import config as configuration
 from agentics.cli import main
+from agentics.runner.campaign import EvalRequest, compile_request
+from agentics.runner.evaluate import Ended, evaluate
+from agentics.runner.progress import silent
 from agentics.sandbox.labels import TRIAL
 from tests.conftest import BUNDLES
 from tests.fake_engine import Behaviour, FakeEngine, exited, mounted
@@ -124,6 +128,22 @@ class Lab:
 
     def eval(self, *words: str | Path, run_id: str = "r") -> Said:
         return self("eval", *words, "--solution", "mine", "--run-id", run_id)
+
+    def run(self, *bundles: str, solutions: Sequence[str] = ("mine",), run_id: str = "r", **more: Any) -> Ended:
+        """An experiment, as its file would be compiled; keywords are those of `EvalRequest`."""
+        request = EvalRequest(
+            bundles=tuple(self.home / name for name in bundles),
+            solutions=tuple((name, self.home / name) for name in solutions),
+            run_id=run_id,
+            output_path=self.home / "outputs",
+            **more,
+        )
+        return evaluate(compile_request(request, configuration.load()), silent)
+
+    def lines(self, path: str, run_id: str = "r") -> list[Any]:
+        """A ledger of a run."""
+        file = self.home / "outputs" / run_id / path
+        return [json.loads(line) for line in file.read_bytes().splitlines()] if file.exists() else []
 
     def bundle(self, name: str = "one", **more: Any) -> Path:
         return bundle(self.home, name, **more)

@@ -83,6 +83,7 @@ def test_another_solution_under_the_id_of_a_completed_task_is_refused_and_nothin
     # But for who had it last, and what its log tells.
     assert {path for path, content in lab.files().items() if before.get(path) != content} <= {
         "outputs/r/runtime/operation.lock",
+        "outputs/r/runtime/engine_lease.json",
         "outputs/r/runtime/eval.log",
     }
     assert lab.files().keys() == before.keys()

@@ -199,11 +199,6 @@ def test_removal_by_label_finds_exactly_its_own(engine, container):
     assert len(ended) == 3
 
 
-def test_removal_without_labels_is_refused(engine):
-    with pytest.raises(ValueError, match="label"):
-        engine.remove({})
-
-
 def test_an_image_that_is_nowhere_is_an_engine_error_that_says_so(engine):
     with pytest.raises(EngineError) as caught:
         engine.image("localhost:1/no/such:image", None)

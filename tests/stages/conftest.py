@@ -50,8 +50,10 @@ class Attempt:
         )
 
     def ledger(self, name: str) -> list[dict[str, Any]]:
+        """The lines, without what chains them to each other."""
         file = self.root / f"{name}.jsonl"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        return [{key: value for key, value in line.items() if key != "prev"} for line in lines]
 
     def content(self, ref: str) -> bytes:
         return self.bench.keep.path(ref).read_bytes()

@@ -116,6 +116,34 @@ class Api:
                 if error.status_code != _CONFLICT:
                     raise
 
+    def pause(self, container: str) -> bool:
+        """Freeze it; whether it stands still now. It does not when it has ended, or is gone."""
+        with _asking("pause a container"):
+            try:
+                self._client.pause(container)
+            except APIError:
+                # Engines refuse in different words, so what it is decides, and not how they said it.
+                state = self._state_or_gone(container)
+                if state.get("Running") and not state.get("Paused"):
+                    raise
+                return bool(state.get("Paused"))
+            return True
+
+    def unpause(self, container: str) -> None:
+        """Fine if it is not frozen, or gone."""
+        with _asking("unpause a container"):
+            try:
+                self._client.unpause(container)
+            except APIError:
+                if self._state_or_gone(container).get("Paused"):
+                    raise
+
+    def _state_or_gone(self, container: str) -> Json:
+        try:
+            return dict(self._client.inspect_container(container)["State"])
+        except NotFound:
+            return {}
+
     def state(self, container: str) -> Json:
         with _asking("inspect a container"):
             return dict(self._client.inspect_container(container)["State"])

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from agentics.sandbox.docker.hosts import Address, candidates
 from agentics.sandbox.docker.isolation import Sharing, find_out
 from agentics.sandbox.docker.linked import run_linked
 from agentics.sandbox.docker.live import Host, launch
+from agentics.sandbox.docker.pause import pause, unpause
 from agentics.sandbox.docker.running import DockerRunning
 from agentics.sandbox.engine import Container, EngineFacts, Image, Link, Linked, Running
 from agentics.sandbox.settings import EngineSettings
@@ -186,11 +188,19 @@ class DockerEngine:
         self.probe(solution.image)
         return run_linked(self._host, solution, evaluator, link)
 
+    def pause(self, labels: Mapping[str, str]) -> int:
+        return pause(self._host, _some(labels))
+
+    def unpause(self, labels: Mapping[str, str]) -> int:
+        return unpause(self._host, _some(labels))
+
     def remove(self, labels: Mapping[str, str]) -> int:
-        if not labels:
-            msg = "remove needs at least one label"
-            raise ValueError(msg)
-        return self._remove_all(self._api.containers(dict(labels)))
+        wanted = dict(_some(labels))
+        with self._host.lock:
+            ours = [live for live in self._host.live if wanted.items() <= live.labels.items()]
+        for live in ours:
+            live.abandon()
+        return self._remove_all(self._api.containers(wanted))
 
     def reap(self, *, everything: bool = False) -> int:
         count = self._remove_all(self._api.containers({labels.OWNER: None}) if everything else self._dead())
@@ -223,6 +233,9 @@ class DockerEngine:
 
     def _remove_all(self, found: list[dict[str, Any]]) -> int:
         for one in found:
+            if one.get("State") == "paused":  # which an engine may refuse to kill
+                with suppress(EngineError):
+                    self._api.unpause(str(one["Id"]))
             self._api.remove(str(one["Id"]))
         return len(found)
 
@@ -280,6 +293,14 @@ class DockerEngine:
         place = scratch / "seccomp.json"
         place.write_text(text, encoding="utf-8")
         return str(place)
+
+
+def _some(labels: Mapping[str, str]) -> Mapping[str, str]:
+    """No labels at all would mean every container there is, also those of others. Raises ValueError."""
+    if not labels:
+        msg = "name at least one label"
+        raise ValueError(msg)
+    return labels
 
 
 def _use_pipes(settings: EngineSettings, found: Sharing) -> bool:

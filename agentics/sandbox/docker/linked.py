@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from agentics.errors import EngineError
+from agentics.sandbox.clock import Clock
 from agentics.sandbox.docker.live import DEATH_S, Host, Live, launch
 from agentics.sandbox.docker.running import Watchman
 from agentics.sandbox.engine import Container, Exit, Link, Linked
@@ -25,7 +24,7 @@ _FOREVER = float("inf")
 
 @dataclass(kw_only=True, eq=False)
 class Side:
-    """One of the two, and its clock. `over` is when we saw it end, on the monotonic clock."""
+    """One of the two, and its limits. `over` is when we saw it end. All times are on the clock of the pair."""
 
     speaker: Speaker
     live: Live
@@ -37,13 +36,13 @@ class Side:
 
 @dataclass(kw_only=True)
 class Session:
-    """A linked pair while it runs."""
+    """A linked pair while it runs. Their clock is one: who stands still makes the other wait."""
 
     solution: Side
     evaluator: Side
     relay: Relay
     link: Link
-    clock: Callable[[], float] = time.monotonic
+    clock: Clock
     window: tuple[float, float | None] | None = None
     evaluator_waiting: bool = False
 
@@ -73,8 +72,10 @@ def run_linked(host: Host, solution: Container, evaluator: Container, link: Link
 def _started(host: Host, pair: tuple[Container, Container]) -> list[Live]:
     """Both, created and started side by side. If one fails, none is left."""
 
-    def begin(container: Container) -> Live:
-        live = launch(host, container)
+    clock = Clock()
+
+    def begin(turn: int) -> Live:
+        live = launch(host, pair[turn], clock=clock, turn=turn)
         try:
             live.start()
         except BaseException:
@@ -83,7 +84,7 @@ def _started(host: Host, pair: tuple[Container, Container]) -> list[Live]:
         return live
 
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="linked-start") as pool:
-        futures = [pool.submit(begin, container) for container in pair]
+        futures = [pool.submit(begin, turn) for turn in range(len(pair))]
     failed = next((future.exception() for future in futures if future.exception()), None)
     if failed is not None:
         for future in futures:
@@ -96,9 +97,9 @@ def _started(host: Host, pair: tuple[Container, Container]) -> list[Live]:
 def _session(solution: Live, evaluator: Live, link: Link) -> Session:
     sides = Side(speaker="solution", live=solution, watchman=Watchman.over(solution))
     other = Side(speaker="evaluator", live=evaluator, watchman=Watchman.over(evaluator))
-    relay = Relay(_end(sides), _end(other), link)
-    session = Session(solution=sides, evaluator=other, relay=relay, link=link)
-    other.deadline = (evaluator.began or time.monotonic()) + evaluator.container.limits.timeout_s
+    relay = Relay(_end(sides), _end(other), link, clock=solution.clock)
+    session = Session(solution=sides, evaluator=other, relay=relay, link=link, clock=solution.clock)
+    other.deadline = (evaluator.began or session.clock()) + evaluator.container.limits.timeout_s
     for side in session.sides:
         _watch(session, side)
     return session
@@ -137,10 +138,10 @@ def _converse(session: Session) -> None:
 
 def _carry(session: Session, due: float) -> list[tuple[str, Side]]:
     """Nothing but carry bytes until something is due or happens: a round trip shall cost little more than its bytes."""
-    relay = session.relay
+    relay, clock = session.relay, session.clock
     news: list[tuple[str, Side]] = []
-    while not news and (left := due - session.clock()) > 0:
-        news = relay.step(left)
+    while not news and (left := due - clock()) > 0:
+        news = relay.step(clock.wait_s(left))
         if relay.over_limit("solution") or relay.over_limit("evaluator"):
             break
         if session.solution.deadline == _FOREVER and relay.count("evaluator"):
@@ -191,7 +192,7 @@ def _keep_limits(session: Session) -> None:
     now, solution, evaluator = session.clock(), session.solution, session.evaluator
     if solution.deadline == _FOREVER and session.relay.count("evaluator"):
         solution.deadline = now + solution.live.container.limits.timeout_s
-        solution.live.opened = time.time()
+        solution.live.count_from_here()
     for side in session.sides:
         _keep_limits_of(session, side, now)
     if evaluator.over is None and session.window is None and now >= evaluator.deadline - _IDLE_WINDOW_S:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +15,11 @@ from typing import Any
 
 from agentics.errors import EngineError
 from agentics.sandbox import cgroup, pipes
+from agentics.sandbox.clock import Clock
 from agentics.sandbox.docker import create
 from agentics.sandbox.docker.api import Api, StartRefused
 from agentics.sandbox.docker.attach import Attached
+from agentics.sandbox.docker.frozen import Frozen
 from agentics.sandbox.docker.watch import Watch
 from agentics.sandbox.engine import Container, Ended, Exit
 from agentics.sandbox.log import Log
@@ -47,17 +49,21 @@ class Host:
     live: set[Live] = field(default_factory=set)
     removals: set[Future[None]] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    frozen: Frozen = field(default_factory=Frozen)
 
 
 @dataclass(kw_only=True, eq=False)
 class Live:
-    """A container that exists. `began` is monotonic, `opened` the wall-clock time of the gate. Whoever waits for it
-    holds `in_use`: its descriptors stay open so long, even if it is thrown away meanwhile."""
+    """A container that exists. `began` is on its clock, `opened` the wall-clock time of the gate. Whoever waits for it
+    holds `in_use`: its descriptors stay open so long, even if it is thrown away meanwhile. Whoever starts, freezes,
+    thaws or kills it holds `moving`. Of those who are frozen together, a lower `turn` comes first."""
 
     host: Host
     container: Container
     log: Log
     argv: tuple[str, ...]
+    clock: Clock = field(default_factory=Clock)
+    turn: int = 0
     streams: pipes.Pipes | Attached | None = None
     group: cgroup.Group | None = None
     id: str = ""
@@ -67,37 +73,124 @@ class Live:
     killed: Ended | None = None
     refused: str | None = None
     in_use: threading.Lock = field(default_factory=threading.Lock)
+    moving: threading.Lock = field(default_factory=threading.Lock)
     _disposed: bool = False
+    _unwanted: bool = False
+    _frozen: bool = False
+    _lost_before: float = 0.0
 
     @property
     def ended(self) -> bool:
         return self.refused is not None or (self.watch is not None and self.watch.ended)
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """All that it carries."""
+        return {**self.container.labels, **self.host.owner}
+
+    @property
+    def paused_s(self) -> float:
+        """For how long its clock was held, from where it counts to the end."""
+        until = self.watch.ended_at if self.watch is not None else time.monotonic()
+        return max(0.0, self.clock.lost_s(until) - self._lost_before)
+
     def start(self) -> None:
-        """Raises EngineError. A program that cannot be run is a way of ending, told by `finish`."""
-        self.watch = Watch(self.host.api.expect_exit(self.id))
-        if isinstance(self.streams, Attached):
-            self.streams.connect(self.host.api, self.id)
-        try:
-            self.host.api.start(self.id)
-        except StartRefused as refused:
-            self.refused = str(refused)
-        self.began = time.monotonic()
+        """Once nothing that it carries is paused. Raises EngineError, also when it is removed before that. A program
+        that cannot be run is a way of ending, told by `finish`."""
+        with self._unpaused() as wanted:
+            if not wanted:
+                msg = "could not start a container: it was removed before"
+                raise EngineError(msg, code="engine_not_found", retryable=True)
+            self.watch = Watch(self.host.api.expect_exit(self.id))
+            if isinstance(self.streams, Attached):
+                self.streams.connect(self.host.api, self.id)
+            try:
+                self.host.api.start(self.id)
+            except StartRefused as refused:
+                self.refused = str(refused)
+            self._count_from_here()
 
     def open_gate(self) -> None:
-        """The program's clock starts here."""
-        if isinstance(self.streams, pipes.Pipes):
-            self.streams.open_gate()
+        """The program's clock starts here, once nothing that it carries is paused."""
+        with self._unpaused() as wanted:
+            if wanted and isinstance(self.streams, pipes.Pipes):
+                self.streams.open_gate()
+            self.count_from_here()
+
+    def count_from_here(self) -> None:
+        """What is measured of its time, and its limit, counts from now on."""
         self.opened = time.time()
-        self.began = time.monotonic()
+        self._count_from_here()
+
+    def _count_from_here(self) -> None:
+        self.began = self.clock()
+        self._lost_before = self.clock.lost_s(time.monotonic())
+
+    @contextmanager
+    def _unpaused(self) -> Iterator[bool]:
+        """Wait for the end of a pause, and hold off the next. False: nobody wants it any more."""
+        while True:
+            self.host.frozen.wait(self.labels, self._is_unwanted)
+            with self.moving:
+                if self._is_unwanted() or not self.host.frozen.holds(self.labels):
+                    yield not self._is_unwanted()
+                    return
+
+    def _is_unwanted(self) -> bool:
+        return self._unwanted or self._disposed or self.killed is not None
+
+    def abandon(self) -> None:
+        """It is being removed by its labels: whoever waits to start it shall not."""
+        self._unwanted = True
+        self.host.frozen.wake()
+
+    def freeze(self) -> bool:
+        """Whether it stands still now and did not before; that is off its clock. Raises EngineError."""
+        with self.moving:
+            if self._frozen or self.began is None or self.ended or self._is_unwanted():
+                return False
+            self.clock.hold(self)
+            try:
+                self._frozen = self.host.api.pause(self.id)
+            except EngineError:
+                with suppress(EngineError):  # a late answer may be a yes
+                    self.host.api.unpause(self.id)
+                raise
+            finally:
+                if not self._frozen:
+                    self.clock.release(self)
+            return self._frozen
+
+    def thaw(self) -> bool:
+        """Whether it goes on, and did not before. Raises EngineError; then it still stands still."""
+        with self.moving:
+            if not self._frozen:
+                return False
+            self.host.api.unpause(self.id)
+            self._frozen = False
+            self.clock.release(self)
+            return True
+
+    def _thaw_to_die(self) -> None:
+        """An engine may refuse to kill what is frozen, and a frozen process does not die before it is thawed."""
+        if self._frozen:
+            with suppress(EngineError):
+                self.host.api.unpause(self.id)
+            self._frozen = False
+            self.clock.release(self)
 
     def kill(self, why: Ended) -> None:
         """Idempotent; the first reason stays."""
-        if self.killed is None and not self.ended:
-            self.killed = why
-            if self.streams is not None:
-                self.streams.let_go()
-            self.host.api.kill(self.id)
+        try:
+            with self.moving:
+                if self.killed is None and not self.ended:
+                    self.killed = why
+                    if self.streams is not None:
+                        self.streams.let_go()
+                    self._thaw_to_die()
+                    self.host.api.kill(self.id)
+        finally:
+            self.host.frozen.wake()
 
     def cpu_s(self) -> float | None:
         """Processor time so far; None when it cannot be known."""
@@ -131,6 +224,7 @@ class Live:
             if self._disposed:
                 return
             self._disposed = True
+            self.host.frozen.wake()
             removal = self.host.removers.submit(self._remove)
             self.host.removals.add(removal)
         removal.add_done_callback(self._removed)
@@ -138,6 +232,8 @@ class Live:
     def _remove(self) -> None:
         if self.streams is not None:
             self.streams.let_go()
+        with self.moving:
+            self._thaw_to_die()
         # What cannot be removed now carries our label: the next start of a process here finds it.
         with suppress(EngineError):
             if self.id:
@@ -170,10 +266,10 @@ class Live:
         )
 
 
-def launch(host: Host, container: Container, *, gated: bool = False) -> Live:
+def launch(host: Host, container: Container, *, gated: bool = False, clock: Clock | None = None, turn: int = 0) -> Live:
     """A created container, not yet started; whatever fails on the way leaves nothing behind."""
     log = Log(cap=container.limits.log_bytes, flood=host.settings.flood_bytes)
-    live = Live(host=host, container=container, log=log, argv=container.argv)
+    live = Live(host=host, container=container, log=log, argv=container.argv, clock=clock or Clock(), turn=turn)
     with host.lock:
         host.live.add(live)
     try:
@@ -215,6 +311,7 @@ def _lay_streams(live: Live, *, gated: bool) -> None:
 
 def _exit(live: Live, code: int, state: dict[str, Any], used: cgroup.Usage, *, oom_killed: bool) -> Exit:
     ended = _ended(live, code, oom_killed=oom_killed)
+    paused_s = live.paused_s
     started, finished = str(state["StartedAt"]), str(state["FinishedAt"])
     return Exit(
         ended=ended,
@@ -223,13 +320,14 @@ def _exit(live: Live, code: int, state: dict[str, Any], used: cgroup.Usage, *, o
         oom_killed=oom_killed,
         started_at=started,
         finished_at=finished,
-        wall_s=wall_s(started, finished, live.opened),
+        wall_s=max(0.0, wall_s(started, finished, live.opened) - paused_s),
         cpu_s=used.cpu_s,
         memory_peak_bytes=used.memory_peak_bytes,
         pids_peak=used.pids_peak,
         log=live.log.kept,
         log_bytes_seen=live.log.seen,
         log_truncated=live.log.truncated,
+        paused_s=paused_s,
     )
 
 

@@ -77,10 +77,10 @@ class Watchman:
     @classmethod
     def over(cls, live: Live) -> Watchman:
         watched = (m for m in live.container.mounts if m.watch_bytes is not None or m.watch_inodes is not None)
-        return cls(tuple(watched))
+        return cls(tuple(watched), live.clock)
 
     def next_look(self) -> float:
-        """When to look again, on the monotonic clock."""
+        """When to look again, on the container's clock."""
         return self._next if self.mounts else float("inf")
 
     def over_limit(self) -> bool:
@@ -109,12 +109,12 @@ def _until_the_end(live: Live, watch: Watch, watchman: Watchman) -> None:
         killed_at: float | None = None
         while not live.ended:
             due = killed_at + DEATH_S if killed_at is not None else _deadline(live)
-            _read_for(live, selector, out, min(due, watchman.next_look()) - time.monotonic())
+            _read_for(live, selector, out, live.clock.wait_s(min(due, watchman.next_look()) - live.clock()))
             if killed_at is not None:
-                _require_death(killed_at)
+                _require_death(live, killed_at)
             elif why := _limit_passed(live, watchman):
                 live.kill(why)
-                killed_at = time.monotonic()
+                killed_at = live.clock()
     if live.streams is not None and out is not None:
         live.streams.last_words()
         live.log.drain(out)
@@ -127,7 +127,7 @@ def _read_for(live: Live, selector: selectors.BaseSelector, out: int | None, sec
 
 
 def _deadline(live: Live) -> float:
-    return (live.began or time.monotonic()) + live.container.limits.timeout_s
+    return (live.began or live.clock()) + live.container.limits.timeout_s
 
 
 def _limit_passed(live: Live, watchman: Watchman) -> Ended | None:
@@ -135,12 +135,12 @@ def _limit_passed(live: Live, watchman: Watchman) -> Ended | None:
         return None
     if live.log.flooded:
         return "output_limit"
-    if time.monotonic() >= _deadline(live):
+    if live.clock() >= _deadline(live):
         return "timed_out"
     return "disk_limit" if watchman.over_limit() else None
 
 
-def _require_death(killed_at: float) -> None:
-    if time.monotonic() > killed_at + DEATH_S:
+def _require_death(live: Live, killed_at: float) -> None:
+    if live.clock() > killed_at + DEATH_S:
         msg = f"a killed container was still there after {DEATH_S:g} s"
         raise EngineError(msg, code="engine_stuck")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -18,6 +19,7 @@ class Watch:
         self._code: int | None = None
         self._error: EngineError | None = None
         self._ended = threading.Event()
+        self._ended_at = 0.0
         self._read, self._write = os.pipe()
         self._lock = threading.Lock()
         self._closed = False
@@ -30,6 +32,11 @@ class Watch:
     @property
     def ended(self) -> bool:
         return self._ended.is_set()
+
+    @property
+    def ended_at(self) -> float:
+        """When we heard of the end, on the monotonic clock; now, if we have not."""
+        return self._ended_at if self.ended else time.monotonic()
 
     @property
     def exit_code(self) -> int:
@@ -57,6 +64,7 @@ class Watch:
             self._code = self._block()
         except EngineError as error:
             self._error = error
+        self._ended_at = time.monotonic()
         self._ended.set()
         with self._lock, suppress(OSError):
             if not self._closed:

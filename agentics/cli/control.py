@@ -1,0 +1,165 @@
+"""`agentics run pause|resume|continue|kill|recover`: what a controller does to a run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from agentics import config as configuration
+from agentics.cli.console import out, print_json
+from agentics.cli.progress import shown
+from agentics.cli.report import show_outcomes
+from agentics.errors import UsageError
+from agentics.model.control import ControlResponse
+from agentics.rundir.reader import read_run
+from agentics.runner import commands
+from agentics.runner.evaluate import Ended
+
+RunDir = Annotated[Path, typer.Argument(help="A run directory.", metavar="RUN")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+
+PAUSE_EPILOG = """
+Solutions that take part in their own control are asked for a checkpoint, and to stop; all others are frozen where they
+are. Paused time counts against no limit.
+
+Example:
+
+  agentics run pause outputs/nightly --label lunch
+"""
+
+RESUME_EPILOG = """
+Example:
+
+  agentics run resume outputs/nightly
+"""
+
+CONTINUE_EPILOG = """
+Exit codes are those of `agentics eval`.
+
+Example:
+
+  agentics run continue outputs/nightly
+"""
+
+KILL_EPILOG = """
+Example:
+
+  agentics run kill outputs/nightly
+"""
+
+RECOVER_EPILOG = """
+Example:
+
+  agentics run recover outputs/nightly
+"""
+
+
+def add(app: typer.Typer) -> None:
+    app.command("pause", epilog=PAUSE_EPILOG)(pause)
+    app.command("resume", epilog=RESUME_EPILOG)(resume)
+    app.command("continue", epilog=CONTINUE_EPILOG)(continue_)
+    app.command("kill", epilog=KILL_EPILOG)(kill)
+    app.command("recover", epilog=RECOVER_EPILOG)(recover)
+
+
+def pause(
+    run: RunDir,
+    trial_id: Annotated[str | None, typer.Option(help="Only this trial; every active one if not said.")] = None,
+    label: Annotated[str | None, typer.Option(help="What to call this pause.")] = None,
+    timeout_seconds: Annotated[float, typer.Option(min=0.1, help="How long solutions may take to answer.")] = 60.0,
+    json: Json = False,
+) -> None:
+    """Pause a run that is going on."""
+    answer = commands.pause(run, trial_id=trial_id, label=label, timeout_s=timeout_seconds)
+    facts = {
+        "run_id": read_run(run).manifest.run_id,
+        "trial_id": answer.trial_ids[0] if len(answer.trial_ids) == 1 else None,
+        "trial_ids": list(answer.trial_ids),
+        "label": label,
+        "pause_mode": answer.pause_mode,
+        "checkpoint_acked": answer.checkpoint_acked,
+        "stop_acked": answer.stop_acked,
+    }
+    _tell("pause", facts, f"paused {_trials(answer)} ({answer.pause_mode})", json=json)
+
+
+def resume(
+    run: RunDir,
+    trial_id: Annotated[str | None, typer.Option(help="Only this trial; every paused one if not said.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Let a paused run go on: where its process lives it is thawed, otherwise this one goes on from the checkpoints."""
+    answer = commands.unfreeze(run, trial_id=trial_id)
+    if answer is not None:
+        first, *_ = answer.trial_ids
+        thawed = {"trial_id": first, "trial_ids": list(answer.trial_ids), "mode": "runtime_unpause"}
+        _tell("resume", thawed, f"{_trials(answer)} goes on", json=json)
+        return
+    checkpoints = {state.trial_id: state.checkpoint_selected for state in commands.paused_trials(read_run(run))}
+    if trial_id is not None and trial_id not in checkpoints:
+        msg = f"{trial_id} is not paused"
+        raise UsageError(msg, code="resume_trial_not_paused", hint=f"paused: {', '.join(checkpoints) or 'none'}")
+    with shown(quiet=quiet or json, verbose=False) as observer:
+        ended = commands.continue_run(run, configuration.load(), observer, operation="resume")
+    facts: dict[str, Any] = {
+        "trial_id": next(iter(checkpoints), None),
+        "trial_ids": list(checkpoints),
+        "mode": "checkpoint" if any(checkpoints.values()) else "restart",
+        "checkpoints": checkpoints,
+    }
+    _end(ended, "resume", facts, json=json)
+
+
+def continue_(run: RunDir, json: Json = False, quiet: Quiet = False) -> None:
+    """Go on with a run that was interrupted, failed, or paused and left; what is complete is not run again."""
+    with shown(quiet=quiet or json, verbose=False) as observer:
+        ended = commands.continue_run(run, configuration.load(), observer)
+    _end(ended, "continue", {"run": {"run_id": ended.run_id, "run_dir": str(ended.run_dir)}}, json=json)
+
+
+def kill(run: RunDir, json: Json = False) -> None:
+    """End a run for good: its containers are gone before its state says so."""
+    killed = commands.kill(run, configuration.load())
+    facts = {"run_id": killed.run_id, "trial_ids": list(killed.trial_ids)}
+    _tell("kill", facts, f"killed {killed.run_id}", json=json)
+
+
+def recover(
+    run: RunDir,
+    force: Annotated[bool, typer.Option("--force", help="Also while another host's lease has not run out.")] = False,
+    json: Json = False,
+) -> None:
+    """Bring a run whose process died into order, so that it can be continued."""
+    report = commands.recover(run, force=force)
+    text = f"{report.run_id} was {report.previous_status}, is {report.recovered_status}"
+    released = report.active_trials_released
+    _tell(
+        "recover",
+        report.model_dump(mode="json"),
+        text + (f"; lost: {', '.join(released)}" if released else ""),
+        json=json,
+    )
+
+
+def _tell(command: str, facts: dict[str, Any], text: str, *, json: bool) -> None:
+    if json:
+        print_json({"ok": True, "command": command, command: facts})
+    else:
+        out.print(text, highlight=False)
+
+
+def _end(ended: Ended, command: str, facts: dict[str, Any], *, json: bool) -> None:
+    if json:
+        print_json({**ended.envelope(), "command": command, command: facts})
+    else:
+        show_outcomes(ended.run_dir, ended.outcomes)
+    sys.exit(ended.exit_status)
+
+
+def _trials(answer: ControlResponse) -> str:
+    return ", ".join(answer.trial_ids)

@@ -1,0 +1,213 @@
+"""`resolved_experiment.json` (version 0.5): a request as it was understood, with everything that going on needs.
+
+The names and enums are the contract's, also where this version honours one value only: `policy.experiments` says which.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, FiniteFloat, JsonValue
+
+from agentics.model.base import Document, List, Text
+from agentics.model.design import Comparison, Integration, RetryOn, Scheduling
+from agentics.model.outcome import ExitPolicy
+from agentics.model.record import Mode
+from agentics.model.rundir import Digest
+
+One = Annotated[int, Field(ge=1)]
+EvidenceClass = Literal[
+    "trial_input_ref",
+    "trial_output_ref",
+    "workspace_pre_ref",
+    "workspace_post_ref",
+    "diff_incremental_ref",
+    "diff_cumulative_ref",
+    "patch_incremental_ref",
+    "patch_cumulative_ref",
+    "stdout_ref",
+    "stderr_ref",
+    "hook_events_ref",
+    "harness_request_ref",
+    "harness_response_ref",
+    "supplemental_refs",
+]
+"""The keys of an evidence record's `evidence`."""
+
+
+class ExperimentName(Document):
+    id: Text
+    name: Text
+    workload_type: str = "challenge_evaluation"
+    description: str | None = None
+    owner: str | None = None
+
+
+class Dataset(Document):
+    """`limit`: at most so many tasks. `split_id` is the mode."""
+
+    path: str
+    provider: str
+    suite_id: str
+    schema_version: str
+    split_id: str
+    limit: One
+
+
+class Retry(Document):
+    max_attempts: One = 1
+    retry_on: List[RetryOn] = ()
+
+
+class Prune(Document):
+    max_consecutive_failures: One
+
+
+class TaskBoundary(Document):
+    require_workspace_materialization: bool = False
+
+
+class Policies(Document):
+    """`comparison` says the same as the design's own, where both say it."""
+
+    scheduling: Scheduling = "variant_sequential"
+    comparison: Comparison | None = None
+    retry: Retry = Retry()
+    pruning: Prune | None = None
+    task_boundary: TaskBoundary | None = None
+
+
+class DesignPart(Document):
+    sanitization_profile: str
+    comparison: Comparison
+    replications: One
+    random_seed: Annotated[int, Field(ge=0)]
+    shuffle_tasks: bool
+    max_concurrency: One
+    policies: Policies = Policies()
+
+
+class Variant(Document):
+    """`bindings`: what the variant is given, and under `solution` the path of its solution."""
+
+    variant_id: Text
+    bindings: dict[str, JsonValue]
+
+
+class BenchmarkPolicy(Document):
+    task_model: Literal["independent", "dependent"] | None = None
+    reset_strategy: Literal["per_trial", "per_chain", "never"] | None = None
+    evaluator_mode: Literal["official", "custom"] | None = None
+    scoring_lifecycle: Literal["predict_then_score", "integrated_score"] | None = None
+    required_evidence_classes: List[EvidenceClass] = ()
+    chain_failure_policy: Literal["stop_on_error", "continue_with_flag"] | None = None
+
+
+class Adapter(Document):
+    """The user's program: an argument vector, never a shell line. `timeout_s` is ours. `manifest`: a path."""
+
+    command: Annotated[List[Text], Field(min_length=1)]
+    manifest: str | None = None
+    timeout_s: Annotated[FiniteFloat, Field(gt=0)] = 3600.0
+
+
+class Benchmark(Document):
+    policy: BenchmarkPolicy = BenchmarkPolicy()
+    adapter: Adapter
+
+
+class Network(Document):
+    mode: Literal["none", "full", "allowlist_enforced"] = "none"
+    allowed_hosts: List[str] = ()
+
+
+class Hardening(Document):
+    no_new_privileges: bool = True
+    drop_all_caps: bool = True
+
+
+class Resources(Document):
+    cpu_count: FiniteFloat | None = None
+    memory_mb: One | None = None
+
+
+class SandboxPart(Document):
+    mode: Literal["container", "local"] = "container"
+    image: str | None = None
+    root_read_only: bool = True
+    run_as_user: str | None = None
+    hardening: Hardening = Hardening()
+    resources: Resources | None = None
+
+
+class RuntimePolicy(Document):
+    timeout_ms: One | None = None
+    network: Network = Network()
+    sandbox: SandboxPart = SandboxPart()
+
+
+class RuntimePart(Document):
+    agent: dict[str, JsonValue] | None = None
+    dependencies: dict[str, JsonValue] | None = None
+    policy: RuntimePolicy = RuntimePolicy()
+    telemetry: dict[str, JsonValue] | None = None
+
+
+class TaskDigests(Document):
+    task: str
+    bundle_digest: Digest
+    overlay_digests: List[Digest] = ()
+
+
+class NamedPath(Document):
+    name: str | None = None
+    path: str
+
+
+class RequestPart(Document):
+    """What the other parts do not say and going on needs. Paths are absolute; `images`: pattern and local image."""
+
+    bundles: List[str]
+    overlays: List[NamedPath] = ()
+    target: str | None = None
+    mode: Mode
+    tasks: List[str] = ()
+    limit: int | None = None
+    images: List[List[str]] = ()
+    jobs: int | None = None
+    exit_policy: ExitPolicy = "relaxed"
+    fail_fast: bool = False
+    integration: dict[str, Integration] = Field(default_factory=dict)
+    trial_timeout_s: FiniteFloat | None = None
+
+
+class Ext(Document):
+    """Ours. `bundles`: paths, for a file that somebody wrote. `cases`: the limit on cases of a task."""
+
+    tasks: List[TaskDigests] = ()
+    cases: int | None = None
+    solutions: dict[str, Digest] = Field(default_factory=dict)
+    bundles: List[Text] = ()
+    request: RequestPart | None = None
+
+
+class ResolvedExperiment(Document):
+    """Private: it names paths of this machine. Its digest stands in the manifest."""
+
+    version: Literal["0.5"]
+    experiment: ExperimentName
+    dataset: Dataset
+    design: DesignPart
+    baseline: Variant
+    variant_plan: List[Variant] = ()
+    benchmark: Benchmark | None = None
+    runtime: RuntimePart = RuntimePart()
+    ext: Ext = Ext()
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """The baseline first."""
+        return (self.baseline, *self.variant_plan)
+
+
+DOCUMENTS: dict[str, type[Document]] = {"resolved_experiment": ResolvedExperiment}

@@ -1,0 +1,73 @@
+"""Asks solutions that take part in their own control: for a checkpoint, then to stop; and waits for their word."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from agentics.model.control import ControlRequest
+from agentics.rundir.atomic import utc_now
+from agentics.runner.floor import Ticket
+
+_LOOK_S = 0.05
+
+
+class Deaf(Exception):
+    """A solution did not acknowledge in time."""
+
+
+class Asking:
+    """One pause, as far as it concerns the attempts that cooperate. `tickets`: those that have a live case to ask."""
+
+    def __init__(
+        self, tickets: Mapping[str, Ticket], request: ControlRequest, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.request = request
+        self.tickets = {name: t for name, t in tickets.items() if t.cooperation is not None and t.cooperation.active}
+        self._clock = clock
+        self._deadline = clock() + request.timeout_s
+
+    def checkpoint(self) -> None:
+        """Raises Deaf, with nothing changed but that the solutions may have left a checkpoint."""
+        try:
+            self._ask("checkpoint")
+        except Deaf:
+            self.take_back()
+            raise
+
+    def stop(self) -> None:
+        """Raises Deaf."""
+        self._ask("stop")
+
+    def take_back(self) -> None:
+        """Tell all of them to go on."""
+        self._write("continue")
+
+    def _ask(self, action: Literal["checkpoint", "stop"]) -> None:
+        versions = self._write(action)
+        while True:
+            missing = [
+                f"{name} ({alias})"
+                for name, asked in versions.items()
+                for alias in sorted(asked.keys() - self._acknowledged(name, action, asked))
+            ]
+            if not missing:
+                return
+            if self._clock() >= self._deadline:
+                msg = f"no acknowledgement of {action} within {self.request.timeout_s:g} s from {', '.join(missing)}"
+                raise Deaf(msg)
+            time.sleep(_LOOK_S)
+
+    def _write(self, action: Literal["continue", "checkpoint", "stop"]) -> dict[str, dict[str, str]]:
+        versions = {}
+        for name, ticket in self.tickets.items():
+            if ticket.cooperation is not None:
+                versions[name] = ticket.cooperation.ask(action, self.request.label, "lab_pause", utc_now())
+        return versions
+
+    def _acknowledged(
+        self, name: str, action: Literal["checkpoint", "stop"], asked: Mapping[str, str]
+    ) -> frozenset[str]:
+        cooperation = self.tickets[name].cooperation
+        return cooperation.acknowledged(action, asked) if cooperation is not None else frozenset()

@@ -1,0 +1,194 @@
+"""The loop over slots: trials side by side, committed in the order of the schedule, as if one had followed the other.
+
+A slot is started ahead of its predecessors' commits only where these could not change whether it runs at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+from agentics.model.design import Design
+from agentics.model.ledger import ScheduledSlot, SlotStatus
+from agentics.model.record import Fault, Status
+from agentics.model.rundir import Scope, TrialResult, TrialState
+from agentics.policy.schedule import is_pruned, may_start
+from agentics.rundir.atomic import read_document
+from agentics.rundir.commit import Filled, Progress, commit, written
+from agentics.rundir.held import Run, Slot
+from agentics.rundir.run import skip
+from agentics.rundir.trial import Position, reserve, trial_for
+from agentics.runner.campaign import Trial
+from agentics.runner.images import Images
+from agentics.runner.invocation import Book
+from agentics.runner.trial import run_trial
+from agentics.runner.workshop import Workshop
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A trial to be: its slot, what its result depends on, and its images if they could be had."""
+
+    trial: Trial
+    slot: Slot
+    scope: Scope
+    images: Images | None
+    complete: bool
+    skipped: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a slot came to be over. `status` None: it is not, the run was stopped."""
+
+    filled: Filled
+    status: Status | None
+    fault: Fault | None = None
+
+
+@dataclass(kw_only=True)
+class Filling:
+    """One invocation's schedule while it is carried out."""
+
+    shop: Workshop
+    book: Book
+    works: Sequence[Work]
+    design: Design
+    fail_fast: bool
+    progress: Progress
+    over: dict[int, Ended] = field(default_factory=dict)
+    running: dict[Future[Ended], int] = field(default_factory=dict)
+    started: int = 0
+    committed: int = 0
+    failed: bool = False
+
+    @property
+    def at_once(self) -> int:
+        return 1 if self.fail_fast else self.design.max_concurrency
+
+    def carry_out(self) -> None:
+        """Until every slot is committed, or the run is stopped. Raises what a trial raised that is no verdict."""
+        with ThreadPoolExecutor(max_workers=self.at_once, thread_name_prefix="trial") as pool:
+            try:
+                self._start(pool)
+                while self.running:
+                    done, _ = wait(self.running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        self.over[self.running.pop(future)] = future.result()
+                    self._commit()
+                    self._start(pool)
+            except BaseException:
+                self.shop.stop.event.set()  # a bug of ours: the others end without a verdict
+                raise
+        self._commit()
+
+    def _start(self, pool: ThreadPoolExecutor) -> None:
+        while self.started < len(self.works) and len(self.running) < self.at_once and not self._closed():
+            index, work = self.started, self.works[self.started]
+            behind = sum(each.trial.variant == work.trial.variant for each in self.works[self.committed : index])
+            failures = self.progress.failures.get(work.trial.variant, 0)
+            if is_pruned(failures, self.design.pruning):
+                self.over[index] = self._pruned(index, work)
+            elif not may_start(failures_in_a_row=failures, uncommitted=behind, pruning=self.design.pruning):
+                return
+            elif work.complete or work.skipped is not None:
+                self.over[index] = self._without_running(index, work)
+            else:
+                self.running[pool.submit(self._run, index, work)] = index
+            self.started += 1
+            self._commit()
+
+    def _closed(self) -> bool:
+        return self.failed or self.shop.floor.closed
+
+    def _run(self, index: int, work: Work) -> Ended:
+        shop, trial = self.shop, work.trial
+        ids = trial_for(shop.run, work.slot, work.scope, position(shop, work, index))
+        judgement = run_trial(shop, trial, ids, work.images)
+        if judgement.status == "pending":
+            return Ended(filled=Filled(schedule_idx=index, status="failed", trial_id=ids.trial_id), status=None)
+        filled = _filled(shop.run, index, ids.trial_id)
+        return Ended(filled=filled, status=judgement.status, fault=judgement.fault)
+
+    def _without_running(self, index: int, work: Work) -> Ended:
+        trial = work.trial
+        if work.complete:
+            self.shop.observer(trial.progress("trial_reused"))
+            trial_id = self.shop.run.slots[work.slot]
+            result = read_document(self.shop.run.layout.trial(trial_id).result, TrialResult)
+            status, fault = (result.ext.status, result.ext.fault) if result is not None else (None, None)
+            return Ended(filled=_filled(self.shop.run, index, trial_id), status=status or "passed", fault=fault)
+        self.shop.observer(trial.progress("trial_skipped", text=work.skipped))
+        return self._skip(index, work, "skipped_unsupported", "target_unsupported")
+
+    def _pruned(self, index: int, work: Work) -> Ended:
+        text = f"{self.progress.failures[work.trial.variant]} failures of this variant in a row"
+        self.shop.observer(work.trial.progress("trial_skipped", text=text))
+        if work.trial.variant not in self.progress.pruned:
+            self.progress.pruned.append(work.trial.variant)
+        return self._skip(index, work, "skipped_pruned", "pruned")
+
+    def _skip(self, index: int, work: Work, status: SlotStatus, reason: str) -> Ended:
+        skip(self.shop.run, self.book.invocation_id, work.slot, reason)
+        return Ended(filled=Filled(schedule_idx=index, status=status), status="skipped")
+
+    def _commit(self) -> None:
+        while (ended := self.over.get(self.committed)) is not None and ended.status is not None:
+            self._count(self.works[self.committed].trial.variant, ended)
+            commit(self.progress, ended.filled)
+            self.committed += 1
+            self.failed = self.failed or (self.fail_fast and ended.status in ("failed", "error"))
+
+    def _count(self, variant: str, ended: Ended) -> None:
+        """Failures in a row. What the infrastructure did, and what was not run, says nothing of the variant."""
+        if ended.status == "skipped" or ended.fault == "infrastructure":
+            return
+        failed = ended.status in ("failed", "error")
+        self.progress.failures[variant] = self.progress.failures.get(variant, 0) + 1 if failed else 0
+
+
+def fill(shop: Workshop, book: Book, works: Sequence[Work], *, fail_fast: bool) -> None:
+    """Carry out the schedule. Every trial has its id before the first one runs."""
+    run, campaign = shop.run, book.campaign
+    reserve(run, (work.slot for work in works if work.skipped is None))
+    progress = Progress(
+        run=run,
+        invocation_id=book.invocation_id,
+        schedule=tuple(_scheduled(work) for work in works),
+        written=written(run),
+    )
+    progress.save()
+    design = campaign.request.design
+    Filling(shop=shop, book=book, works=works, design=design, fail_fast=fail_fast, progress=progress).carry_out()
+
+
+def position(shop: Workshop, work: Work, index: int) -> Position:
+    """Where the trial stands, and what its settings come from."""
+    request, config = shop.campaign.request, shop.config
+    defaults = {"retry_attempts": config.retry.attempts, "retry_wait_s": config.retry.wait_s}
+    experiment = {"retry": request.design.retry.model_dump(mode="json"), "trial_timeout_s": request.trial_timeout_s}
+    task = {"target": work.trial.task.target.name, "topology": work.trial.plan.topology}
+    return Position(
+        task_index=work.trial.index,
+        schedule_idx=index,
+        runtime=work.trial.runtime(),
+        policy_merge={
+            "global_defaults": dict(defaults),
+            "experiment_type_policy": dict(experiment),
+            "benchmark_type_policy": {},
+            "task_override": dict(task),
+            "effective": {**defaults, **experiment, **task},
+        },
+    )
+
+
+def _scheduled(work: Work) -> ScheduledSlot:
+    slot = work.trial.slot
+    return ScheduledSlot(variant_idx=slot.variant_idx, task_idx=slot.task_idx, repl_idx=slot.repl_idx)
+
+
+def _filled(run: Run, index: int, trial_id: str) -> Filled:
+    state = read_document(run.layout.trial(trial_id).state, TrialState)
+    status: SlotStatus = "completed" if state is not None and state.status == "completed" else "failed"
+    return Filled(schedule_idx=index, status=status, trial_id=trial_id, attempt=state.attempt if state else 0)

@@ -1,0 +1,196 @@
+"""The attempts that run now, and what may be done to all of them at any moment: freeze, thaw, end.
+
+An attempt is on the floor from the moment its state is `running` until it settles. Whoever freezes it, and it when it
+settles, hold the same lock: so a pause hits an attempt that runs, or is told that there is none.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from agentics.errors import EngineError
+from agentics.model.record import Ids
+from agentics.rundir.trial import Attempt
+from agentics.sandbox.engine import Engine
+from agentics.sandbox.labels import TRIAL
+
+Why = Literal["stopped", "killed", "paused", "time_limit"]
+_LOOK_S = 0.1
+
+
+class Cooperation(Protocol):
+    active: tuple[str, ...]
+
+    def ask(self, action: str, label: str | None, requested_by: str, at: str) -> dict[str, str]: ...
+
+    def acknowledged(self, action: str, versions: Mapping[str, str]) -> frozenset[str]: ...
+
+
+@dataclass(eq=False)
+class Ticket:
+    """One attempt on the floor. `why`: it has to end now, without a verdict, for this reason."""
+
+    attempt: Attempt
+    stop: threading.Event
+    began: float
+    limit_s: float | None = None
+    why: Why | None = None
+    label: str | None = None
+    frozen_at: float | None = None
+    frozen_s: float = 0.0
+    settled: bool = False
+    cooperation: Cooperation | None = None
+    first: bool = True
+    """The first attempt of its trial in this process."""
+
+    @property
+    def ids(self) -> Ids:
+        return self.attempt.ids
+
+    def is_set(self) -> bool:
+        """Whether the attempt has been asked to end: what its stages look at."""
+        return self.why is not None or self.stop.is_set()
+
+    def over_limit(self, now: float) -> bool:
+        """Whether its time is up. Frozen time does not count."""
+        return self.limit_s is not None and self.frozen_at is None and now - self.began - self.frozen_s >= self.limit_s
+
+
+@dataclass(eq=False)
+class Floor:
+    """All attempts of this process. `over`: the run is to end because a controller said so."""
+
+    engine: Engine
+    labels: Mapping[str, str]
+    stop: threading.Event
+    clock: Callable[[], float] = time.monotonic
+    active: dict[str, Ticket] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    held: bool = False
+    over: Literal["paused", "killed"] | None = None
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    @property
+    def closed(self) -> bool:
+        """Nothing new is to be started, now or later."""
+        return self.over is not None or self.stop.is_set()
+
+    def enter(self, begin: Callable[[], Attempt], limit_s: float | None = None) -> Ticket | None:
+        """Begin an attempt, as soon as nothing holds the floor; None when it is closed."""
+        with self._changed:
+            while self.held and not self.closed:
+                self._changed.wait(_LOOK_S)
+            if self.closed:
+                return None
+            ticket = Ticket(begin(), self.stop, self.clock(), limit_s)
+            ticket.first = ticket.ids.trial_id not in self.seen
+            self.seen.add(ticket.ids.trial_id)
+            self.active[ticket.ids.trial_id] = ticket
+            return ticket
+
+    def settle(self, ticket: Ticket) -> None:
+        """Nothing runs of it any more: from now on it cannot be paused. A frozen one waits until it is thawed."""
+        with self._changed:
+            while ticket.frozen_at is not None and not self.closed:
+                self._changed.wait(_LOOK_S)
+            ticket.settled = True
+
+    def leave(self, ticket: Ticket) -> None:
+        """All is written down of it."""
+        with self._changed:
+            self.active.pop(ticket.ids.trial_id, None)
+            self._changed.notify_all()
+
+    def freeze(self, wanted: Callable[[Ticket], bool], then: Callable[[Ticket], None]) -> tuple[str, ...]:
+        """Freeze the containers of every wanted attempt, and hold the floor: `then` writes it down for each.
+
+        Raises EngineError, after thawing again what had been frozen: all or nothing.
+        """
+        with self._changed:
+            tickets = [t for t in self.active.values() if t.frozen_at is None and not t.settled and wanted(t)]
+            done: list[Ticket] = []
+            try:
+                for ticket in tickets:
+                    done.append(ticket)
+                    self.engine.pause(self._labels(ticket))
+            except EngineError:
+                for ticket in done:
+                    with suppress(EngineError):
+                        self.engine.unpause(self._labels(ticket))
+                raise
+            for ticket in tickets:
+                ticket.frozen_at = self.clock()
+                then(ticket)
+            self.held = self.held or bool(tickets)
+            return tuple(ticket.ids.trial_id for ticket in tickets)
+
+    def thaw(self, wanted: Callable[[Ticket], bool], then: Callable[[Ticket], None]) -> tuple[str, ...]:
+        """Let the wanted frozen attempts go on, written down first. Once none is frozen, the floor is free again."""
+        with self._changed:
+            tickets = [t for t in self.active.values() if t.frozen_at is not None and wanted(t)]
+            for ticket in tickets:
+                then(ticket)
+                self.engine.unpause(self._labels(ticket))
+                ticket.frozen_s += self.clock() - (ticket.frozen_at or 0.0)
+                ticket.frozen_at = None
+            self.held = any(t.frozen_at is not None for t in self.active.values())
+            self._changed.notify_all()
+            return tuple(ticket.ids.trial_id for ticket in tickets)
+
+    def mark(self, tickets: Mapping[str, Ticket], why: Why | None, label: str | None = None) -> None:
+        """These attempts have to end for this reason; None takes that back."""
+        with self._changed:
+            for ticket in tickets.values():
+                ticket.why, ticket.label = why, label
+
+    def close(self, over: Literal["paused", "killed"]) -> None:
+        """Nothing new is started from now on; what is frozen and has to end does not wait any longer."""
+        with self._changed:
+            self.over = over
+            self._changed.notify_all()
+
+    def snapshot(self) -> dict[str, Ticket]:
+        with self._changed:
+            return dict(self.active)
+
+    def wait_empty(self, names: frozenset[str], patience_s: float) -> bool:
+        """Wait until none of these trials is on the floor; whether that came in time."""
+        deadline = time.monotonic() + patience_s
+        with self._changed:
+            while names & self.active.keys():
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self._changed.wait(left)
+        return True
+
+    def end(self, tickets: Mapping[str, Ticket], patience_s: float) -> None:
+        """Wait until these have left by themselves; after the patience their containers are removed."""
+        names = frozenset(tickets)
+        while not self.wait_empty(names, patience_s):
+            for ticket in tickets.values():
+                with suppress(EngineError):
+                    self.engine.remove(self._labels(ticket))
+
+    def end_late(self) -> None:
+        """End the attempts whose time is up; called again and again."""
+        now = self.clock()
+        for ticket in self.snapshot().values():
+            if ticket.why is None and not ticket.settled and ticket.over_limit(now):
+                ticket.why = "time_limit"
+            if ticket.why == "time_limit" and not ticket.settled:
+                with suppress(EngineError):
+                    self.engine.remove(self._labels(ticket))
+
+    def end_all(self) -> None:
+        """End whatever runs, once; who wants to be sure calls it until the floor is empty."""
+        with suppress(EngineError):
+            self.engine.remove(self.labels)
+
+    def _labels(self, ticket: Ticket) -> dict[str, str]:
+        return {**self.labels, TRIAL: ticket.ids.trial_id}

@@ -1,0 +1,168 @@
+"""What would keep an experiment from its end, found in seconds and not in hours. Starts one container at most."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from agentics.archive import read_solution
+from agentics.config import Config
+from agentics.errors import AgenticsError, ConfigError
+from agentics.model.design import AdapterCommand
+from agentics.model.experiment import ResolvedExperiment
+from agentics.model.experiment_file import ExperimentFile
+from agentics.runner.campaign import Campaign
+from agentics.runner.experiment_file import Asked, asked_for, compiled, solutions_of
+from agentics.runner.images import ready, unservable
+from agentics.runner.machine import open_engine, open_scratch
+from agentics.sandbox.engine import Engine
+
+MIN_FREE = "AGENTICS_MIN_FREE_BYTES"
+_DEFAULT_FREE = 20 << 30
+_SCRIPTS = (".py", ".sh")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preflight:
+    """One check. `skipped`: it was not made, because one that it needs failed; it decides nothing."""
+
+    name: str
+    passed: bool
+    severity: Literal["error", "warning"]
+    message: str
+    skipped: bool = False
+
+
+class Probed(Engine, Protocol):
+    """An engine that can show that it isolates."""
+
+    def probe(self, image: str) -> object:
+        """Raises EngineError where it does not."""
+
+
+@dataclass(kw_only=True)
+class _Findings:
+    checks: list[Preflight] = field(default_factory=list)
+
+    def make(self, name: str, check: Callable[[], str], needs: tuple[str, ...] = ()) -> None:
+        """A check says what it tried, and raises AgenticsError with what is wrong."""
+        failed = [one.name for one in self.checks if one.name in needs and not one.passed]
+        if failed:
+            message = f"skipped: {', '.join(failed)} failed"
+            self.checks.append(Preflight(name=name, passed=False, severity="warning", message=message, skipped=True))
+            return
+        try:
+            passed, message = True, check()
+        except AgenticsError as error:
+            passed, message = False, _said(error)
+        self.checks.append(Preflight(name=name, passed=passed, severity="error", message=message))
+
+
+def preflight(
+    found: ExperimentFile | ResolvedExperiment, folder: Path, config: Config, output_path: Path
+) -> list[Preflight]:
+    """Every check, in the order in which they build on one another."""
+    findings = _Findings()
+    asked: list[Asked] = []
+    findings.make("dataset_task_ids", lambda: _tasks(found, folder, asked))
+    findings.make("variant_runtime_profiles", lambda: _variants(found, folder))
+    campaign: list[Campaign] = []
+    findings.make(
+        "schedule",
+        lambda: _schedule(asked[0], config, campaign),
+        needs=("dataset_task_ids", "variant_runtime_profiles"),
+    )
+    findings.checks.append(_disk(output_path))
+    _engine(findings, campaign, config)
+    adapter = asked[0].request.adapter if asked else None
+    findings.make("benchmark_grader_reachable", lambda: _adapter(adapter), needs=("dataset_task_ids",))
+    return findings.checks
+
+
+def passed(checks: list[Preflight]) -> bool:
+    return all(check.passed or check.severity == "warning" for check in checks)
+
+
+def _tasks(found: ExperimentFile | ResolvedExperiment, folder: Path, asked: list[Asked]) -> str:
+    asked.append(asked_for(found, folder))
+    return f"read {', '.join(str(path) for path in asked[0].request.bundles)}"
+
+
+def _variants(found: ExperimentFile | ResolvedExperiment, folder: Path) -> str:
+    paths = solutions_of(found, folder)
+    for name, path in paths.items():
+        read_solution(path, name=name)
+    return f"read {', '.join(str(path) for path in paths.values())}"
+
+
+def _schedule(asked: Asked, config: Config, campaign: list[Campaign]) -> str:
+    campaign.append(compiled(asked, config))
+    return f"{len(campaign[0].trials)} pairs of variant and task can be planned"
+
+
+def _disk(output_path: Path) -> Preflight:
+    place = next(path for path in (output_path.absolute(), *output_path.absolute().parents) if path.exists())
+    said = os.environ.get(MIN_FREE, "")
+    wanted = int(said) if said.isdecimal() else _DEFAULT_FREE
+    free = shutil.disk_usage(place).free
+    message = f"{place}: {free / (1 << 30):.1f} GiB free, {wanted / (1 << 30):.1f} GiB wanted ({MIN_FREE})"
+    return Preflight(name="disk_headroom", passed=free >= wanted, severity="warning", message=message)
+
+
+def _engine(findings: _Findings, campaign: list[Campaign], config: Config) -> None:
+    reached = "agent_runtime_reachable"
+    try:
+        with open_scratch(config) as scratch, open_engine(config, scratch) as engine:
+            findings.make("container_ready", lambda: _images(campaign[0], config, engine), needs=("schedule",))
+            needs = ("schedule", "container_ready")
+            findings.make(reached, lambda: _probe(campaign[0], config, engine), needs=needs)
+    except AgenticsError as error:
+        failed = Preflight(name="container_ready", passed=False, severity="error", message=_said(error))
+        findings.checks.append(failed)
+        findings.make(reached, str, needs=("container_ready",))
+
+
+def _said(error: AgenticsError) -> str:
+    return f"{error.message} ({error.hint})" if error.hint else error.message
+
+
+def _images(campaign: Campaign, config: Config, engine: Engine) -> str:
+    request, facts = campaign.request, engine.facts()
+    used: dict[str, None] = {}
+    for trial in campaign.trials:
+        why = unservable(trial.plan, config, facts, request.images)
+        if why is not None:
+            msg = f"{trial.task.ref}: {why}"
+            raise ConfigError(msg, code="target_unsupported", hint="its trials would be skipped")
+        used |= dict.fromkeys(image.use.used for image in ready(trial.plan, config, engine, request.images).values())
+    return f"{facts.name} {facts.version} has {', '.join(used)}"
+
+
+def _probe(campaign: Campaign, config: Config, engine: Probed) -> str:
+    trial = campaign.trials[0]
+    image = ready(trial.plan, config, engine, campaign.request.images)["solution"].use.used
+    engine.probe(image)
+    return f"a container of {image} was started, isolated and removed"
+
+
+def _adapter(adapter: AdapterCommand | None) -> str:
+    if adapter is None:
+        return "no adapter: nothing is written below benchmark/"
+    program = adapter.command[0]
+    where = shutil.which(program)
+    if where is None:
+        msg = f"/benchmark/adapter/command: {program} is no program that can be run"
+        raise ConfigError(msg, hint="looked for on PATH; a path begins with ./ and is relative to the file")
+    for word in _scripts(adapter):
+        if not Path(word).is_file():
+            msg = f"/benchmark/adapter/command: {word}: no such file"
+            raise ConfigError(msg, hint="a path that begins with ./ is relative to the file")
+    return f"found {where}"
+
+
+def _scripts(adapter: AdapterCommand) -> Iterator[str]:
+    return (word for word in adapter.command[1:2] if word.endswith(_SCRIPTS))
