@@ -65,10 +65,30 @@ class OutputFile(Record):
     path: str
     size_bytes: int
     ref: str
+    executable: bool = False
+
+
+class Checkpoint(Record):
+    """What a case left to go on from. `step` and `label` are the solution's own words; with a violation there are no
+    files. `run_name` only in validation: what official cases are called is private."""
+
+    schema_version: Literal["checkpoint_v1"] = "checkpoint_v1"
+    alias: str
+    run_name: str | None
+    name: str
+    step: int | None = None
+    label: str | None = None
+    files: tuple[OutputFile, ...] = ()
+    violation: Violation | None = None
+
+    @property
+    def refs(self) -> tuple[str, ...]:
+        return tuple(file.ref for file in self.files)
 
 
 class CaseRecord(Record):
-    """One case of a separated evaluation."""
+    """One case of a separated evaluation. `folders` are the empty directories that it left; `restored`: it ran in an
+    earlier attempt. `events_problem`: why there is no `events_ref` although the solution left something there."""
 
     run_name: str
     alias: str
@@ -76,11 +96,22 @@ class CaseRecord(Record):
     container: ContainerRecord
     violation: Violation | None = None
     files: tuple[OutputFile, ...] = ()
+    folders: tuple[str, ...] = ()
     place_kind: str
+    restored: bool = False
+    events_ref: str | None = None
+    events_problem: str | None = None
+    checkpoints: tuple[Checkpoint, ...] = ()
 
     @property
     def clean(self) -> bool:
         return self.container.clean and self.violation is None
+
+    @property
+    def refs(self) -> tuple[str, ...]:
+        """Every artifact that it names."""
+        lone = (ref for ref in (self.container.log_ref, self.events_ref) if ref is not None)
+        return (*lone, *(f.ref for f in self.files), *(ref for each in self.checkpoints for ref in each.refs))
 
 
 class SessionRecord(Record):
@@ -97,6 +128,8 @@ class SessionRecord(Record):
     transcript_ref: str | None
     transcript_truncated: bool
     violation: Violation | None = None
+    events_ref: str | None = None
+    events_problem: str | None = None
 
 
 class ResultReading(Record):
@@ -118,14 +151,26 @@ class Trouble(Record):
     retryable: bool = False
 
 
+class Submission(Record):
+    """What evaluators are told of the solution, as `submission.json`. Its keys are the bundle contract's."""
+
+    schema_version: Literal[1] = 1
+    solution_submission_id: str
+    artifact_zip_bytes: int
+    artifact_uncompressed_bytes: int
+    artifact_file_count: int
+    artifact_sha256: str
+
+
 class TrialEvidence(Record):
-    """Everything observed of one attempt at one trial."""
+    """Everything observed of one attempt at one trial. `submission` is there once the solution was laid out."""
 
     topology: Literal["separated_evaluator", "piped_stdio", "coexecuted_benchmark"]
     mode: Mode
     target: str
     trust: Trust
     images: dict[str, ImageUse]
+    submission: Submission | None = None
     containers: tuple[ContainerRecord, ...] = ()
     cases: tuple[CaseRecord, ...] = ()
     cases_expected: int | None = None

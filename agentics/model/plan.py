@@ -7,12 +7,24 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from agentics.model.design import Integration
 from agentics.model.record import Mode, Record, Trust
 
 Place = Literal[
-    "challenge", "workspace", "io", "io_input", "session", "setup", "output", "metadata", "solution_runs", "guest"
+    "challenge",
+    "workspace",
+    "io",
+    "io_input",
+    "session",
+    "setup",
+    "output",
+    "metadata",
+    "solution_runs",
+    "guest",
+    "control",
+    "state",
 ]
 Role = Literal[
     "setup", "build", "run", "challenge-setup", "separated-evaluator", "interactive-evaluator", "coexecuted-evaluator"
@@ -20,7 +32,7 @@ Role = Literal[
 Network = Literal["disabled", "loopback", "enabled"]
 
 UNTRUSTED: frozenset[str] = frozenset({"setup", "build", "run"})
-OPEN_PLACES: frozenset[str] = frozenset({"workspace", "io", "io_input"})
+OPEN_PLACES: frozenset[str] = frozenset({"workspace", "io", "io_input", "control", "state"})
 
 
 class PlaceMount(Record):
@@ -63,7 +75,13 @@ class ContainerPlan(Record):
                     f"a {self.role} container runs participant code and cannot mount {', '.join(private) or self.user}"
                 )
                 raise ValueError(msg)
+        if any(m.place == "control" and m.writable for m in self.mounts):
+            msg = f"a {self.role} container cannot write to control, where it is told what to do"
+            raise ValueError(msg)
         return self
+
+    def mounts_place(self, place: Place) -> bool:
+        return any(mount.place == place for mount in self.mounts)
 
 
 class Prepare(Record):
@@ -140,7 +158,8 @@ class ImageNeed(Record):
 
 
 class Plan(Record):
-    """An evaluation of one solution on one target of one challenge."""
+    """An evaluation of one solution on one target of one challenge. `bindings` and `integration` are written only where
+    the variant has any: a plain plan says nothing of them."""
 
     schema_version: Literal["plan_v1"] = "plan_v1"
     challenge_name: str
@@ -152,3 +171,14 @@ class Plan(Record):
     gpu_count: int
     images: dict[Literal["solution", "evaluator"], ImageNeed]
     stages: tuple[StageDefinition, ...]
+    bindings: dict[str, JsonValue] = Field(default_factory=dict)
+    integration: Integration = "cli_basic"
+
+    @model_serializer(mode="wrap")
+    def _without_what_a_plain_plan_lacks(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = handler(self)
+        unsaid = [name for name in ("bindings", "integration") if getattr(self, name) == _PLAIN[name]]
+        return {key: value for key, value in written.items() if key not in unsaid}
+
+
+_PLAIN: dict[str, object] = {"bindings": {}, "integration": "cli_basic"}

@@ -10,9 +10,10 @@ from typing import Literal, Protocol
 
 from agentics.archive import SolutionPackage
 from agentics.model.challenge import MetricSchema
-from agentics.model.evidence import ContainerRecord, ImageUse
+from agentics.model.evidence import CaseRecord, Checkpoint, ContainerRecord, ImageUse, Submission
 from agentics.model.plan import ContainerPlan, PlaceMount, Plan
 from agentics.model.record import Record
+from agentics.pipeline.cooperation import Cooperation
 from agentics.sandbox.engine import Container, Engine, EngineFacts, Exit, Limits, Mount, Relaxation, Running
 from agentics.sandbox.places import Place, Scratch
 
@@ -47,6 +48,20 @@ class Keeper(Protocol):
     def append(self, name: str, record: Record) -> None:
         """Add one line to the attempt's ledger of that name."""
 
+    def path(self, ref: str) -> Path:
+        """Where the content of a reference lies, to be read. There is no such file when it was lost."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resume:
+    """What an attempt goes on from. `cases` by run name: finished ones, that are not run again; `checkpoints` by alias:
+    what the case of that alias is given to start from; `submission`: what evaluators were told of the solution. With
+    all cases and that, an evaluation needs no solution: its plan's stages `prepare`, setup and build are left out."""
+
+    cases: Mapping[str, CaseRecord] = field(default_factory=dict)
+    checkpoints: Mapping[str, Checkpoint] = field(default_factory=dict)
+    submission: Submission | None = None
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReadyImage:
@@ -75,7 +90,8 @@ class Users:
 
 @dataclass(kw_only=True)
 class Bench:
-    """One attempt's tools. `jobs`: cases in flight, None for the default; `undisturbed`: one case at a time."""
+    """One attempt's tools. `jobs`: cases in flight, None for the default; `undisturbed`: one case at a time;
+    `cooperation`: where the solution can be asked to stop, None where it was not said to understand that."""
 
     engine: Engine
     scratch: Scratch
@@ -84,7 +100,7 @@ class Bench:
     users: Users
     labels: Mapping[str, str]
     challenge: Path
-    solution: SolutionPackage
+    solution: SolutionPackage | None
     metric_schema: MetricSchema
     submission_id: str
     keep: Keeper
@@ -92,6 +108,8 @@ class Bench:
     observer: Callable[..., None]
     jobs: int | None = None
     undisturbed: bool = False
+    cooperation: Cooperation | None = None
+    resume: Resume = field(default_factory=Resume)
     places: dict[str, Place] = field(default_factory=dict)
     paths: dict[str, Path] = field(default_factory=dict)
     ahead: Running | None = None
@@ -99,6 +117,27 @@ class Bench:
     @property
     def interrupted(self) -> bool:
         return self.interrupt.is_set()
+
+    @property
+    def submission(self) -> Submission:
+        """What evaluators are told of the solution."""
+        if self.resume.submission is not None:
+            return self.resume.submission
+        solution = self.solution_at_hand
+        return Submission(
+            solution_submission_id=self.submission_id,
+            artifact_zip_bytes=solution.zip_bytes,
+            artifact_uncompressed_bytes=solution.uncompressed_bytes,
+            artifact_file_count=solution.file_count,
+            artifact_sha256=f"sha256:{solution.sha256}",
+        )
+
+    @property
+    def solution_at_hand(self) -> SolutionPackage:
+        if self.solution is None:
+            msg = "a plan that needs the solution was carried out without one"
+            raise AssertionError(msg)
+        return self.solution
 
     def check_interrupted(self) -> None:
         """Raises Interrupted when the run was asked to stop."""

@@ -12,7 +12,8 @@ from agentics.policy.topologies.parts import Request
 
 
 def plan(request: Request) -> Plan:
-    """Raises ValueError, with a sentence for people, when the challenge offers nothing to evaluate in this mode."""
+    """Raises ValueError, with a sentence for people, when the challenge offers nothing to evaluate in this mode, and
+    UsageError (bindings_unsupported, integration_unsupported) when its topology cannot carry what the variant has."""
     stages, trust = _stages(request)
     target, profile = request.target, request.target.resource_profile
     hardware = profile.hardware_metadata
@@ -29,6 +30,8 @@ def plan(request: Request) -> Plan:
             "evaluator": ImageNeed(declared=profile.evaluator_image.reference, platform=target.docker_platform),
         },
         stages=stages,
+        bindings=dict(request.bindings),
+        integration=request.integration,
     )
 
 

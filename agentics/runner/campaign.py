@@ -240,6 +240,8 @@ def _plan(task: Task, package: SolutionPackage, request: EvalRequest) -> Plan:
         manifest=package.manifest,
         mode=request.mode,
         limit=request.limit,
+        bindings=request.bindings.get(package.name, {}),
+        integration=request.integration.get(package.name, "cli_basic"),
     )
     try:
         return plan(wanted)

@@ -59,6 +59,9 @@ class AttemptKeeper:
     def append(self, name: str, record: Record) -> None:
         ledger.append(self.root / f"{name}.jsonl", record)
 
+    def path(self, ref: str) -> Path:
+        return self.artifacts.path(ref)
+
 
 def run_trial(work: Workshop, trial: Trial, ids: Ids, images: Images | None) -> Judgement:
     """Try until the infrastructure lets us say something and the design is content, at most as often as they allow.

@@ -2,83 +2,82 @@
 
 from __future__ import annotations
 
-import json
-import shutil
+import os
 from pathlib import Path
 
-from agentics.model.base import compact_json
-from agentics.model.evidence import CaseRecord, ContainerRecord, OutputFile, Violation
+from agentics.model.evidence import CaseRecord, ContainerRecord, Violation
 from agentics.model.manifest import Run
 from agentics.model.plan import Cases
 from agentics.pipeline.bench import MIB, Bench
 from agentics.policy.topologies.separated import alias, case_env
-from agentics.sandbox.collect import Caps, Collected, collect, make_readable, make_writable
+from agentics.sandbox.collect import Caps, Collected, collect, make_writable
 from agentics.sandbox.places import Place
-from agentics.stages.manifest import lay_out
-
-RESERVED = frozenset({"agentics-run.json"})
-STREAMS = ("stdout.txt", "stderr.txt")
-REFUSED = 125  # what an evaluator is told when a case exited 0 but left what it may not
+from agentics.stages.restore import is_whole, keep_files, restore
+from agentics.stages.room import carried_out, lent
+from agentics.stages.seen import FACTS, STDIN, STREAMS, inputs_of, show, show_nothing, stdin_of
 
 
 def carry_out(bench: Bench, wanted: Cases, index: int, run: Run) -> CaseRecord:
-    """Raises Interrupted, and EngineError when the engine fails."""
+    """Raises Interrupted, EngineError when the engine fails, and StorageError when what it goes on from is damaged."""
     bench.check_interrupted()
-    place = bench.scratch.bounded(wanted.container.limits.disk_limit_mb * MIB, uid=bench.users.solution)
-    try:
-        case = _in_place(bench, wanted, index, run, place)
-    finally:
-        bench.scratch.release(place)
+    earlier = bench.resume.cases.get(run.run_name)
+    if earlier is not None and is_whole(bench.keep, earlier):
+        case = restore(bench, wanted, run, earlier)
+    else:
+        place = bench.scratch.bounded(wanted.container.limits.disk_limit_mb * MIB, uid=bench.users.solution)
+        try:
+            case = _in_place(bench, wanted, index, run, place)
+        finally:
+            bench.scratch.release(place)
     bench.keep.append("cases", case)
     return case
 
 
 def _in_place(bench: Bench, wanted: Cases, index: int, run: Run, place: Place) -> CaseRecord:
     inputs = _lay_out(bench, wanted, run, place)
+    plan = wanted.container
     own: dict[str, Path | Place] = {"io": place, "io_input": inputs}
-    container = bench.container(wanted.container, own=own, env=case_env(index, run.interface))
-    ended = bench.engine.start(container).wait()
-    bench.check_interrupted()
-    record = bench.describe("cases", wanted.container, ended)
+    with lent(bench, plan, alias(index)) as room:
+        env = {**case_env(index, run.interface), **room.env}
+        container = bench.container(plan, own={**own, **room.own}, env=env)
+        ended, left = carried_out(bench, room, container, run.run_name)
+    record = bench.describe("cases", plan, ended)
     seen = bench.paths["solution_runs"] / run.run_name
-    limit = wanted.container.limits.disk_limit_mb * MIB
-    collected = collect(place.path, seen, Caps(bytes=limit), reserved=RESERVED)
-    violation = _violation(record, collected, limit) or _misshapen(seen)
+    collected = collect(place.path, seen, Caps(bytes=place.limit_bytes), reserved=frozenset({FACTS}))
+    violation = _violation(wanted, record, collected) or _misshapen(seen)
     if violation is not None:
-        _show_nothing(seen)
-    _show_platform_side(seen, inputs, run, _facts(run, record, violation))
-    return CaseRecord(
+        show_nothing(seen)
+    case = CaseRecord(
         run_name=run.run_name,
         alias=alias(index),
         interface=run.interface,
         container=record,
         violation=violation,
-        files=_keep(bench, seen, collected) if violation is None else (),
+        files=keep_files(bench.keep, seen, collected, leave=STDIN) if violation is None else (),
+        folders=_empty_folders(seen),
         place_kind=place.kind,
+        events_ref=left.events.ref,
+        events_problem=left.events.problem,
+        checkpoints=left.checkpoints,
     )
+    show(seen, case, run, inputs)
+    return case
 
 
 def _lay_out(bench: Bench, wanted: Cases, run: Run, place: Place) -> Path:
     """Fill the case's own /io, and beside it the read-only inputs, which count against nobody's disk; their path."""
     for folder in ("input", "output", "tmp"):
         (place.path / folder).mkdir()
-    (place.path / "stdin.txt").write_bytes(_stdin(run))
+    (place.path / STDIN).write_bytes(stdin_of(run))
     make_writable(place.path, uid=bench.users.solution)
-    inputs = bench.scratch.plain()
-    inputs.chmod(0o755)
-    lay_out(run.input_files, bench.paths[wanted.manifest.place], inputs)
-    return inputs
+    return inputs_of(bench, wanted, run)
 
 
-def _stdin(run: Run) -> bytes:
-    if run.stdin_json is not None:
-        return compact_json(run.stdin_json).encode()
-    return (run.stdin_text or "").encode()
-
-
-def _violation(record: ContainerRecord, collected: Collected, limit_bytes: int) -> Violation | None:
+def _violation(wanted: Cases, record: ContainerRecord, collected: Collected) -> Violation | None:
     if record.ended == "disk_limit":
-        return Violation(kind="disk_limit", detail=f"/io grew beyond {limit_bytes // MIB} MiB while the case ran")
+        places = "/io or /agentics-state" if wanted.container.mounts_place("state") else "/io"
+        limit = wanted.container.limits.disk_limit_mb
+        return Violation(kind="disk_limit", detail=f"{places} grew beyond {limit} MiB while the case ran")
     if collected.violation is not None:
         return Violation(kind=collected.violation.kind, detail=collected.violation.detail)
     return None
@@ -86,7 +85,7 @@ def _violation(record: ContainerRecord, collected: Collected, limit_bytes: int) 
 
 def _misshapen(seen: Path) -> Violation | None:
     """Evaluators are promised that the streams are files and `output` a directory: participants cannot break that."""
-    for name in ("stdin.txt", *STREAMS):
+    for name in (STDIN, *STREAMS):
         if (seen / name).is_dir():
             return Violation(kind="not_a_file", detail=f"{name}: a directory where a file was")
     if (seen / "output").is_file():
@@ -94,43 +93,7 @@ def _misshapen(seen: Path) -> Violation | None:
     return None
 
 
-def _facts(run: Run, record: ContainerRecord, violation: Violation | None) -> dict[str, object]:
-    code = record.exit_code
-    return {
-        "run_name": run.run_name,
-        "interface": run.interface,
-        "exit_code": REFUSED if violation is not None and code == 0 else code,
-        "timed_out": record.ended == "timed_out",
-        "wall_time_ms": round(record.wall_s * 1000),
-        "stdout_path": f"/solution-runs/{run.run_name}/stdout.txt",
-        "stderr_path": f"/solution-runs/{run.run_name}/stderr.txt",
-        "output_dir": f"/solution-runs/{run.run_name}/output",
-    }
-
-
-def _show_nothing(seen: Path) -> None:
-    """A case that left what it may not shows the evaluator an empty output: half of it would be a choice of ours."""
-    if seen.exists():
-        shutil.rmtree(seen)
-    seen.mkdir(parents=True)
-
-
-def _show_platform_side(seen: Path, inputs: Path, run: Run, facts: dict[str, object]) -> None:
-    """What we say of the case: its stdin and inputs as they were given, not as the case left them, and how it ended."""
-    seen.chmod(0o755)
-    (seen / "stdin.txt").unlink(missing_ok=True)
-    (seen / "stdin.txt").write_bytes(_stdin(run))
-    for stream in STREAMS:
-        (seen / stream).touch()
-    (seen / "output").mkdir(exist_ok=True)
-    shutil.copytree(inputs, seen / "input", dirs_exist_ok=True)
-    (seen / "agentics-run.json").write_text(json.dumps(facts, indent=2), encoding="utf-8")
-    make_readable(seen)  # whatever our own umask is
-
-
-def _keep(bench: Bench, seen: Path, collected: Collected) -> tuple[OutputFile, ...]:
-    return tuple(
-        OutputFile(path=file.path, size_bytes=file.size, ref=bench.keep.put_file(seen / file.path))
-        for file in collected.files
-        if file.path != "stdin.txt"
-    )
+def _empty_folders(seen: Path) -> tuple[str, ...]:
+    """What no path of a file tells of: an evaluator may look whether a directory was made."""
+    found = (Path(at) for at, folders, files in os.walk(seen) if not folders and not files)
+    return tuple(sorted(str(path.relative_to(seen)) for path in found if path != seen))

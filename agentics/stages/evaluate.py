@@ -45,18 +45,9 @@ def lay_out_output(bench: Bench, disk_limit_mb: int) -> None:
         scratch.mkdir()
         bench.own(scratch, bench.users.evaluator, 0o700)
     bench.own(place.path, bench.users.evaluator, 0o700)
-    solution = bench.solution
-    facts = {
-        "schema_version": 1,
-        "solution_submission_id": bench.submission_id,
-        "artifact_zip_bytes": solution.zip_bytes,
-        "artifact_uncompressed_bytes": solution.uncompressed_bytes,
-        "artifact_file_count": solution.file_count,
-        "artifact_sha256": f"sha256:{solution.sha256}",
-    }
     folder = bench.plain("metadata")
     file = folder / "submission.json"
-    file.write_text(json.dumps(facts, indent=2), encoding="utf-8")
+    file.write_text(json.dumps(bench.submission.model_dump(mode="json"), indent=2), encoding="utf-8")
     bench.own(file, bench.users.evaluator, 0o400)
     bench.own(folder, bench.users.evaluator, 0o500)
 

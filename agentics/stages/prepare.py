@@ -16,8 +16,9 @@ name = "prepare"
 
 def run(context: Context, options: Mapping[str, Any]) -> Context:
     bench, wanted = context.bench, Prepare.model_validate(options)
-    unpacked_mb = -(-bench.solution.uncompressed_bytes // MIB)
+    solution = bench.solution_at_hand
+    unpacked_mb = -(-solution.uncompressed_bytes // MIB)
     place = bench.bounded("workspace", max(wanted.disk_limit_mb, unpacked_mb + 1), bench.users.solution)
-    extract(bench.solution, place.path)
+    extract(solution, place.path)
     make_writable(place.path, uid=bench.users.solution)
-    return context
+    return context.with_evidence(submission=bench.submission)

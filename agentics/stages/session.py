@@ -17,6 +17,7 @@ from agentics.sandbox.collect import make_readable, make_writable, usage
 from agentics.sandbox.engine import Link, Linked
 from agentics.stages.evaluate import lay_out_output, within_disk
 from agentics.stages.manifest import invalid, lay_out, session_manifest
+from agentics.stages.room import events, lent
 
 name = "session"
 
@@ -28,16 +29,20 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
         _lay_out(bench, wanted, manifest)
     except (InvalidDocument, OSError) as error:
         return StageFailure(trouble=invalid(name, error), context=context)
-    linked = bench.engine.run_linked(
-        bench.container(wanted.solution, env={"AGENTICS_SESSION_NAME": manifest.session_name}),
-        bench.container(wanted.evaluator),
-        Link(limit_bytes=wanted.limit_bytes, transcript_bytes=wanted.transcript_bytes, grace_s=wanted.grace_s),
-    )
-    bench.check_interrupted()
+    with lent(bench, wanted.solution, name) as room:
+        env = {"AGENTICS_SESSION_NAME": manifest.session_name, **room.env}
+        linked = bench.engine.run_linked(
+            bench.container(wanted.solution, own=room.own, env=env),
+            bench.container(wanted.evaluator),
+            Link(limit_bytes=wanted.limit_bytes, transcript_bytes=wanted.transcript_bytes, grace_s=wanted.grace_s),
+        )
+        bench.check_interrupted()
+        said = events(bench, room)
     solution = bench.record(name, wanted.solution, linked.solution)
     evaluator = bench.record(name, wanted.evaluator, linked.evaluator)
     context = context.with_container(solution).with_container(evaluator)
     session = _record(bench, wanted, manifest, (solution, evaluator), linked)
+    session = session.model_copy(update={"events_ref": said.ref, "events_problem": said.problem})
     bench.keep.append("sessions", session)
     bench.observe("case_finished", stage=name, case=manifest.session_name, clean=solution.clean, done=1, total=1)
     context = context.with_evidence(session=session, cases_expected=1)
@@ -67,6 +72,7 @@ def _record(
     linked: Linked,
 ) -> SessionRecord:
     limit = wanted.solution.limits.disk_limit_mb
+    places = "/io or /agentics-state" if wanted.solution.mounts_place("state") else "/io"
     over = ended[0].ended == "disk_limit" or usage(bench.paths["io"])[0] > limit * MIB
     return SessionRecord(
         session_name=manifest.session_name,
@@ -79,7 +85,7 @@ def _record(
         evaluator_bytes=linked.evaluator_bytes,
         transcript_ref=bench.keep.put_bytes(_transcript(linked)) if linked.transcript else None,
         transcript_truncated=linked.transcript_truncated,
-        violation=Violation(kind="disk_limit", detail=f"/io holds more than {limit} MiB") if over else None,
+        violation=Violation(kind="disk_limit", detail=f"{places} holds more than {limit} MiB") if over else None,
     )
 
 

@@ -15,7 +15,9 @@ from pydantic import TypeAdapter
 from agentics import cli, config
 from agentics.cli.arguments import spread
 from agentics.cli.evalfile import EvalFile
+from agentics.model.hooks import ControlPlane, HookEvent
 from agentics.model.solution import SolutionManifest
+from agentics.policy.topologies.parts import CHECKPOINT_ENV, COOPERATION_ENV
 from tests.docs.conftest import DOCUMENTS, ROOT, code_blocks, commands, section
 
 PAGES = [path for path in DOCUMENTS if path.exists()]
@@ -71,7 +73,7 @@ def typer_with(command) -> typer.Typer:
 
 def test_files_of_this_repository_in_examples_exist():
     for line in EXAMPLES:
-        for word in re.findall(r"(?:bundles|scripts|schemas|docs)/[\w./-]+", line):
+        for word in re.findall(r"(?:bundles|scripts|schemas|docs|examples)/[\w./-]+", line):
             assert (ROOT / word).exists(), line
 
 
@@ -123,6 +125,28 @@ def test_the_solution_manifest_shown_to_participants_is_valid():
     SolutionManifest.model_validate(json.loads(shown))
 
 
-@pytest.mark.parametrize("name", ["authors.md", "participants.md"])
+def test_the_control_file_shown_to_participants_is_one():
+    page = (ROOT / "docs" / "cooperative-solutions.md").read_text(encoding="utf-8")
+    (shown,) = code_blocks(page, "json")
+    ControlPlane.model_validate_json(shown)
+
+
+def test_the_variables_and_events_of_a_cooperative_solution_are_those_in_the_code():
+    page = (ROOT / "docs" / "cooperative-solutions.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(/agentics-[^`]+)` \| `(AGENTICS_\w+)` \|", page, re.M))
+    promised = {**COOPERATION_ENV, **CHECKPOINT_ENV}
+    assert {name: path.rstrip("/") for path, name in rows.items()} == promised
+    events = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", page, re.M))))
+    assert events - {"event_type"} == set(HookEvent.model_json_schema()["discriminator"]["mapping"])
+
+
+def test_the_snippet_of_the_cooperative_solution_is_in_it():
+    page = (ROOT / "docs" / "cooperative-solutions.md").read_text(encoding="utf-8")
+    solution = (ROOT / "examples" / "cooperative-solution" / "solve.py").read_text(encoding="utf-8")
+    (shown,) = code_blocks(page, "python")
+    assert all(line in solution for line in shown.splitlines() if line.strip() != "...")
+
+
+@pytest.mark.parametrize("name", ["authors.md", "participants.md", "cooperative-solutions.md"])
 def test_a_guide_stays_short(name):
     assert len((ROOT / "docs" / name).read_text(encoding="utf-8").splitlines()) < GUIDE_LINES

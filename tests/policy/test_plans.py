@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from agentics.errors import UsageError
 from agentics.model.plan import ContainerPlan, Plan
 from agentics.model.solution import SolutionManifest
 from agentics.policy.checks import read_challenge
@@ -98,3 +99,52 @@ def test_no_plan_speaks_of_a_path_on_the_host():
     text = compiled("range-sums", "official").model_dump_json()
     assert str(BUNDLES) not in text
     assert str(Path.home()) not in text
+
+
+def run_container(plan: Plan) -> ContainerPlan:
+    options = next(stage.options for stage in plan.stages if stage.name in ("cases", "session"))
+    return ContainerPlan.model_validate(options.get("container") or options["solution"])
+
+
+def test_a_plain_plan_says_nothing_of_bindings_and_integration():
+    written = json.loads(compiled("range-sums", "validation").model_dump_json())
+    assert not {"bindings", "integration"} & written.keys()
+
+
+@pytest.mark.parametrize("name", ["range-sums", "guess-the-number"])
+@pytest.mark.parametrize("more", [{"bindings": {"x": 1}}, {"integration": "sdk_control"}])
+def test_only_the_run_container_of_a_variant_that_is_not_plain_is_lent_control_and_state(name, more):
+    plain, lent = compiled(name, "validation"), compiled(name, "validation", **more)
+    assert json.loads(lent.model_dump_json()).items() >= more.items()
+    assert Plan.model_validate_json(lent.model_dump_json()) == lent
+    before, after = run_container(plain), run_container(lent)
+    assert {(m.target, m.place, m.writable) for m in after.mounts} - {
+        (m.target, m.place, m.writable) for m in before.mounts
+    } == {("/agentics-control", "control", False), ("/agentics-state", "state", True)}
+    assert dict(after.env.items() - before.env.items()) == {
+        "AGENTICS_CONTROL_PATH": "/agentics-control/control.json",
+        "AGENTICS_BINDINGS_PATH": "/agentics-control/bindings.json",
+        "AGENTICS_EVENTS_PATH": "/agentics-state/events.jsonl",
+        "AGENTICS_CHECKPOINTS_DIR": "/agentics-state/checkpoints",
+    }
+    assert before.env.items() <= after.env.items()
+    others = [stage for stage in lent.stages if stage.name not in ("cases", "session")]
+    assert others == [stage for stage in plain.stages if stage.name not in ("cases", "session")]
+    assert "agentics-control" not in json.dumps([stage.options.get("evaluator") for stage in lent.stages])
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [({"bindings": {"x": 1}}, "bindings_unsupported"), ({"integration": "cli_events"}, "integration_unsupported")],
+)
+def test_a_coexecuted_challenge_refuses_what_it_cannot_give_a_solution(more, code):
+    with pytest.raises(UsageError, match="window-medians") as refused:
+        compiled("window-medians", "validation", **more)
+    assert refused.value.code == code
+
+
+def test_a_container_of_participant_code_cannot_write_to_what_it_is_told():
+    container = run_container(compiled("range-sums", "validation", bindings={"x": 1})).model_dump(mode="json")
+    next(mount for mount in container["mounts"] if mount["place"] == "control")["writable"] = True
+    with pytest.raises(ValidationError, match="control"):
+        ContainerPlan.model_validate(container)

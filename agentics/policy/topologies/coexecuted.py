@@ -6,6 +6,7 @@ code under another, and ends every participant process before the result is read
 
 from __future__ import annotations
 
+from agentics.errors import UsageError
 from agentics.model.challenge import Coexecuted
 from agentics.model.plan import ContainerPlan, Evaluate, PlaceMount, StageDefinition
 from agentics.model.record import Trust
@@ -15,6 +16,8 @@ TRUST: Trust = "shared_container"
 
 
 def stages(request: parts.Request, execution: Coexecuted) -> tuple[StageDefinition, ...]:
+    """Raises UsageError for a variant that is not plain: there is no container of the solution's own to give it to."""
+    _check_plain(request)
     setup = execution.official_evaluation_setup if request.mode == "official" else execution.validation_setup
     spec = execution.coexecuted_evaluator
     env = {"AGENTICS_EXECUTION_MODE": "coexecuted_benchmark"}
@@ -51,3 +54,14 @@ def stages(request: parts.Request, execution: Coexecuted) -> tuple[StageDefiniti
         parts.definition("evaluate", Evaluate(container=evaluator)),
         parts.read_result(spec.result_file),
     )
+
+
+def _check_plain(request: parts.Request) -> None:
+    name = request.challenge.challenge_name
+    hint = "coexecuted_benchmark runs the solution inside the evaluator's container"
+    if request.bindings:
+        msg = f"{name}: this challenge's topology cannot give a solution bindings"
+        raise UsageError(msg, code="bindings_unsupported", hint=hint)
+    if request.integration != "cli_basic":
+        msg = f"{name}: this challenge's topology knows no integration level {request.integration!r}"
+        raise UsageError(msg, code="integration_unsupported", hint=hint)

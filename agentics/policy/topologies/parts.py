@@ -3,10 +3,14 @@ bundle contract: argument vectors, environment and mounts are what real evaluato
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
+from pydantic import JsonValue
+
 from agentics.model.challenge import Challenge, Setup, Stage, Target
+from agentics.model.design import Integration
 from agentics.model.plan import (
     ChallengeSetup,
     ContainerPlan,
@@ -21,17 +25,38 @@ from agentics.model.record import Mode, Record
 from agentics.model.solution import SolutionManifest
 
 RESULT_BYTES = 4 << 20
+CONTROL = "/agentics-control"
+STATE = "/agentics-state"
+COOPERATION_ENV = {
+    "AGENTICS_CONTROL_PATH": f"{CONTROL}/control.json",
+    "AGENTICS_BINDINGS_PATH": f"{CONTROL}/bindings.json",
+    "AGENTICS_EVENTS_PATH": f"{STATE}/events.jsonl",
+    "AGENTICS_CHECKPOINTS_DIR": f"{STATE}/checkpoints",
+}
+COOPERATION_MOUNTS = (
+    PlaceMount(place="control", target=CONTROL),
+    PlaceMount(place="state", target=STATE, writable=True),
+)
+CHECKPOINT_ENV = {"AGENTICS_CHECKPOINT_DIR": f"{CONTROL}/checkpoint"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is to be planned: one solution on one target of one challenge. `limit`: the first N cases only."""
+    """What is to be planned: one solution on one target of one challenge. `limit`: the first N cases only; `bindings`
+    and `integration` are the variant's."""
 
     challenge: Challenge
     target: Target
     manifest: SolutionManifest
     mode: Mode
     limit: int | None = None
+    bindings: Mapping[str, JsonValue] = field(default_factory=dict)
+    integration: Integration = "cli_basic"
+
+    @property
+    def is_plain(self) -> bool:
+        """Nothing beyond the bundle contract: the containers are exactly what that says."""
+        return not self.bindings and self.integration == "cli_basic"
 
 
 def definition(name: str, options: Record) -> StageDefinition:
@@ -82,7 +107,8 @@ def participant(
     mounts: tuple[PlaceMount, ...] = (),
     stdio: Literal["none", "pipe"],
 ) -> ContainerPlan:
-    """The solution's run: its workspace read-only, and one writable place for what it is given and leaves."""
+    """The solution's run: its workspace read-only, and one writable place for what it is given and leaves. A variant
+    that is not plain also reads what it is told, and has a place for its state."""
     within = request.target.resource_profile.solution.run
     if within is None:
         msg = f"{request.challenge.execution.mode} needs solution.run"
@@ -100,11 +126,13 @@ def participant(
             "HOME": "/io",
             "TMPDIR": "/io/tmp",
             "PYTHONDONTWRITEBYTECODE": "1",
+            **({} if request.is_plain else COOPERATION_ENV),
         },
         mounts=(
             PlaceMount(place="workspace", target="/workspace"),
             PlaceMount(place="io", target="/io", writable=True),
             *mounts,
+            *(() if request.is_plain else COOPERATION_MOUNTS),
         ),
         limits=limits(within),
         stdio=stdio,

@@ -1,0 +1,70 @@
+"""Files into the evidence and out of it again: a finished case is shown to the evaluator without being run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from agentics.errors import StorageError
+from agentics.model.evidence import CaseRecord, Checkpoint, OutputFile
+from agentics.model.manifest import Run
+from agentics.model.plan import Cases
+from agentics.pipeline.bench import Bench, Keeper
+from agentics.sandbox.collect import Collected
+from agentics.stages.seen import inputs_of, show, show_nothing
+
+_CHUNK = 1 << 20
+
+
+def restore(bench: Bench, wanted: Cases, run: Run, earlier: CaseRecord) -> CaseRecord:
+    """Show what the evaluator saw of the case when it ran. Raises StorageError when its evidence is not whole."""
+    seen = bench.paths["solution_runs"] / run.run_name
+    show_nothing(seen)
+    for folder in earlier.folders:
+        (seen / folder).mkdir(parents=True, exist_ok=True)
+    take_out(bench.keep, earlier.files, seen)
+    case = earlier.model_copy(update={"restored": True})
+    show(seen, case, run, inputs_of(bench, wanted, run))
+    return case
+
+
+def is_whole(keep: Keeper, kept: CaseRecord | Checkpoint) -> bool:
+    """Whether everything that it names is there: an attempt that was killed may not have come to keep it."""
+    return all(keep.path(ref).is_file() for ref in kept.refs)
+
+
+def keep_files(keep: Keeper, root: Path, collected: Collected, *, leave: str | None = None) -> tuple[OutputFile, ...]:
+    """Keep by content what was collected to `root`, but for the file `leave`."""
+    return tuple(
+        OutputFile(
+            path=file.path, size_bytes=file.size, ref=keep.put_file(root / file.path), executable=file.executable
+        )
+        for file in collected.files
+        if file.path != leave
+    )
+
+
+def take_out(keep: Keeper, files: Sequence[OutputFile], dest: Path) -> None:
+    """Write files by their references below `dest`, read-only. Raises StorageError when one is missing or damaged."""
+    for file in files:
+        target = dest / file.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        digest = _copy(keep.path(file.ref), target)
+        if not file.ref.endswith(digest):
+            msg = f"{file.ref}: the content is not what its name says"
+            raise StorageError(msg, code="artifact_damaged")
+        target.chmod(0o555 if file.executable else 0o444)
+
+
+def _copy(source: Path, target: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with source.open("rb") as kept, target.open("xb") as out:
+            while chunk := kept.read(_CHUNK):
+                digest.update(chunk)
+                out.write(chunk)
+    except FileNotFoundError as error:
+        msg = f"{source.parent.name}: the artifact is missing"
+        raise StorageError(msg, code="artifact_missing") from error
+    return digest.hexdigest()

@@ -1,0 +1,177 @@
+"""What a solution that is not plain is lent beside its case: what it is told, read-only, and a place for its state.
+
+The state is a participant's. Nothing of it is read but the events file and the checkpoints, and neither can fail a
+case: what cannot be taken is left, and the record says why.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agentics.model.base import compact_json
+from agentics.model.evidence import Checkpoint, Violation
+from agentics.model.hooks import CaseTask, CheckpointFacts, ControlPlane
+from agentics.model.plan import ContainerPlan
+from agentics.pipeline.bench import MIB, Bench, Interrupted
+from agentics.pipeline.cooperation import CONTROL_FILE, EVENTS_BYTES, EVENTS_FILE, write_whole
+from agentics.policy.topologies.parts import CHECKPOINT_ENV
+from agentics.rundir.atomic import utc_now
+from agentics.sandbox.collect import Caps, collect, make_readable, make_writable
+from agentics.sandbox.engine import Container, Exit
+from agentics.sandbox.places import Place
+from agentics.sandbox.regular import read_regular
+from agentics.stages.restore import keep_files, take_out
+
+CHECKPOINTS = "checkpoints"
+FACTS_FILE = "checkpoint.json"
+FACTS_BYTES = 64 << 10
+MOST_CHECKPOINTS = 64
+NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """One container's. A plain one's is empty."""
+
+    alias: str
+    own: Mapping[str, Path | Place] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    control: Path | None = None
+    state: Place | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Events:
+    """`problem`: why the events file could not be kept although something stands under its name."""
+
+    ref: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """What a container left in its room."""
+
+    events: Events = Events()
+    checkpoints: tuple[Checkpoint, ...] = ()
+
+
+@contextmanager
+def lent(bench: Bench, plan: ContainerPlan, alias: str) -> Iterator[Room]:
+    """Its room, for as long as this lasts. Raises StorageError when a checkpoint to go on from is not whole."""
+    if not plan.mounts_place("state"):
+        yield Room(alias=alias)
+        return
+    state = bench.scratch.bounded(plan.limits.disk_limit_mb * MIB, uid=bench.users.solution)
+    control = bench.scratch.plain()
+    try:
+        (state.path / CHECKPOINTS).mkdir()
+        make_writable(state.path, uid=bench.users.solution)
+        env = _tell(bench, control, alias)
+        yield Room(alias=alias, own={"control": control, "state": state}, env=env, control=control, state=state)
+    finally:
+        bench.scratch.release(state)
+        shutil.rmtree(control, ignore_errors=True)
+
+
+def carried_out(bench: Bench, room: Room, container: Container, run_name: str) -> tuple[Exit, Left]:
+    """Run the container. Raises Interrupted when the solution was asked to stop, or must not start because it was;
+    then its checkpoints are in the attempt's ledger."""
+    cooperation, stopped = bench.cooperation, False
+    if cooperation is None or room.control is None or room.state is None:
+        ended = bench.engine.start(container).wait()
+    else:
+        if not cooperation.opened(room.alias, room.control, room.state.path):
+            raise Interrupted
+        try:
+            ended = bench.engine.start(container).wait()
+        finally:
+            stopped = cooperation.closed(room.alias)
+    left = Left(events=events(bench, room), checkpoints=tuple(_checkpoints(bench, room, run_name)))
+    if stopped:
+        for checkpoint in left.checkpoints:
+            bench.keep.append(CHECKPOINTS, checkpoint)
+        raise Interrupted
+    bench.check_interrupted()
+    return ended, left
+
+
+def events(bench: Bench, room: Room) -> Events:
+    """Keep the events file of an ended container."""
+    if room.state is None:
+        return Events()
+    make_readable(room.state.path)  # where we are not root, a mode of its own would lock us out
+    data = read_regular(room.state.path, EVENTS_FILE, EVENTS_BYTES)
+    if isinstance(data, bytes):
+        return Events(ref=bench.keep.put_bytes(data))
+    return Events(problem=None if data == "missing" else data)
+
+
+def _tell(bench: Bench, control: Path, alias: str) -> dict[str, str]:
+    """Write what the solution may read; the environment that names what is there only sometimes."""
+    plan = bench.plan
+    control.chmod(0o755)
+    write_whole(control / "bindings.json", compact_json(plan.bindings).encode() + b"\n")
+    write_whole(control / "task.json", CaseTask(challenge_name=plan.challenge_name, target=plan.target, alias=alias))
+    nothing_yet = ControlPlane(seq=0, action="continue", label=None, requested_at=utc_now(), requested_by="run_loop")
+    write_whole(control / CONTROL_FILE, nothing_yet)
+    checkpoint = bench.resume.checkpoints.get(alias)
+    if checkpoint is None:
+        return {}
+    folder = control / "checkpoint"
+    folder.mkdir()
+    take_out(bench.keep, checkpoint.files, folder)
+    make_readable(folder)  # whatever our own umask is
+    return dict(CHECKPOINT_ENV)
+
+
+def _checkpoints(bench: Bench, room: Room, run_name: str) -> Iterator[Checkpoint]:
+    if room.state is None:
+        return
+    root, bytes_left = room.state.path / CHECKPOINTS, room.state.limit_bytes
+    shown = run_name if bench.plan.mode == "validation" else None
+    for name in _names(root):
+        copy = bench.scratch.plain()
+        collected = collect(root / name, copy, Caps(bytes=bytes_left))
+        files, found, facts = keep_files(bench.keep, copy, collected), collected.violation, _facts(copy)
+        shutil.rmtree(copy)
+        bytes_left -= sum(file.size_bytes for file in files)
+        yield Checkpoint(
+            alias=room.alias,
+            run_name=shown,
+            name=name,
+            step=facts.step,
+            label=facts.label,
+            files=files,
+            violation=Violation(kind=found.kind, detail=found.detail) if found is not None else None,
+        )
+
+
+def _names(root: Path) -> list[str]:
+    """Directories that are checkpoints: not behind a link, of a plain name, and not more than a few."""
+    # Nobody is left who could change this between the look and the use: the container has ended.
+    if not _is_directory(root):
+        return []
+    names = sorted(path.name for path in root.iterdir() if NAME.fullmatch(path.name) and _is_directory(path))
+    return names[:MOST_CHECKPOINTS]
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _facts(copy: Path) -> CheckpointFacts:
+    data = read_regular(copy, FACTS_FILE, FACTS_BYTES)
+    try:
+        return CheckpointFacts.model_validate_json(data) if isinstance(data, bytes) else CheckpointFacts()
+    except ValueError:
+        return CheckpointFacts()

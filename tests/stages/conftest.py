@@ -1,0 +1,139 @@
+"""One attempt at a challenge, at the level of its stages: its plan, places and evidence, and a fake engine."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentics.archive import read_solution
+from agentics.bundle import load_challenge
+from agentics.model.evidence import ImageUse, TrialEvidence
+from agentics.pipeline.bench import Bench, ReadyImage, Resume
+from agentics.pipeline.cooperation import Cooperation
+from agentics.pipeline.stage import Context, StageFailure
+from agentics.policy.planning import plan
+from agentics.policy.topologies.parts import Request
+from agentics.rundir.artifacts import Artifacts
+from agentics.runner.machine import users
+from agentics.runner.trial import AttemptKeeper
+from agentics.sandbox.places import Scratch
+from agentics.stages import BUILT_IN
+from tests.fake_engine import FakeEngine
+from tests.runner.lab import bundle, solution
+
+
+@dataclass
+class Attempt:
+    """`bench` is what its stages work with; `root` is where its ledgers lie."""
+
+    bench: Bench
+    root: Path
+
+    def run(self, stage: str) -> Context | StageFailure:
+        """One stage of the plan by itself. Raises what it raises."""
+        options = next(each.options for each in self.bench.plan.stages if each.name == stage)
+        return BUILT_IN[stage].run(Context(bench=self.bench, evidence=self.blank()), options)
+
+    def cases(self) -> tuple:
+        return self.run("cases").evidence.cases
+
+    def blank(self) -> TrialEvidence:
+        wanted = self.bench.plan
+        return TrialEvidence(
+            topology=wanted.topology, mode=wanted.mode, target=wanted.target, trust=wanted.trust, images={}
+        )
+
+    def ledger(self, name: str) -> list[dict[str, Any]]:
+        """The lines, without what chains them to each other."""
+        file = self.root / f"{name}.jsonl"
+        lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        return [{key: value for key, value in line.items() if key != "prev"} for line in lines]
+
+    def content(self, ref: str) -> bytes:
+        return self.bench.keep.path(ref).read_bytes()
+
+    def seen(self) -> dict[str, tuple[int, bytes | None]]:
+        """Everything that an evaluator would see of the cases: modes and bytes by path."""
+        root = self.bench.paths["solution_runs"]
+        return {
+            str(path.relative_to(root)): (path.stat().st_mode, path.read_bytes() if path.is_file() else None)
+            for path in sorted(root.rglob("*"))
+        }
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def scratch(tmp_path) -> Iterator[Scratch]:
+    with Scratch(tmp_path / "scratch", "directory") as made:
+        yield made
+
+
+@pytest.fixture
+def image() -> str:
+    return "x"
+
+
+@pytest.fixture
+def attempt(tmp_path, engine, image, scratch) -> Iterator[Any]:
+    """Makes attempts at one challenge with one store of artifacts, as the attempts of a run share theirs."""
+    artifacts = Artifacts(tmp_path / "artifacts")
+    (tmp_path / "artifacts").mkdir()
+    challenge = bundle(tmp_path, "one", cases=2)
+    solution(tmp_path)
+    used = ImageUse(
+        declared="x", declared_platform="linux/arm64", used="x", id=image, digest=None, platform="x", substituted=False
+    )
+    made: list[Attempt] = []
+
+    def make(*, cooperation: Cooperation | None = None, resume: Resume | None = None, **more: Any) -> Attempt:
+        loaded = load_challenge(more.pop("challenge", challenge))
+        mine = read_solution(more.pop("solution", tmp_path / "mine"), name="mine")
+        request = Request(
+            challenge=loaded.challenge,
+            target=loaded.challenge.targets[0],
+            manifest=mine.manifest,
+            **{"mode": "validation", **more},
+        )
+        root = tmp_path / f"attempt-{len(made)}"
+        root.mkdir()
+        bench = Bench(
+            engine=engine,
+            scratch=scratch,
+            plan=plan(request),
+            images={side: ReadyImage(use=used) for side in ("solution", "evaluator")},
+            users=users(engine.facts()),
+            labels={},
+            challenge=loaded.root,
+            solution=mine,
+            metric_schema=loaded.challenge.metric_schema,
+            submission_id="0",
+            keep=AttemptKeeper(artifacts, root),
+            interrupt=threading.Event(),
+            observer=lambda *_, **__: None,
+            jobs=1,
+            cooperation=cooperation,
+            resume=resume or Resume(),
+        )
+        bench.paths["challenge"] = loaded.root
+        bench.plain("workspace")
+        made.append(Attempt(bench, root))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.bench.close()
+
+
+def by_case(behaviours: Mapping[str, Any]):
+    """A behaviour for each alias."""
+    return lambda container: behaviours[container.env["AGENTICS_RUN_NAME"]](container)
