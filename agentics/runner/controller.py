@@ -14,7 +14,7 @@ from typing import Literal
 
 from agentics.errors import AgenticsError, EngineError
 from agentics.model.control import ControlRequest, ControlResponse, PauseMode
-from agentics.model.rundir import PauseRequest, RunControl, RunStatus
+from agentics.model.rundir import PauseRequest, RunControl, RunStatus, TrialState
 from agentics.rundir import mailbox
 from agentics.rundir.atomic import read_document, utc_now
 from agentics.rundir.held import Paused, Run, transition, transition_trial
@@ -65,6 +65,10 @@ class Controller:
             return _response(request, code=error.code, message=error.message)
 
     def _pause(self, request: ControlRequest) -> ControlResponse:
+        with self.floor.nothing_new():
+            return self._pause_all(request)
+
+    def _pause_all(self, request: ControlRequest) -> ControlResponse:
         tickets = self._targets(request)
         asking = Asking(tickets, request)
         try:
@@ -84,6 +88,10 @@ class Controller:
             msg = "every trial that was active has just ended"
             raise Refusal(msg, code="pause_no_active_trial")
         self._stop_cooperative(asking, frozen)
+        stopped = tuple(name for name in asking.tickets if self._is_paused(name))
+        if not frozen and not stopped:
+            msg = "every trial that was active has just ended"
+            raise Refusal(msg, code="pause_no_active_trial")
         pause = PauseRequest(
             label=request.label or request.operation_id,
             requested_at=request.requested_at,
@@ -95,10 +103,10 @@ class Controller:
             self.floor.close("paused")
         return _response(
             request,
-            trial_ids=(*asking.tickets, *frozen),
-            pause_mode=_mode(cooperative=bool(asking.tickets), frozen=bool(frozen)),
-            checkpoint_acked=bool(asking.tickets),
-            stop_acked=bool(asking.tickets),
+            trial_ids=(*stopped, *frozen),
+            pause_mode=_mode(cooperative=bool(stopped), frozen=bool(frozen)),
+            checkpoint_acked=asking.acknowledged.get("checkpoint", False),
+            stop_acked=asking.acknowledged.get("stop", False),
         )
 
     def _targets(self, request: ControlRequest) -> dict[str, Ticket]:
@@ -159,6 +167,10 @@ class Controller:
         self.floor.end_all()
         transition(self.run, to="killed")
         return _response(request, trial_ids=tuple(tickets))
+
+    def _is_paused(self, trial_id: str) -> bool:
+        state = read_document(self.run.layout.trial(trial_id).state, TrialState)
+        return state is not None and state.status == "paused"
 
     def _status(self) -> RunStatus | None:
         control = read_document(self.run.layout.control, RunControl)

@@ -27,6 +27,8 @@ class Asking:
         self.tickets = {name: t for name, t in tickets.items() if t.cooperation is not None and t.cooperation.active}
         self._clock = clock
         self._deadline = clock() + request.timeout_s
+        self.acknowledged: dict[str, bool] = {}
+        """By action, whether every case that was asked did answer. One that ended first owes nothing any more."""
 
     def checkpoint(self) -> None:
         """Raises Deaf, with nothing changed but that the solutions may have left a checkpoint."""
@@ -47,12 +49,14 @@ class Asking:
     def _ask(self, action: Literal["checkpoint", "stop"]) -> None:
         versions = self._write(action)
         while True:
-            missing = [
-                f"{name} ({alias})"
+            silent = {
+                (name, alias)
                 for name, asked in versions.items()
-                for alias in sorted(asked.keys() - self._acknowledged(name, action, asked))
-            ]
+                for alias in asked.keys() - self._answered(name, action, asked)
+            }
+            missing = [f"{name} ({alias})" for name, alias in sorted(silent) if self._lives(name, alias)]
             if not missing:
+                self.acknowledged[action] = bool(versions) and not silent
                 return
             if self._clock() >= self._deadline:
                 msg = f"no acknowledgement of {action} within {self.request.timeout_s:g} s from {', '.join(missing)}"
@@ -68,7 +72,11 @@ class Asking:
                 )
         return versions
 
-    def _acknowledged(
+    def _lives(self, name: str, alias: str) -> bool:
+        cooperation = self.tickets[name].cooperation
+        return cooperation is not None and alias in cooperation.active
+
+    def _answered(
         self, name: str, action: Literal["checkpoint", "stop"], asked: Mapping[str, str]
     ) -> frozenset[str]:
         cooperation = self.tickets[name].cooperation

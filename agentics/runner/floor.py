@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -65,6 +65,7 @@ class Floor:
     active: dict[str, Ticket] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     held: bool = False
+    pausing: bool = False
     over: Literal["paused", "killed"] | None = None
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -78,7 +79,7 @@ class Floor:
     ) -> Ticket | None:
         """Begin an attempt, as soon as nothing holds the floor; None when it is closed."""
         with self._changed:
-            while self.held and not self.closed:
+            while (self.held or self.pausing) and not self.closed:
                 self._changed.wait(_LOOK_S)
             if self.closed:
                 return None
@@ -87,6 +88,18 @@ class Floor:
             self.seen.add(ticket.ids.trial_id)
             self.active[ticket.ids.trial_id] = ticket
             return ticket
+
+    @contextmanager
+    def nothing_new(self) -> Iterator[None]:
+        """While inside, no attempt begins: whoever pauses looks at all there are."""
+        with self._changed:
+            self.pausing = True
+        try:
+            yield
+        finally:
+            with self._changed:
+                self.pausing = False
+                self._changed.notify_all()
 
     def settle(self, ticket: Ticket) -> None:
         """Nothing runs of it any more: from now on it cannot be paused. A frozen one waits until it is thawed."""

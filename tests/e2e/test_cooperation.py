@@ -29,7 +29,7 @@ def start(desk):
 
     def begin(solution):
         file = desk.home / "experiment.json"
-        variant = {"name": "mine", "solution": str(solution), "integration": "sdk_full", "bindings": {"step_s": 0.3}}
+        variant = {"name": "mine", "solution": str(solution), "integration": "sdk_full", "bindings": {"step_s": 1}}
         file.write_text(json.dumps({"name": "e", "tasks": ["patient"], "variants": [variant], "limit": 2, "jobs": 1}))
         desk.run_id = f"{desk.run_id}_LIMITED"
         words = ("experiment", "run", str(file), "--run-id", desk.run_id, "--quiet")
