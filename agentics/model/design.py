@@ -14,6 +14,10 @@ RetryOn = Literal["error", "failure", "timeout"]
 Integration = Literal["cli_basic", "cli_events", "otel", "sdk_control", "sdk_full"]
 
 
+COOPERATIVE: frozenset[Integration] = frozenset({"sdk_control", "sdk_full"})
+"""Solutions that take part in their own control: they poll a file, leave checkpoints, and stop when asked."""
+
+
 class RetryPolicy(Record):
     """How often a trial is tried. `retry_on` empty: after every end that is not a clean one."""
 

@@ -13,6 +13,7 @@ from agentics.model.challenge import MetricSchema
 from agentics.model.evidence import CaseRecord, Checkpoint, ContainerRecord, ImageUse, Submission
 from agentics.model.plan import ContainerPlan, PlaceMount, Plan
 from agentics.model.record import Record
+from agentics.model.workspace import WorkspaceSnapshot
 from agentics.pipeline.cooperation import Cooperation
 from agentics.sandbox.engine import Container, Engine, EngineFacts, Exit, Limits, Mount, Relaxation, Running
 from agentics.sandbox.places import Place, Scratch
@@ -113,6 +114,8 @@ class Bench:
     places: dict[str, Place] = field(default_factory=dict)
     paths: dict[str, Path] = field(default_factory=dict)
     ahead: Running | None = None
+    workspace_before: WorkspaceSnapshot | None = None
+    """The workspace as the solution was unpacked into it."""
 
     @property
     def interrupted(self) -> bool:

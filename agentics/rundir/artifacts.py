@@ -6,6 +6,7 @@ ref may be written into a record only after the commit that follows its put.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import secrets
@@ -13,6 +14,7 @@ import shutil
 import stat
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from agentics.errors import StorageError
@@ -40,11 +42,12 @@ class Artifacts:
         self._staging = root / f"{STAGING_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
         self._staged: set[str] = set()
         self._guard = threading.RLock()
+        self._claim: int | None = None
 
     def put(self, content: bytes | Path) -> str:
         """The ref of `content`. A path must be a regular file: a link is refused, never followed."""
         with storing(self._root), self._guard:
-            make_directory(self._staging)
+            self._open_staging()
             incoming = self._staging / secrets.token_hex(8)
             digest = _copy(content, incoming)
             if digest in self._staged or (self._root / digest / "blob").exists():
@@ -97,11 +100,28 @@ class Artifacts:
         with self._guard:
             self._staged.clear()
             shutil.rmtree(self._staging, ignore_errors=True)
+            if self._claim is not None:
+                os.close(self._claim)
+                self._claim = None
+
+    def _open_staging(self) -> None:
+        if self._claim is None:
+            make_directory(self._staging)
+            self._claim = os.open(self._staging, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(self._claim, fcntl.LOCK_EX)
 
 
 def _is_living(staging: Path) -> bool:
-    number = staging.name.removeprefix(STAGING_PREFIX).partition("-")[0]
-    return number.isdecimal() and int(number) != os.getpid() and Path(f"/proc/{number}").exists()
+    """Whether the process that stages there lives: it holds the lock of its directory as long."""
+    with suppress(OSError):
+        descriptor = os.open(staging, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+    return False
 
 
 def _copy(content: bytes | Path, target: Path) -> str:

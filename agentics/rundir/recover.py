@@ -91,7 +91,7 @@ def _was_running(run: Run, ids: Ids, place: TrialLayout) -> bool:
         place.state.unlink()
         transition_trial(run, ids, to="running", attempt=max(1, place.last_attempt()))
         return True
-    if trial is not None and trial.status == "paused" and trial.checkpoint_selected is None:
+    if trial is not None and trial.status == "paused" and trial.exit_reason is None:
         # It was frozen, and its containers went with their owner: nothing is left that could go on.
         transition_trial(run, ids, to="running", attempt=trial.attempt)
         return True

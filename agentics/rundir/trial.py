@@ -6,7 +6,6 @@ records of its newest attempt.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -41,6 +40,11 @@ RecordName = Literal[
     "harness_stdout.log",
     "harness_stderr.log",
 ]
+
+
+SUSPENDED = "paused_by_user"
+"""The exit reason of a trial that was asked to stop, and did: another attempt can go on from there. A frozen one has
+none."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,7 @@ def suspend(attempt: Attempt, paused: Paused) -> None:
         attempt.ids,
         to="paused",
         attempt=attempt.number,
-        exit_reason="paused_by_user",
+        exit_reason=SUSPENDED,
         paused=paused,
     )
 
@@ -179,10 +183,11 @@ def record_workspace(attempt: Attempt, documents: Mapping[str, BaseModel]) -> No
 
 
 def _show_newest(attempt: Attempt) -> None:
-    """The trial shows the newest attempt's: the same files under another name."""
+    """The trial shows the newest attempt's."""
     shown = attempt.run.layout.trial(attempt.ids.trial_id).root / "evidence"
     fresh = shown.with_name(f"{STAGING_PREFIX}evidence")
-    shutil.copytree(attempt.root / "evidence", fresh, copy_function=os.link)
+    shutil.copytree(attempt.root / "evidence", fresh)
+    sync_files(fresh, list(fresh.iterdir()))
     if shown.exists():
         shutil.rmtree(shown)
     fresh.rename(shown)

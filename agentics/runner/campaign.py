@@ -19,6 +19,7 @@ from agentics.model.outcome import ExitPolicy
 from agentics.model.plan import Plan
 from agentics.model.record import Mode
 from agentics.model.rundir import TrialRuntime
+from agentics.pipeline.bench import Resume
 from agentics.policy.planning import plan
 from agentics.policy.schedule import slots
 from agentics.policy.topologies.parts import Request as PlanRequest
@@ -71,7 +72,8 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One variant on one task, one replication: a slot to be filled. `index` counts tasks."""
+    """One variant on one task, one replication: a slot to be filled. `index` counts tasks. `ext`: what it was made
+    from, if it is a fork, a replay or a regrade; `resume`: what it does not have to do again."""
 
     index: int
     task: Task
@@ -82,6 +84,8 @@ class Trial:
     bindings: Mapping[str, JsonValue] = field(default_factory=dict)
     integration: Integration = "cli_basic"
     replicated: bool = False
+    ext: Mapping[str, JsonValue] = field(default_factory=dict)
+    resume: Resume | None = None
 
     def progress(self, kind: Kind, *, trial_id: str | None = None, **facts: object) -> Progress:
         """What is told of this trial."""

@@ -63,7 +63,9 @@ class Asking:
         versions = {}
         for name, ticket in self.tickets.items():
             if ticket.cooperation is not None:
-                versions[name] = ticket.cooperation.ask(action, self.request.label, "lab_pause", utc_now())
+                versions[name] = ticket.cooperation.ask(
+                    action, label=self.request.label, requested_by="lab_pause", at=utc_now()
+                )
         return versions
 
     def _acknowledged(

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from agentics.model.event import EVENT, EventName
 from agentics.rundir import eventlog
@@ -14,6 +14,20 @@ from agentics.rundir.atomic import utc_now
 
 Sink = Callable[[str], None]
 """Takes one event as a line of JSON, without its line feed."""
+
+
+class Emitter(Protocol):
+    """Whoever is told of events."""
+
+    def emit(self, event: EventName, **fields: Any) -> None:  # noqa: ANN401 - by event
+        """Tell that something happened."""
+
+
+class Unheard:
+    """For what goes on beside a run's schedule: forks and replays are not told of."""
+
+    def emit(self, event: EventName, **fields: Any) -> None:  # noqa: ANN401 - as the protocol has it
+        """Nothing."""
 
 
 @dataclass

@@ -11,24 +11,17 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
 from agentics.errors import EngineError
 from agentics.model.record import Ids
+from agentics.pipeline.cooperation import Cooperation
 from agentics.rundir.trial import Attempt
 from agentics.sandbox.engine import Engine
 from agentics.sandbox.labels import TRIAL
 
 Why = Literal["stopped", "killed", "paused", "time_limit"]
 _LOOK_S = 0.1
-
-
-class Cooperation(Protocol):
-    active: tuple[str, ...]
-
-    def ask(self, action: str, label: str | None, requested_by: str, at: str) -> dict[str, str]: ...
-
-    def acknowledged(self, action: str, versions: Mapping[str, str]) -> frozenset[str]: ...
 
 
 @dataclass(eq=False)
@@ -80,14 +73,16 @@ class Floor:
         """Nothing new is to be started, now or later."""
         return self.over is not None or self.stop.is_set()
 
-    def enter(self, begin: Callable[[], Attempt], limit_s: float | None = None) -> Ticket | None:
+    def enter(
+        self, begin: Callable[[], Attempt], limit_s: float | None = None, cooperation: Cooperation | None = None
+    ) -> Ticket | None:
         """Begin an attempt, as soon as nothing holds the floor; None when it is closed."""
         with self._changed:
             while self.held and not self.closed:
                 self._changed.wait(_LOOK_S)
             if self.closed:
                 return None
-            ticket = Ticket(begin(), self.stop, self.clock(), limit_s)
+            ticket = Ticket(begin(), self.stop, self.clock(), limit_s, cooperation=cooperation)
             ticket.first = ticket.ids.trial_id not in self.seen
             self.seen.add(ticket.ids.trial_id)
             self.active[ticket.ids.trial_id] = ticket

@@ -10,7 +10,7 @@ from agentics.model.record import Status
 from agentics.model.result import Result
 from agentics.model.rundir import Objective, ResultError, ResultExt, TrialResult
 from agentics.policy.exposure import shown_detail
-from agentics.policy.verdict import unclean_cases
+from agentics.policy.verdict import timed_out, unclean_cases
 from agentics.rundir.atomic import utc_now
 from agentics.rundir.trial import Attempt
 from agentics.runner.campaign import Trial
@@ -47,6 +47,8 @@ def trial_result(
             summary=_samples(evidence, said),
             subtasks=_subtasks(evidence, said),
             primary_metric=primary,
+            timed_out=timed_out(evidence),
+            parent=dict(trial.ext) or None,
             details=ErrorDetails(
                 error_type=judgement.reason or "error",
                 traceback=shown_detail(judgement, trial.task.bundle.challenge, evidence.mode),

@@ -4,34 +4,40 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import tenacity
 
 from agentics.errors import EngineError
+from agentics.model.design import COOPERATIVE
 from agentics.model.evidence import TrialEvidence, Trouble
 from agentics.model.judgement import Judgement
-from agentics.model.record import Ids, Record
-from agentics.model.rundir import TaskPolicy, TrialInput
-from agentics.pipeline.bench import Bench
+from agentics.model.record import Ids
+from agentics.model.rundir import Control, TaskPolicy, TrialInput
+from agentics.pipeline.bench import Bench, Resume
+from agentics.pipeline.cooperation import Cooperation
 from agentics.pipeline.run import run as run_pipeline
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.policy.exposure import shown_detail
 from agentics.policy.schedule import try_again
+from agentics.policy.topologies.parts import COOPERATION_ENV
 from agentics.policy.verdict import judge, timed_out
-from agentics.rundir import ledger
-from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import utc_now
-from agentics.rundir.held import Paused
+from agentics.rundir.held import Paused, Run
 from agentics.rundir.recover import end_of
-from agentics.rundir.trial import Attempt, abandon, begin_attempt, finish, record, suspend
+from agentics.rundir.trial import Attempt, abandon, begin_attempt, finish, suspend
 from agentics.runner.campaign import Trial
 from agentics.runner.floor import Ticket
 from agentics.runner.images import Images, users_of, without_root
+from agentics.runner.keeping import (
+    AttemptKeeper,
+    keep_evidence,
+    keep_workspace,
+    newest_checkpoint,
+    where_it_stopped,
+)
 from agentics.runner.limits import stage_limit_s, timeout_s
-from agentics.runner.logs import runner_log, solution_stderr
 from agentics.runner.results import trial_result
 from agentics.runner.workshop import Workshop
 from agentics.sandbox.labels import ATTEMPT, TRIAL
@@ -43,32 +49,14 @@ Said = tuple[Judgement, TrialEvidence]
 _NOT_BEGUN = Judgement(status="pending", reason="interrupted", outcome="error")
 
 
-@dataclass(frozen=True)
-class AttemptKeeper:
-    """Evidence of one attempt: bytes by content, records as lines that are durable when `append` returns."""
-
-    artifacts: Artifacts
-    root: Path
-
-    def put_bytes(self, data: bytes) -> str:
-        return self.artifacts.put(data)
-
-    def put_file(self, path: Path) -> str:
-        return self.artifacts.put(path)
-
-    def append(self, name: str, record: Record) -> None:
-        ledger.append(self.root / f"{name}.jsonl", record)
-
-    def path(self, ref: str) -> Path:
-        return self.artifacts.path(ref)
-
-
 def run_trial(work: Workshop, trial: Trial, ids: Ids, images: Images | None) -> Judgement:
     """Try until the infrastructure lets us say something and the design is content, at most as often as they allow.
 
     `images` None: they could not be had at first, and every attempt asks for them again.
     """
     retry, design = work.config.retry, work.campaign.request.design
+    if trial.resume is None:
+        trial = replace(trial, resume=where_it_stopped(work.run, ids.trial_id))
 
     def again(state: tenacity.RetryCallState) -> bool:
         judgement, evidence = _last(state)
@@ -109,13 +97,26 @@ def _attempt(work: Workshop, trial: Trial, ids: Ids, images: Images | None) -> S
     def begin() -> Attempt:
         return begin_attempt(work.run, ids, _input(trial, ids), trial.plan)
 
-    ticket = work.floor.enter(begin, work.campaign.request.trial_timeout_s)
+    ticket = work.floor.enter(begin, work.campaign.request.trial_timeout_s, cooperation_of(work.run, trial, ids))
     if ticket is None:
         return _NOT_BEGUN, _blank(trial, {})
     try:
         return _on_the_floor(work, trial, ticket, images)
     finally:
         work.floor.leave(ticket)
+
+
+def cooperation_of(run: Run, trial: Trial, ids: Ids) -> Cooperation | None:
+    """Where the trial's solution can be spoken to, if it was declared to understand that; the run's control says so."""
+    if trial.integration not in COOPERATIVE or trial.plan.topology != "separated_evaluator":
+        return None
+    run.controls[ids.trial_id] = Control(
+        id=trial.variant,
+        version=trial.integration,
+        command_path=COOPERATION_ENV["AGENTICS_CONTROL_PATH"],
+        events_path=COOPERATION_ENV["AGENTICS_EVENTS_PATH"],
+    )
+    return Cooperation()
 
 
 def _on_the_floor(work: Workshop, trial: Trial, ticket: Ticket, images: Images | None) -> Said:
@@ -132,7 +133,7 @@ def _on_the_floor(work: Workshop, trial: Trial, ticket: Ticket, images: Images |
     if ticket.why == "time_limit":
         evidence = evidence.model_copy(update={"trouble": _too_late(evidence.trouble, ticket.limit_s)})
     judgement = judge(evidence)
-    _keep(attempt, evidence)
+    keep_evidence(attempt, trial, evidence)
     ended = _end(trial, ticket, evidence, judgement, started_at)
     spent = {"duration_ms": int((time.monotonic() - began) * 1000)}
     place = str(work.run.layout.trial(ticket.ids.trial_id).root)
@@ -150,7 +151,7 @@ def _end(
         finish(attempt, result)
         return {"status": end_of(result)[0], "outcome": result.outcome}
     if ticket.why == "paused":
-        suspend(attempt, Paused(label=ticket.label, checkpoint=None))
+        suspend(attempt, Paused(label=ticket.label, checkpoint=newest_checkpoint(attempt)))
         return {"status": "paused", "outcome": None}
     abandon(attempt, "killed_by_user" if ticket.why == "killed" else judgement.reason or "interrupted")
     return {"status": "killed", "outcome": None}
@@ -162,8 +163,11 @@ def _observe(work: Workshop, trial: Trial, ticket: Ticket, images: Images) -> Tr
         context = Context(bench=bench, evidence=_blank(trial, images))
         return _evidence(run_pipeline(trial.plan.stages, BUILT_IN, context))
     finally:
-        bench.close()
-        work.engine.remove(bench.labels)
+        try:
+            keep_workspace(ticket.attempt, trial, bench)
+        finally:
+            bench.close()
+            work.engine.remove(bench.labels)
 
 
 def _no_start(error: EngineError) -> Trouble:
@@ -184,13 +188,6 @@ def _evidence(ended: Context | StageFailure) -> TrialEvidence:
     if isinstance(ended, StageFailure):
         return ended.context.with_evidence(trouble=ended.trouble).evidence
     return ended.evidence
-
-
-def _keep(attempt: Attempt, evidence: TrialEvidence) -> None:
-    artifacts = attempt.run.artifacts
-    record(attempt, "harness_stdout.log", runner_log(evidence, artifacts))
-    record(attempt, "harness_stderr.log", solution_stderr(evidence, artifacts))
-    record(attempt, "evidence.json", evidence)
 
 
 def _blank(trial: Trial, images: Images) -> TrialEvidence:
@@ -233,6 +230,8 @@ def _bench(work: Workshop, trial: Trial, ticket: Ticket, images: Images) -> Benc
         observer=observe,
         jobs=work.jobs,
         undisturbed=work.is_undisturbed(trial.task),
+        cooperation=ticket.cooperation,
+        resume=trial.resume or Resume(),
     )
     bench.paths["challenge"] = bench.challenge
     bench.paths["guest"] = work.guest
@@ -248,4 +247,5 @@ def _input(trial: Trial, ids: Ids) -> TrialInput:
         "topology": plan.topology,
         "solution_digest": f"sha256:{trial.package.sha256}",
     }
-    return TrialInput(ids=ids, task=task, policy=TaskPolicy(timeout_ms=timeout_s(plan) * 1000))
+    policy = TaskPolicy(timeout_ms=timeout_s(plan) * 1000)
+    return TrialInput(ids=ids, task=task, bindings=dict(trial.bindings), policy=policy, ext=dict(trial.ext))

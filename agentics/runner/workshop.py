@@ -17,7 +17,7 @@ from agentics.model.record import Ids, Mode
 from agentics.pipeline.bench import Users
 from agentics.rundir.held import Run
 from agentics.runner.campaign import Campaign, Task, Trial
-from agentics.runner.events import Events
+from agentics.runner.events import Emitter
 from agentics.runner.floor import Floor
 from agentics.runner.images import Images, ready
 from agentics.runner.machine import open_engine, open_scratch, users
@@ -41,7 +41,7 @@ class Workshop:
     config: Config
     mode: Mode
     observer: Observer
-    events: Events
+    events: Emitter
     stop: Stop
     floor: Floor
     guest: Path
@@ -75,7 +75,7 @@ class Workshop:
 
 
 @contextmanager
-def open_workshop(campaign: Campaign, run: Run, observer: Observer, events: Events, stop: Stop) -> Iterator[Workshop]:
+def open_workshop(campaign: Campaign, run: Run, observer: Observer, events: Emitter, stop: Stop) -> Iterator[Workshop]:
     """Raises EngineMissing and EngineError. Removes what dead runs left on this host before anything is started."""
     config = campaign.config
     with ExitStack() as stack:

@@ -9,7 +9,9 @@ from agentics.archive import extract
 from agentics.model.plan import Prepare
 from agentics.pipeline.bench import MIB
 from agentics.pipeline.stage import Context
+from agentics.rundir.atomic import utc_now
 from agentics.sandbox.collect import make_writable
+from agentics.sandbox.snapshot import snapshot
 
 name = "prepare"
 
@@ -21,4 +23,5 @@ def run(context: Context, options: Mapping[str, Any]) -> Context:
     place = bench.bounded("workspace", max(wanted.disk_limit_mb, unpacked_mb + 1), bench.users.solution)
     extract(solution, place.path)
     make_writable(place.path, uid=bench.users.solution)
+    bench.workspace_before = snapshot(place.path, captured_at=utc_now())
     return context.with_evidence(submission=bench.submission)

@@ -1,0 +1,113 @@
+"""What is kept of an attempt beside its evidence: its workspace before and after, its inventory, where it stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from agentics.model.evidence import CaseRecord, Checkpoint, TrialEvidence
+from agentics.model.record import Record
+from agentics.model.rundir import TrialState
+from agentics.pipeline.bench import Bench, Keeper, Resume
+from agentics.policy.inventory import state_inventory
+from agentics.policy.workspace import diff, patch
+from agentics.rundir import ledger
+from agentics.rundir.artifacts import Artifacts
+from agentics.rundir.atomic import read_document, utc_now
+from agentics.rundir.held import Run
+from agentics.rundir.rows import WORKSPACE
+from agentics.rundir.trial import SUSPENDED, Attempt, record, record_workspace
+from agentics.runner.campaign import Trial
+from agentics.runner.logs import runner_log, solution_stderr
+from agentics.sandbox.snapshot import snapshot
+from agentics.stages.restore import is_whole
+
+_WRITES_THE_WORKSPACE = frozenset({"solution_setup", "solution_build"})
+CASES: TypeAdapter[Any] = TypeAdapter(CaseRecord)
+CHECKPOINTS: TypeAdapter[Any] = TypeAdapter(Checkpoint)
+
+
+@dataclass(frozen=True)
+class AttemptKeeper:
+    """Evidence of one attempt: bytes by content, records as lines that are durable when `append` returns."""
+
+    artifacts: Artifacts
+    root: Path
+
+    def put_bytes(self, data: bytes) -> str:
+        return self.artifacts.put(data)
+
+    def put_file(self, path: Path) -> str:
+        return self.artifacts.put(path)
+
+    def append(self, name: str, record: Record) -> None:
+        ledger.append(self.root / f"{name}.jsonl", record)
+
+    def path(self, ref: str) -> Path:
+        return self.artifacts.path(ref)
+
+
+def keep_evidence(attempt: Attempt, trial: Trial, evidence: TrialEvidence) -> None:
+    """Logs, what could be seen from inside, and the evidence itself."""
+    artifacts = attempt.run.artifacts
+    record(attempt, "harness_stdout.log", runner_log(evidence, artifacts))
+    record(attempt, "harness_stderr.log", solution_stderr(evidence, artifacts))
+    record(attempt, "state_inventory.json", state_inventory(trial.plan, evidence, trial.integration))
+    record(attempt, "evidence.json", evidence)
+
+
+def keep_workspace(attempt: Attempt, trial: Trial, bench: Bench) -> None:
+    """The workspace before and after, and what became of it; nothing where it was never laid out.
+
+    Every trial starts from a fresh workspace, so what happened in it and what happened since its chain began are one.
+    """
+    before = bench.workspace_before
+    if before is None:
+        return
+    now = utc_now()
+    written = any(stage.name in _WRITES_THE_WORKSPACE for stage in trial.plan.stages)
+    after = snapshot(bench.paths["workspace"], captured_at=now) if written else before
+    changes, delta = diff(before, after, captured_at=now), patch(before, after, generated_at=now)
+    found = {
+        "workspace_pre": before,
+        "workspace_post": after,
+        "diff_incremental": changes,
+        "diff_cumulative": changes,
+        "patch_incremental": delta,
+        "patch_cumulative": delta,
+    }
+    record_workspace(attempt, {WORKSPACE[key]: document for key, document in found.items()})
+
+
+def newest_checkpoint(attempt: Attempt) -> str | None:
+    """The checkpoint of the highest step that the attempt's cases left when they were asked to stop."""
+    found = [each for each in _checkpoints(attempt.root) if each.violation is None]
+    return max(found, key=lambda each: each.step or 0).name if found else None
+
+
+def where_it_stopped(run: Run, trial_id: str) -> Resume | None:
+    """What another attempt at a suspended trial does not have to do again; None for a trial that was not suspended."""
+    place = run.layout.trial(trial_id)
+    state = read_document(place.state, TrialState)
+    if state is None or state.status != "paused" or state.exit_reason != SUSPENDED:
+        return None
+    root = place.attempt(state.attempt)
+    keep = AttemptKeeper(run.artifacts, root)
+    cases = [case for case in ledger.read(root / "cases.jsonl", CASES) if is_whole(keep, case)]
+    return Resume(
+        cases={case.run_name: case for case in cases}, checkpoints=newest_of_each([*_checkpoints(root)], keep)
+    )
+
+
+def newest_of_each(checkpoints: list[Checkpoint], keep: Keeper) -> dict[str, Checkpoint]:
+    """By case, the whole checkpoint of its highest step."""
+    usable = [each for each in checkpoints if each.violation is None and is_whole(keep, each)]
+    return {each.alias: each for each in sorted(usable, key=lambda each: each.step or 0)}
+
+
+def _checkpoints(root: Path) -> tuple[Checkpoint, ...]:
+    found: tuple[Checkpoint, ...] = ledger.read(root / "checkpoints.jsonl", CHECKPOINTS)
+    return found
