@@ -28,7 +28,7 @@ from agentics.model import (
 )
 from agentics.model.challenge import Challenge
 from agentics.model.checkreport import CheckReport
-from agentics.model.evidence import CaseRecord, ContainerRecord, SessionRecord, TrialEvidence
+from agentics.model.evidence import CaseRecord, Checkpoint, ContainerRecord, SessionRecord, TrialEvidence
 from agentics.model.manifest import RunManifest, SessionManifest
 from agentics.model.plan import Plan
 from agentics.model.proposal import Proposal
@@ -61,6 +61,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "case": CaseRecord,
     "challenge": Challenge,
     "check-report": CheckReport,
+    "checkpoint": Checkpoint,
     "container": ContainerRecord,
     "evidence": TrialEvidence,
     "plan": Plan,
@@ -74,7 +75,16 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
 }
 
 LINES = frozenset(
-    {"case", "container", "evidence-record", "invocation", "session", "slot-commit-record", "task-chain-state"}
+    {
+        "case",
+        "checkpoint",
+        "container",
+        "evidence-record",
+        "invocation",
+        "session",
+        "slot-commit-record",
+        "task-chain-state",
+    }
 )
 """Records that are lines of ledgers: each has a last key more there, which chains it to the line before."""
 

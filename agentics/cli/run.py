@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from agentics.cli import compare, control, rebuild, verify, watch
+from agentics.cli import compare, control, derive, rebuild, verify, watch
 from agentics.cli.console import out, print_json
 from agentics.cli.report import show_outcomes
 from agentics.errors import StorageError, UsageError
@@ -102,5 +102,5 @@ def _public(run: Path) -> Any:  # noqa: ANN401 - a JSON document
         raise StorageError(msg, hint="the run has not ended yet, or the file was damaged") from error
 
 
-for module in (control, watch, compare, verify, rebuild):
+for module in (control, derive, watch, compare, verify, rebuild):
     module.add(app)

@@ -17,7 +17,7 @@ from agentics.model.attestation import Attestation, StateInventory
 from agentics.model.benchmark import AdapterManifest, BenchmarkSummary, Grading, PredictionRecord, ScoreRecord
 from agentics.model.control import ControlRequest, ControlResponse, ForkManifest, RegradeManifest, ReplayManifest
 from agentics.model.event import RunnerEventLine
-from agentics.model.evidence import CaseRecord, ContainerRecord, SessionRecord, TrialEvidence
+from agentics.model.evidence import CaseRecord, Checkpoint, ContainerRecord, SessionRecord, TrialEvidence
 from agentics.model.experiment import ResolvedExperiment
 from agentics.model.ledger import (
     EngineLease,
@@ -106,7 +106,7 @@ def _bytes(name: str, kind: Kind = "truth") -> Place:
     return Place(name=name, kind=kind, form="bytes")
 
 
-_TRIAL, _ATTEMPT = "trials/<trial>", "trials/<trial>/attempts/<n>"
+_TRIALS = ("trials/<trial>", "forks/<id>/trial_1", "replays/<id>/trial_1")
 _OF_AN_ATTEMPT: dict[str, type[BaseModel] | None] = {
     "trial_input.json": TrialInput,
     "plan.json": Plan,
@@ -116,6 +116,25 @@ _OF_AN_ATTEMPT: dict[str, type[BaseModel] | None] = {
     "evidence/<document>.json": None,
 }
 _LOGS = ("harness_stdout.log", "harness_stderr.log")
+
+_LEDGERS: dict[str, type[BaseModel]] = {
+    "containers.jsonl": ContainerRecord,
+    "cases.jsonl": CaseRecord,
+    "sessions.jsonl": SessionRecord,
+    "checkpoints.jsonl": Checkpoint,
+}
+
+
+def _of_a_trial(trial: str) -> Iterator[Place]:
+    attempt = f"{trial}/attempts/<n>"
+    yield from (_ledger(f"{attempt}/{name}", model) for name, model in _LEDGERS.items())
+    yield from (_document(f"{attempt}/{name}", model) for name, model in _OF_AN_ATTEMPT.items())
+    yield from (_bytes(f"{attempt}/{name}") for name in _LOGS)
+    yield _document(f"{trial}/trial_metadata.json", TrialMetadata)
+    yield _document(f"{trial}/trial_state.json", TrialState)
+    yield from (_document(f"{trial}/{name}", model, "copy") for name, model in _OF_AN_ATTEMPT.items())
+    yield from (_bytes(f"{trial}/{name}", "copy") for name in _LOGS)
+
 
 PLACES: tuple[Place, ...] = (
     _document("attestation.json", Attestation, "seal"),
@@ -127,15 +146,7 @@ PLACES: tuple[Place, ...] = (
     _ledger("runtime/slot_commit_journal.jsonl", SlotCommit),
     _ledger("evidence/evidence_records.jsonl", EvidenceRecord),
     _ledger("evidence/task_chain_states.jsonl", TaskChainState),
-    _ledger(f"{_ATTEMPT}/containers.jsonl", ContainerRecord),
-    _ledger(f"{_ATTEMPT}/cases.jsonl", CaseRecord),
-    _ledger(f"{_ATTEMPT}/sessions.jsonl", SessionRecord),
-    *(_document(f"{_ATTEMPT}/{name}", model) for name, model in _OF_AN_ATTEMPT.items()),
-    *(_bytes(f"{_ATTEMPT}/{name}") for name in _LOGS),
-    _document(f"{_TRIAL}/trial_metadata.json", TrialMetadata),
-    _document(f"{_TRIAL}/trial_state.json", TrialState),
-    *(_document(f"{_TRIAL}/{name}", model, "copy") for name, model in _OF_AN_ATTEMPT.items()),
-    *(_bytes(f"{_TRIAL}/{name}", "copy") for name in _LOGS),
+    *(place for trial in _TRIALS for place in _of_a_trial(trial)),
     _document("runtime/run_control.json", RunControl),
     _document("runtime/schedule_progress.json", ScheduleProgress),
     _document("runtime/recovery_report.json", RecoveryReport),

@@ -15,9 +15,10 @@ from agentics.errors import Refused, StorageError
 from agentics.model.ledger import SlotStatus
 from agentics.model.record import Ids
 from agentics.model.rundir import Chain, Scope, TrialMetadata, TrialResult, TrialRuntime, TrialState
-from agentics.rundir import lock
+from agentics.rundir import ledger, lock
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import make_directory, read_document, write_document
+from agentics.rundir.attest import write_attestation
 from agentics.rundir.commit import Filled, commit_rows, written
 from agentics.rundir.held import Run, transition_trial
 from agentics.rundir.layout import Layout, TrialLayout
@@ -76,11 +77,11 @@ def commit_derived(run: Run) -> int:
 def commit_now(layout: Layout, run_id: str) -> None:
     """Commit what is there, unless somebody has the run: then it is theirs to do."""
     with suppress(Refused):
-        held = lock.acquire(layout.lock, "commit")
-        try:
-            commit_derived(Run(layout, run_id, Artifacts(layout.artifacts), held, None))
-        finally:
-            held.release()
+        run = Run(layout, run_id, Artifacts(layout.artifacts), lock.acquire(layout.lock, "commit"), None)
+        with run:
+            ledger.repair(layout.journal)
+            if commit_derived(run):
+                write_attestation(run)
 
 
 def settle_derived(run: Run) -> None:

@@ -18,6 +18,7 @@ from agentics.model.rundir import (
 from agentics.rundir import ledger
 from agentics.rundir.atomic import read_document, sweep_staging, utc_now, write_document
 from agentics.rundir.commit import roll_forward, written
+from agentics.rundir.derived import commit_derived, settle_derived
 from agentics.rundir.held import ENTRIES, Run, transition, transition_trial
 from agentics.rundir.layout import TrialLayout
 
@@ -35,6 +36,8 @@ def recover(run: Run) -> None:
     trials = sorted(place.name for place in run.layout.trials.iterdir() if place.is_dir())
     run.recovered = tuple(trial for trial in trials if _recover_trial(run, trial))
     finished = roll_forward(run)
+    settle_derived(run)
+    commit_derived(run)
     control = read_document(run.layout.control, RunControl)
     if control is not None and control.status == "running":
         transition(run, to="interrupted")

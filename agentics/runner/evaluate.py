@@ -9,15 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import JsonValue
-
 from agentics.errors import BenchmarkError, EngineError
 from agentics.model.design import AdapterCommand
 from agentics.model.outcome import RunOutcome
-from agentics.model.rundir import Scope
 from agentics.policy.outcome import exit_code
-from agentics.rundir.analysis_files import write_analysis
 from agentics.rundir.attest import write_attestation
+from agentics.rundir.derived import commit_derived
 from agentics.rundir.held import Run, Slot
 from agentics.rundir.layout import Layout
 from agentics.rundir.names import run_id
@@ -35,6 +32,7 @@ from agentics.runner.images import Images, unservable
 from agentics.runner.invocation import Book
 from agentics.runner.progress import Observer, Progress
 from agentics.runner.runlog import logged
+from agentics.runner.scopes import scope_of, trial_slot
 from agentics.runner.signals import Stop, stopping
 from agentics.runner.workshop import Workshop, open_workshop
 
@@ -93,8 +91,7 @@ def evaluate(campaign: Campaign, observer: Observer, *, sink: Sink | None = None
                 book.stopped(stop.number, stop.exit_status)
             book.close()
             outcomes = _projected(run, campaign)
-            if request.experiment:
-                write_analysis(run.layout, read_run(run.root))
+            commit_derived(run)
             write_projections(run)
             events.emit("run_finished", status=book.ended_as)
             write_attestation(run)
@@ -176,37 +173,15 @@ def _open_slots(run: Run, campaign: Campaign) -> frozenset[Slot]:
     return still | {slot for slot in slots if not any(slot[:2] == other[:2] for other in still)}
 
 
-def trial_slot(trial: Trial) -> Slot:
-    return (trial.variant, trial.task.ref, trial.slot.repl_idx)
-
-
 def _work(shop: Workshop, campaign: Campaign, trial: Trial, open_slots: frozenset[Slot]) -> Work:
-    request, task = campaign.request, trial.task
+    request = campaign.request
     skipped = unservable(trial.plan, shop.config, shop.engine.facts(), shop.overrides)
     images = None if skipped else _images(shop, trial)
-    scope = Scope(
-        task=task.ref,
-        bundle_digest=task.bundle_digest,
-        overlay_digests=task.overlay_digests,
-        solution_digest=f"sha256:{trial.package.sha256}",
-        target=task.target.name,
-        mode=request.mode,
-        limit=request.limit,
-        images={side: image.use.id for side, image in (images or {}).items()},
-        config=_config(trial, images),
-    )
+    scope = scope_of(trial, request, images)
     slot = trial_slot(trial)
     # A slot without a trial was skipped: this machine, or its configuration, may serve it by now.
     complete = slot not in open_slots and slot in shop.run.slots
     return Work(trial=trial, slot=slot, scope=scope, images=images, complete=complete, skipped=skipped)
-
-
-def _config(trial: Trial, images: Images | None) -> dict[str, JsonValue]:
-    """What else can change the result. A plain variant's is as it was before there were bindings."""
-    bound: dict[str, JsonValue] = {"bindings": dict(trial.bindings)} if trial.bindings else {}
-    level: dict[str, JsonValue] = {"integration": trial.integration} if trial.integration != "cli_basic" else {}
-    relaxed: dict[str, JsonValue] = {side: [*sorted(image.relaxed)] for side, image in (images or {}).items()}
-    return {"relaxed": relaxed, **bound, **level}
 
 
 def _images(shop: Workshop, trial: Trial) -> Images | None:

@@ -102,6 +102,20 @@ def where_it_stopped(run: Run, trial_id: str) -> Resume | None:
     )
 
 
+def whole_checkpoints(
+    run: Run, trial: Path, attempt: int, evidence: TrialEvidence | None
+) -> dict[str, tuple[Checkpoint, ...]]:
+    """Every checkpoint of an attempt that one can go on from, by case."""
+    keep = AttemptKeeper(run.artifacts, trial)
+    stopped = _checkpoints(trial / "attempts" / str(attempt))
+    ended = [each for case in evidence.cases for each in case.checkpoints] if evidence else []
+    found: dict[str, tuple[Checkpoint, ...]] = {}
+    for each in (*ended, *stopped):
+        if each.violation is None and is_whole(keep, each):
+            found[each.alias] = (*found.get(each.alias, ()), each)
+    return found
+
+
 def newest_of_each(checkpoints: list[Checkpoint], keep: Keeper) -> dict[str, Checkpoint]:
     """By case, the whole checkpoint of its highest step."""
     usable = [each for each in checkpoints if each.violation is None and is_whole(keep, each)]

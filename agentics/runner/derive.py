@@ -1,0 +1,262 @@
+"""`fork` and `replay`: one committed trial again, changed or as it was, beside the schedule of its run.
+
+Nothing of the parent is touched, and no lock of the run is needed: it may go on, or stand frozen, meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import JsonValue
+
+from agentics.config import Config
+from agentics.errors import Refused, UsageError
+from agentics.model.control import ForkManifest, ReplayManifest, ReuseStep
+from agentics.model.evidence import Checkpoint, TrialEvidence
+from agentics.model.judgement import Judgement
+from agentics.model.plan import Plan
+from agentics.model.record import Ids
+from agentics.model.rundir import Scope
+from agentics.pipeline.bench import Resume
+from agentics.policy import replay as policy
+from agentics.rundir.atomic import make_directory, utc_now, write_document
+from agentics.rundir.derived import beside, make_trial, new_id
+from agentics.rundir.held import Run
+from agentics.rundir.layout import DERIVED
+from agentics.rundir.lease import operating
+from agentics.rundir.reader import RunView, TrialView, read_evidence, read_run
+from agentics.rundir.scope import differences
+from agentics.runner.campaign import Campaign, EvalRequest, Trial, compile_request
+from agentics.runner.commands import recorded_experiment
+from agentics.runner.events import Unheard
+from agentics.runner.experiment import request_from
+from agentics.runner.images import Images
+from agentics.runner.keeping import AttemptKeeper, whole_checkpoints
+from agentics.runner.progress import Observer
+from agentics.runner.scopes import scope_of, trial_slot
+from agentics.runner.signals import Stop, stopping
+from agentics.runner.trial import run_trial
+from agentics.runner.workshop import Workshop, open_workshop
+from agentics.stages.restore import is_whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForkRequest:
+    """`changes`: bindings that differ from the parent's. `at`: the selector of the checkpoint to start from."""
+
+    trial_id: str
+    at: str
+    changes: Mapping[str, JsonValue]
+    strict: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derived:
+    """What came of it. `status` None: it was only planned."""
+
+    directory: Path
+    manifest: ForkManifest | ReplayManifest
+    status: str | None
+    reason: str | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """For the envelope, under the operation's name."""
+        kind = self.manifest.operation
+        facts = self.manifest.model_dump(mode="json", exclude={"schema_version", "operation", "created_at"})
+        return {**facts, f"{kind}_dir": str(self.directory), "harness_status": self.status, "reason": self.reason}
+
+
+def fork(root: Path, wanted: ForkRequest, config: Config, observer: Observer) -> Derived:
+    """Raises UsageError for what cannot be forked, Refused (strict_source_unavailable) for a strict fork without a
+    checkpoint that its solution can go on from exactly."""
+    view = read_run(root)
+    parent = committed(view, wanted.trial_id)
+    request = request_from(recorded_experiment(view.layout), output_path=view.layout.root.parent)
+    bound = {**request.bindings.get(parent.ids.variant_id, {}), **wanted.changes}
+    request = replace(request, bindings={**request.bindings, parent.ids.variant_id: bound} if bound else {})
+    with _opened(view, request, parent, config, observer, "fork") as made:
+        found = _checkpoints(made.run, parent, wanted.at)
+        name = next(iter(found.values())).name if found else None
+        if wanted.strict and (made.trial.integration != "sdk_full" or name is None):
+            msg = f"{parent.ids.trial_id} has no checkpoint at {wanted.at} that an exact copy could go on from"
+            hint = "a strict fork needs integration sdk_full and a checkpoint; leave --strict out"
+            raise Refused(msg, code="strict_source_unavailable", hint=hint)
+        steps, resume = _reused(made, parent, found)
+        manifest = ForkManifest(
+            fork_id=made.name,
+            parent_trial_id=parent.ids.trial_id,
+            selector=wanted.at,
+            source_checkpoint=name,
+            fallback_mode="checkpoint" if name is not None else "input_only",
+            strict=wanted.strict,
+            integration_level=made.trial.integration,
+            replay_grade=policy.grade(made.trial.integration, made.differs),
+            created_at=utc_now(),
+            bindings=bound,
+            reuse=steps,
+        )
+        if wanted.dry_run:
+            return Derived(directory=made.directory, manifest=manifest, status=None)
+        ext: dict[str, JsonValue] = {
+            "fork": {
+                "parent_run_id": view.manifest.run_id,
+                "parent_trial_id": parent.ids.trial_id,
+                "selector": wanted.at,
+                "source_checkpoint": name,
+                "strict": wanted.strict,
+            }
+        }
+        judgement = _carry_out(made, manifest, replace(made.trial, ext=ext, resume=resume))
+        return _derived(made, manifest, judgement)
+
+
+def replay(root: Path, trial_id: str, config: Config, observer: Observer, *, strict: bool = False) -> Derived:
+    """Raises Refused (strict_source_unavailable) for a strict replay of what cannot be repeated exactly."""
+    view = read_run(root)
+    parent = committed(view, trial_id)
+    request = request_from(recorded_experiment(view.layout), output_path=view.layout.root.parent)
+    with _opened(view, request, parent, config, observer, "replay") as made:
+        manifest = ReplayManifest(
+            replay_id=made.name,
+            parent_trial_id=trial_id,
+            strict=strict,
+            integration_level=made.trial.integration,
+            replay_grade=policy.grade(made.trial.integration, made.differs),
+            created_at=utc_now(),
+            differences=made.differs,
+        )
+        if strict and manifest.replay_grade != "strict":
+            why = f"; {', '.join(made.differs)} differ" if made.differs else ""
+            msg = f"a replay of {trial_id} is {manifest.replay_grade}, not strict{why}"
+            raise Refused(msg, code="strict_source_unavailable", hint="leave --strict out")
+        ext: dict[str, JsonValue] = {
+            "replay": {"parent_run_id": view.manifest.run_id, "parent_trial_id": trial_id, "strict": strict}
+        }
+        judgement = _carry_out(made, manifest, replace(made.trial, ext=ext))
+        return _derived(made, manifest, judgement)
+
+
+def committed(view: RunView, trial_id: str) -> TrialView:
+    """A trial of the schedule that has a result. Raises UsageError."""
+    found = next((trial for trial in view.trials if trial.ids.trial_id == trial_id), None)
+    if found is None:
+        have = ", ".join(trial.ids.trial_id for trial in view.trials) or "none"
+        msg = f"run {view.manifest.run_id} has no trial {trial_id!r}"
+        raise UsageError(msg, code="trial_not_found", hint=f"there is {have}")
+    if found.result is None:
+        msg = f"{trial_id} has no result: only a committed trial can be made from"
+        raise UsageError(msg, code="trial_not_committed")
+    return found
+
+
+def parent_trial(campaign: Campaign, parent: TrialView) -> Trial:
+    """The parent's slot as it would be filled today."""
+    return next(trial for trial in campaign.trials if trial_slot(trial) == parent.slot)
+
+
+def without_the_solution(plan: Plan) -> Plan:
+    """The plan of an evaluation whose cases are all there already."""
+    stages = tuple(
+        stage.model_copy(update={"enabled": stage.name not in policy.OF_THE_SOLUTION}) for stage in plan.stages
+    )
+    return plan.model_copy(update={"stages": stages})
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Made:
+    """A derived trial that can be run. `differs`: in what today's scope is not the parent's."""
+
+    name: str
+    directory: Path
+    run: Run
+    shop: Workshop
+    trial: Trial
+    images: Images
+    scope: Scope
+    differs: tuple[str, ...]
+
+
+@contextmanager
+def _opened(
+    view: RunView,
+    request: EvalRequest,
+    parent: TrialView,
+    config: Config,
+    observer: Observer,
+    kind: Literal["fork", "replay"],
+) -> Iterator[_Made]:
+    campaign = compile_request(request, config)
+    trial, name, stop = parent_trial(campaign, parent), new_id(kind), Stop()
+    with (
+        operating(view.layout, kind),
+        stopping(stop),
+        beside(view.layout, view.manifest.run_id) as run,
+        open_workshop(campaign, run, observer, Unheard(), stop) as shop,
+    ):
+        images = shop.images(trial)
+        scope = scope_of(trial, request, images)
+        yield _Made(
+            name=name,
+            directory=view.layout.root / DERIVED[kind] / name,
+            run=run,
+            shop=shop,
+            trial=trial,
+            images=images,
+            scope=scope,
+            differs=differences(parent.metadata.scope, scope),
+        )
+
+
+def _reused(
+    made: _Made, parent: TrialView, checkpoints: Mapping[str, Checkpoint]
+) -> tuple[tuple[ReuseStep, ...], Resume | None]:
+    """What of the parent stands for new work, said and as the attempt gets it."""
+    evidence = read_evidence(parent)
+    keep = AttemptKeeper(made.run.artifacts, parent.root)
+    whole = evidence is not None and _is_all_there(evidence, keep)
+    name = next((each.name for each in checkpoints.values()), None)
+    steps = policy.reuse(made.trial.plan, made.differs, name, whole=whole)
+    if evidence is not None and any(step.stage == "cases" and step.action == "reuse" for step in steps):
+        return steps, Resume(cases={case.run_name: case for case in evidence.cases}, submission=evidence.submission)
+    return steps, Resume(checkpoints=checkpoints) if checkpoints else None
+
+
+def _is_all_there(evidence: TrialEvidence, keep: AttemptKeeper) -> bool:
+    complete = evidence.cases_expected == len(evidence.cases) > 0 and evidence.submission is not None
+    return complete and all(is_whole(keep, case) for case in evidence.cases)
+
+
+def _checkpoints(run: Run, parent: TrialView, selector: str) -> dict[str, Checkpoint]:
+    """The checkpoint that the selector means, of every case that has one."""
+    found: dict[str, Checkpoint] = {}
+    evidence = read_evidence(parent)
+    events = {case.alias: case.events_ref for case in evidence.cases} if evidence else {}
+    for alias, own in whole_checkpoints(run, parent.root, parent.attempts, evidence).items():
+        ref = events.get(alias)
+        chosen = policy.selected(selector, own, run.artifacts.read(ref) if ref else b"")
+        if chosen is not None:
+            found[alias] = chosen
+    if not found:
+        policy.selected(selector, ())  # a selector that means nothing is wrong, also where there is no checkpoint
+    return found
+
+
+def _carry_out(made: _Made, manifest: ForkManifest | ReplayManifest, trial: Trial) -> Judgement:
+    parent = manifest.parent_trial_id
+    variant, task, repl = trial_slot(trial)
+    ids = Ids(run_id=made.run.run_id, trial_id=f"{parent}_{made.name}", variant_id=variant, task_id=task, repl_idx=repl)
+    if trial.resume is not None and trial.resume.submission is not None:
+        trial = replace(trial, plan=without_the_solution(trial.plan))
+    make_directory(made.directory)
+    make_trial(made.run, ids, made.scope, trial.runtime())
+    write_document(made.directory / "manifest.json", manifest)
+    return run_trial(made.shop, trial, ids, made.images)
+
+
+def _derived(made: _Made, manifest: ForkManifest | ReplayManifest, judgement: Judgement) -> Derived:
+    return Derived(directory=made.directory, manifest=manifest, status=judgement.status, reason=judgement.reason)

@@ -1,0 +1,38 @@
+"""What the result of a trial depends on, and which slot it fills."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from agentics.model.rundir import Scope
+from agentics.rundir.held import Slot
+from agentics.runner.campaign import EvalRequest, Trial
+from agentics.runner.images import Images
+
+
+def trial_slot(trial: Trial) -> Slot:
+    return (trial.variant, trial.task.ref, trial.slot.repl_idx)
+
+
+def scope_of(trial: Trial, request: EvalRequest, images: Images | None) -> Scope:
+    """`images` None: they could not be had, and count for nothing."""
+    task = trial.task
+    return Scope(
+        task=task.ref,
+        bundle_digest=task.bundle_digest,
+        overlay_digests=task.overlay_digests,
+        solution_digest=f"sha256:{trial.package.sha256}",
+        target=task.target.name,
+        mode=request.mode,
+        limit=request.limit,
+        images={side: image.use.id for side, image in (images or {}).items()},
+        config=_config(trial, images),
+    )
+
+
+def _config(trial: Trial, images: Images | None) -> dict[str, JsonValue]:
+    """What else can change the result. A plain variant's is as it was before there were bindings."""
+    bound: dict[str, JsonValue] = {"bindings": dict(trial.bindings)} if trial.bindings else {}
+    level: dict[str, JsonValue] = {"integration": trial.integration} if trial.integration != "cli_basic" else {}
+    relaxed: dict[str, JsonValue] = {side: [*sorted(image.relaxed)] for side, image in (images or {}).items()}
+    return {"relaxed": relaxed, **bound, **level}
