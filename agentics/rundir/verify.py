@@ -25,7 +25,7 @@ from agentics.rundir import ledger, lock
 from agentics.rundir.atomic import document_bytes
 from agentics.rundir.attest import chain_head, digest_of, digest_of_bytes, seal_of
 from agentics.rundir.contents import File, files, place_of
-from agentics.rundir.layout import Layout
+from agentics.rundir.layout import Layout, TrialLayout
 from agentics.rundir.reader import read_run
 from agentics.rundir.rebuild import differences
 from agentics.rundir.scope import fingerprint
@@ -33,8 +33,9 @@ from agentics.rundir.scope import fingerprint
 M = TypeVar("M", bound=BaseModel)
 
 _REF = re.compile(rb"artifact://sha256/([0-9a-f]{64})")
-_COPY = re.compile(r"trials/(?P<trial>[^/]+)/(?P<name>(?!attempts/).+)")
-_ATTEMPT = re.compile(r"trials/[^/]+/attempts/\d+/.+")
+_TRIAL = r"(?P<trial>trials/[^/]+|(?:forks|replays)/[^/]+/trial_1)"
+_COPY = re.compile(_TRIAL + r"/(?P<name>(?!attempts/).+)")
+_ATTEMPT = re.compile(_TRIAL + r"/attempts/(?P<number>\d+)/(?P<name>.+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,9 +233,8 @@ def _attempts(look: _Look) -> None:
 def _copies(look: _Look) -> None:
     sources: dict[tuple[str, str], dict[int, str]] = {}
     for path in look.there:
-        parts = path.split("/", 4)
-        if _ATTEMPT.fullmatch(path):
-            sources.setdefault((parts[1], parts[4]), {})[int(parts[3])] = path
+        if (match := _ATTEMPT.fullmatch(path)) is not None:
+            sources.setdefault((match["trial"], match["name"]), {})[int(match["number"])] = path
     for file in look.of("copy"):
         if (match := _COPY.fullmatch(file.path)) is None:
             continue
@@ -246,7 +246,7 @@ def _copies(look: _Look) -> None:
         if look.digest(file.path) not in expected:
             look.report(file.path, "copy differs from the newest attempt's", expected=next(iter(expected), None))
     for (trial, name), own in sources.items() if look.current else ():
-        path = f"trials/{trial}/{name}"
+        path = f"{trial}/{name}"
         if max(own) == _last_attempt(look, trial) and path not in look.there and _is_copied(name):
             look.report(path, "copy of the newest attempt's is missing", expected=_kept(look, own[max(own)]))
 
@@ -258,7 +258,7 @@ def _kept(look: _Look, path: str) -> str:
 
 
 def _last_attempt(look: _Look, trial: str) -> int:
-    return look.layout.trial(trial).last_attempt()
+    return TrialLayout(look.layout.root / trial).last_attempt()
 
 
 def _is_copied(name: str) -> bool:
@@ -275,7 +275,7 @@ def _scopes(look: _Look) -> None:
             look.report(path, "trial metadata cannot be read")
         elif fingerprint(metadata.scope) != metadata.scope_fingerprint:
             look.report(path, "scope differs from its fingerprint", expected=metadata.scope_fingerprint)
-        elif metadata.ids.trial_id != file.at.parent.name:
+        elif look.layout.trial(metadata.ids.trial_id).root != file.at.parent:
             look.report(path, "trial metadata names another trial", expected=file.at.parent.name)
 
 

@@ -103,11 +103,11 @@ def where_it_stopped(run: Run, trial_id: str) -> Resume | None:
 
 
 def whole_checkpoints(
-    run: Run, trial: Path, attempt: int, evidence: TrialEvidence | None
+    run: Run, trial: Path, attempts: int, evidence: TrialEvidence | None
 ) -> dict[str, tuple[Checkpoint, ...]]:
-    """Every checkpoint of an attempt that one can go on from, by case."""
+    """Every checkpoint of a trial that one can go on from, by case: those of attempts that stopped there, too."""
     keep = AttemptKeeper(run.artifacts, trial)
-    stopped = _checkpoints(trial / "attempts" / str(attempt))
+    stopped = [each for n in range(1, attempts + 1) for each in _checkpoints(trial / "attempts" / str(n))]
     ended = [each for case in evidence.cases for each in case.checkpoints] if evidence else []
     found: dict[str, tuple[Checkpoint, ...]] = {}
     for each in (*ended, *stopped):

@@ -28,7 +28,7 @@ def control(lab, *words):
 
 def verified(lab):
     status, said = control(lab, "verify")
-    assert status == 0, said
+    assert status == 0, said.get("findings", said)
 
 
 def test_c23_a_fork_has_its_own_bindings_and_says_where_it_comes_from(done):
@@ -41,7 +41,7 @@ def test_c23_a_fork_has_its_own_bindings_and_says_where_it_comes_from(done):
 
     done.engine.behaviours["run"] = looks
     status, said = control(done, "fork", "--from-trial", "trial_1", "--at", "step:3", "--set", "x=1")
-    assert status == 0, said
+    assert status == 0, said.get("findings", said)
     fork = said["fork"]
     assert (fork["parent_trial_id"], fork["fallback_mode"], fork["harness_status"]) == (
         "trial_1",

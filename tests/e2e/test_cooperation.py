@@ -1,0 +1,101 @@
+"""C15, C16: a run whose solution takes part in its own control, asked by a controller in another process."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.conftest import BUNDLES
+from tests.e2e.test_control import agentics, control
+
+pytestmark = pytest.mark.docker
+
+EXAMPLE = BUNDLES.parent / "examples" / "cooperative-solution"
+MUTE = "cat > /dev/null\nsleep 300\n"
+
+
+@pytest.fixture
+def start(desk):
+    """An experiment with one variant that is declared to cooperate; the process, once its first case runs."""
+    copy = desk.home / "patient"
+    shutil.copytree(BUNDLES / "range-sums" / "v1", copy)
+    spec = copy / "spec.json"
+    spec.write_text(spec.read_text().replace('"timeout_sec": 3', '"timeout_sec": 300'))
+
+    def begin(solution):
+        file = desk.home / "experiment.json"
+        variant = {"name": "mine", "solution": str(solution), "integration": "sdk_full", "bindings": {"step_s": 0.3}}
+        file.write_text(json.dumps({"name": "e", "tasks": ["patient"], "variants": [variant], "limit": 2, "jobs": 1}))
+        desk.run_id = f"{desk.run_id}_LIMITED"
+        words = ("experiment", "run", str(file), "--run-id", desk.run_id, "--quiet")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "agentics", *words], cwd=desk.home, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        desk.started.append(process)
+        desk.wait_for_container("run")
+        return process
+
+    return begin
+
+
+def state(desk):
+    return json.loads((desk.home / "outputs" / desk.run_id / "trials/trial_1/trial_state.json").read_bytes())
+
+
+def test_c15_it_acknowledges_leaves_a_checkpoint_stops_and_goes_on_from_there(desk, start):
+    process = start(EXAMPLE)
+    assert control(desk)["active_adapter"]["command_path"] == "/agentics-control/control.json"
+    status, said = agentics(desk, "pause", "--label", "lunch", "--timeout-seconds", "30")
+    assert status == 0, said
+    assert said["pause"]["pause_mode"] == "cooperative"
+    assert (said["pause"]["checkpoint_acked"], said["pause"]["stop_acked"]) == (True, True)
+    process.communicate(timeout=60)
+    assert process.returncode == 8
+    assert (control(desk)["status"], state(desk)["status"]) == ("paused", "paused")
+    checkpoint = state(desk)["checkpoint_selected"]
+    assert checkpoint.startswith("step-")
+    assert state(desk)["pause_label"] == "lunch"
+    assert desk.left_behind() == []
+    status, said = agentics(desk, "resume")
+    assert status == 0, said
+    assert (said["resume"]["mode"], said["resume"]["checkpoints"]) == ("checkpoint", {"trial_1": checkpoint})
+    assert control(desk)["status"] == "completed"
+    assert [entry[0] for entry in desk.tasks().values()] == ["passed"]
+    status, said = agentics(desk, "verify")
+    assert status == 0, said
+
+
+def test_c16_a_mute_one_is_not_paused_and_goes_on(desk, start):
+    mute = desk.home / "mute"
+    shutil.copytree(EXAMPLE, mute)
+    (mute / json.loads((mute / "agentics.solution.json").read_text())["commands"]["run"]).write_text(MUTE)
+    process = start(mute)
+    began = time.monotonic()
+    status, said = agentics(desk, "pause", "--timeout-seconds", "1")
+    assert (status, said["error"]["code"]) == (7, "control_ack_missing")
+    assert time.monotonic() - began >= 1
+    assert (control(desk)["status"], state(desk)["status"]) == ("running", "running")
+    assert process.poll() is None
+    assert agentics(desk, "kill")[0] == 0
+    process.communicate(timeout=60)
+    assert process.returncode == 8
+
+
+def test_c23_a_strict_fork_goes_on_from_a_checkpoint_of_its_parent(desk, start):
+    process = start(EXAMPLE)
+    status, said = agentics(desk, "pause", "--timeout-seconds", "30")
+    assert status == 0, said
+    process.communicate(timeout=60)
+    left = state(desk)["checkpoint_selected"]
+    assert agentics(desk, "resume")[0] == 0
+    step = int(left.removeprefix("step-"))
+    for selector in (f"checkpoint:{left}", f"step:{step}"):
+        status, said = agentics(desk, "fork", "--from-trial", "trial_1", "--at", selector, "--strict")
+        assert status == 0, said
+        assert (said["fork"]["source_checkpoint"], said["fork"]["harness_status"]) == (left, "passed")
+        assert said["fork"]["fallback_mode"] == "checkpoint"
