@@ -15,9 +15,14 @@ from pydantic import TypeAdapter
 from agentics import cli, config
 from agentics.cli.arguments import spread
 from agentics.cli.evalfile import EvalFile
+from agentics.cli.failure import envelope
+from agentics.errors import Refused
+from agentics.model.experiment_file import RULES, ExperimentFile
+from agentics.model.formats import read
 from agentics.model.hooks import ControlPlane, HookEvent
 from agentics.model.solution import SolutionManifest
 from agentics.policy.topologies.parts import CHECKPOINT_ENV, COOPERATION_ENV
+from agentics.runner.commands import TERMINAL
 from tests.docs.conftest import DOCUMENTS, ROOT, code_blocks, commands, section
 
 PAGES = [path for path in DOCUMENTS if path.exists()]
@@ -117,6 +122,35 @@ def test_relaxations_that_the_security_model_names_are_all_there_are():
 def test_the_eval_file_shown_is_one_that_is_read(cli_page):
     (shown,) = code_blocks(section(cli_page, "An eval file"), "toml")
     EvalFile.model_validate(tomllib.loads(shown), strict=True)
+
+
+def test_the_experiment_shown_is_one_that_is_read_and_its_page_has_every_field():
+    page = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    (shown,) = code_blocks(page, "yaml")
+    found = read(ExperimentFile, shown.encode(), "yaml", "experiments.md", RULES)
+    assert all((ROOT / task.bundle).is_dir() for task in found.tasks)
+    assert all((ROOT / variant.solution).is_dir() for variant in found.variants)
+    rows = re.search(r"^\| field \|.*\n\| ---.*\n((?:\|.*\n)+)", page, re.M)
+    assert rows is not None
+    named = [name for row in rows[1].splitlines() for name in re.findall(r"`(\w+)`", row.split(" | ")[0])]
+    assert sorted(named) == sorted(ExperimentFile.model_fields)
+
+
+def test_the_error_shown_to_agents_has_the_keys_of_every_error():
+    page = (ROOT / "docs" / "agents.md").read_text(encoding="utf-8")
+    (shown,) = code_blocks(page, "json")
+    assert json.loads(shown).keys() == envelope(Refused("no")).keys()
+    assert json.loads(shown)["error"].keys() == envelope(Refused("no"))["error"].keys()
+
+
+def test_codes_that_agents_branch_on_are_in_the_code():
+    page = (ROOT / "docs" / "agents.md").read_text(encoding="utf-8")
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "agentics").rglob("*.py"))
+    rows = re.findall(r"^\| `run \w+` \|.*\| ([^|]*) \|$", page, re.M)
+    codes = {code for row in rows for code in re.findall(r"`(\w+)`", row)}
+    assert codes
+    known = set(re.findall(r'"(\w+)"', sources)) | {f"continue_{status}" for status in TERMINAL}
+    assert codes <= known
 
 
 def test_the_solution_manifest_shown_to_participants_is_valid():

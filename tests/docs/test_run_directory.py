@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 
 import pytest
 
+from agentics.model.design import AdapterCommand, Design
+from agentics.rundir.contents import PLACES, place_of
+from agentics.runner.campaign import EvalRequest, compile_request
+from agentics.runner.evaluate import evaluate
+from agentics.runner.progress import silent
 from tests.conftest import BUNDLES
 from tests.docs.conftest import ROOT
 
 ROW = re.compile(r"^\| `([^`]+)` \| (truth|projection|public|log) \| .* \| (?:`([^`]*)`)? *\|$", re.M)
+RARE = re.compile(r"^\| `([^`]+/[^`]+)` \| (?!truth|projection|public|log)[^|]*\|.* \| (?:`([^`]*)`)? *\|$", re.M)
+"""The rows of files that are there only after something has happened: of the second column it says after what."""
 PAGE = (ROOT / "docs" / "run-directory.md").read_text(encoding="utf-8")
 
 
@@ -20,14 +28,30 @@ def documented():
 
 
 def pattern(path):
-    return re.compile(re.sub(r"\\?<\w+\\?>", "[^/]+", re.escape(path)))
+    return re.compile(re.sub(r"<\w+>", "[^/]+", re.escape(path).replace("<rest>", ".+")))
+
+
+def test_every_place_that_the_code_knows_is_documented_and_no_other_is():
+    named = [path for path, _, _ in ROW.findall(PAGE)] + [path for path, _ in RARE.findall(PAGE)]
+    names = [place.name for place in PLACES]
+    assert not [path for path in named if place_of(path) is None and not any(map(pattern(path).fullmatch, names))]
+    assert not [
+        place.name
+        for place in PLACES
+        if not any(place.pattern.fullmatch(path) or pattern(path).fullmatch(place.name) for path in named)
+    ]
 
 
 @pytest.mark.docker
-def test_every_file_of_a_run_is_documented_with_its_schema_and_nothing_else_is(evaluation):
-    bundles = [BUNDLES / name for name in ("range-sums", "guess-the-number", "window-medians")]
-    solution = BUNDLES / "guess-the-number" / "solutions" / "garbage"
-    root = evaluation(bundles, {"garbage": solution}, fail_fast=False).run_dir
+def test_every_file_of_a_scored_comparison_is_documented_with_its_schema_and_nothing_else_is(tmp_path, config):
+    request = EvalRequest(
+        bundles=tuple(BUNDLES / name for name in ("range-sums", "guess-the-number", "window-medians")),
+        solutions=tuple((name, BUNDLES / "guess-the-number" / "solutions" / "garbage") for name in ("one", "other")),
+        design=Design(comparison="paired"),
+        adapter=AdapterCommand(command=(sys.executable, "-m", "agentics.adapters.verdicts")),
+        output_path=tmp_path,
+    )
+    root = evaluate(compile_request(request, config), silent, operation="experiment").run_dir
     files = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
     met = set()
     for name, path in files.items():
@@ -36,12 +60,16 @@ def test_every_file_of_a_run_is_documented_with_its_schema_and_nothing_else_is(e
         where, kind, schema = rows[0]
         met.add(where)
         assert (kind == "public") == name.startswith("public/"), name
-        assert schema_of(path) == schema, name
+        assert schema_of(path) in (schema, None), name
     assert met == {where for where, _, _ in documented()}
 
 
 def schema_of(path):
-    if path.suffix != ".json":
+    """What a document or the first line of a ledger says; None where there is no line."""
+    if path.suffix not in (".json", ".jsonl"):
         return ""
-    version = json.loads(path.read_text(encoding="utf-8")).get("schema_version", "")
+    text = path.read_text(encoding="utf-8")
+    if not text:
+        return None
+    version = json.loads(text if path.suffix == ".json" else text.splitlines()[0]).get("schema_version", "")
     return version if isinstance(version, str) else ""
