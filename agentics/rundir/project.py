@@ -97,6 +97,12 @@ def slot_is_open(view: RunView, slot: Slot) -> bool:
     return trial is None or trial.result is None or to_run(trial.result.ext.status)
 
 
+def has_verdict(view: RunView, slot: Slot) -> bool:
+    """Whether a trial of the slot came to an end that says something of its solution: also that it failed."""
+    trial = _trial(view, slot)
+    return trial is not None and trial.result is not None and trial.result.ext.status not in ("error", "pending")
+
+
 def _behind(run: Run, view: RunView, variant: str) -> bool:
     """Whether the projections say less than the run holds: whoever had to write them last did not come to it."""
     if run.unfinished or run.recovered:

@@ -76,8 +76,6 @@ class Asking:
         cooperation = self.tickets[name].cooperation
         return cooperation is not None and alias in cooperation.active
 
-    def _answered(
-        self, name: str, action: Literal["checkpoint", "stop"], asked: Mapping[str, str]
-    ) -> frozenset[str]:
+    def _answered(self, name: str, action: Literal["checkpoint", "stop"], asked: Mapping[str, str]) -> frozenset[str]:
         cooperation = self.tickets[name].cooperation
         return cooperation.acknowledged(action, asked) if cooperation is not None else frozenset()

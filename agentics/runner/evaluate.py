@@ -18,7 +18,7 @@ from agentics.rundir.derived import commit_derived
 from agentics.rundir.held import Run, Slot
 from agentics.rundir.layout import Layout
 from agentics.rundir.names import run_id
-from agentics.rundir.project import project, slot_is_open, tasks_to_run
+from agentics.rundir.project import has_verdict, project, slot_is_open, tasks_to_run
 from agentics.rundir.reader import read_run
 from agentics.rundir.rebuild import write_projections
 from agentics.rundir.run import open_run
@@ -36,6 +36,7 @@ from agentics.runner.scopes import scope_of, trial_slot
 from agentics.runner.signals import Stop, stopping
 from agentics.runner.workshop import Workshop, open_workshop
 
+_GOING_ON = frozenset({"continue", "resume"})
 _STOPPING = Progress(kind="note", facts={"text": "stopping in good order; the same signal once more ends it at once"})
 
 
@@ -127,7 +128,8 @@ def _projected(run: Run, campaign: Campaign) -> tuple[RunOutcome, ...]:
 
 
 def _all(shop: Workshop, campaign: Campaign, book: Book) -> None:
-    open_slots = _open_slots(shop.run, campaign)
+    wanted = _without_verdict if book.operation in _GOING_ON else _open_slots
+    open_slots = wanted(shop.run, campaign)
     works = [_work(shop, campaign, trial, open_slots) for trial in campaign.trials]
     check_scopes(shop.run, {work.slot: work.scope for work in works if work.complete})
     for work in works:
@@ -156,6 +158,12 @@ def _score(shop: Workshop, book: Book, adapter: AdapterCommand) -> None:
             book.failed("task_execution", error, error.exit_status)
         return
     book.events.emit("benchmark_finished", benchmark_dir=str(found.directory))
+
+
+def _without_verdict(run: Run, campaign: Campaign) -> frozenset[Slot]:
+    """What going on with a run has to fill: a variant gets no second chance at what it has a verdict on."""
+    view = read_run(run.root)
+    return frozenset(slot for slot in map(trial_slot, campaign.trials) if not has_verdict(view, slot))
 
 
 def _open_slots(run: Run, campaign: Campaign) -> frozenset[Slot]:

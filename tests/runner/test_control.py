@@ -13,6 +13,7 @@ from agentics.errors import AgenticsError, EngineError
 from agentics.rundir.atomic import utc_now
 from agentics.rundir.layout import Layout
 from agentics.rundir.lease import later, operating
+from agentics.sandbox.labels import TRIAL
 from tests.fake_engine import Held, exited
 from tests.runner.lab import evaluator, solution
 
@@ -202,6 +203,20 @@ def test_an_interrupted_run_is_continued_from_its_own_directory_alone(lab):
     assert said.json["command"] == "continue"
     assert sorted(said.json["outcomes"]) == ["mine", "other"]
     assert lab.cases_run() == 2 * 2 * 2
+
+
+def test_going_on_gives_nobody_a_second_chance_at_what_has_a_verdict(lab):
+    for name in ("one", "two"):
+        lab.bundle(name)
+    lab.engine.behaviours["separated-evaluator"] = lambda c: (
+        evaluator(0)(c) if c.labels[TRIAL] == "trial_1" else exited(1)
+    )
+    lab.run("one", "two")
+    path = lab.home / "outputs/r/runtime/run_control.json"
+    path.write_text(path.read_text().replace('"completed"', '"interrupted"'))
+    lab.engine.behaviours["separated-evaluator"] = evaluator()
+    assert control(lab, "continue")[0] == 0
+    assert [(status, attempts) for status, _, attempts in lab.tasks()] == [("failed", 1), ("passed", 2)]
 
 
 class Race:
