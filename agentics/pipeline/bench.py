@@ -14,6 +14,7 @@ from agentics.model.challenge import MetricSchema
 from agentics.model.evidence import ContainerRecord, ImageUse
 from agentics.model.plan import ContainerPlan, PlaceMount, Plan
 from agentics.model.record import Record
+from agentics.pipeline.stage import Interrupted
 from agentics.sandbox.engine import Container, Engine, EngineFacts, Exit, Limits, Mount, Relaxation, Running
 from agentics.sandbox.places import Place, Scratch
 
@@ -24,10 +25,6 @@ APART_UID = 10001
 LONGEST_S = 10 * 365 * 86400
 MOST_BYTES = 1 << 62
 SUPERVISOR_CAPABILITIES = ("SETUID", "SETGID", "KILL")
-
-
-class Interrupted(Exception):
-    """Somebody asked the run to stop. Not an error, and never a verdict."""
 
 
 class Keeper(Protocol):

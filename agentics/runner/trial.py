@@ -9,13 +9,13 @@ from typing import Any
 
 import tenacity
 
+from agentics import pipeline
 from agentics.errors import EngineError
 from agentics.model.evidence import TrialEvidence, Trouble
 from agentics.model.judgement import Judgement
 from agentics.model.record import Ids, Record
 from agentics.model.rundir import TaskPolicy, TrialInput
 from agentics.pipeline.bench import Bench
-from agentics.pipeline.run import run as run_pipeline
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.policy.exposure import shown_detail
 from agentics.policy.verdict import judge
@@ -28,9 +28,10 @@ from agentics.runner.images import Images, users_of, without_root
 from agentics.runner.limits import stage_limit_s, timeout_s
 from agentics.runner.logs import runner_log, solution_stderr
 from agentics.runner.results import trial_result
+from agentics.runner.stagebook import AttemptStore, as_experiment
 from agentics.runner.workshop import Workshop
 from agentics.sandbox.labels import ATTEMPT, TRIAL
-from agentics.stages import BUILT_IN
+from agentics.stages import registry
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,18 @@ def _attempt(work: Workshop, trial: Trial, ids: Ids, images: Images | None) -> J
 def _observe(work: Workshop, trial: Trial, attempt: Attempt, images: Images) -> TrialEvidence:
     bench = _bench(work, trial, attempt, images)
     try:
-        context = Context(bench=bench, evidence=_blank(trial, images))
-        return _evidence(run_pipeline(trial.plan.stages, BUILT_IN, context))
+        return _evidence(
+            pipeline.run(
+                as_experiment(trial, attempt.ids),
+                run_id=attempt.ids.run_id,
+                store=AttemptStore(bench, attempt.root, work.run.redactor),
+                enable_trace=True,
+                assigns={"bench": bench, "evidence": _blank(trial, images)},
+                validate_options="error",
+                registry=registry(),
+                cancel=work.stop.event,
+            )
+        )
     finally:
         bench.close()
         work.engine.remove(bench.labels)

@@ -8,10 +8,12 @@ from typing import Any
 from agentics.archive import extract
 from agentics.model.plan import Prepare
 from agentics.pipeline.bench import MIB
+from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context
 from agentics.sandbox.collect import make_writable
 
 name = "prepare"
+describe = described(name, "Unpacks the solution into its workspace.", Prepare, needs=("trial",))
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context:
