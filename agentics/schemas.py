@@ -24,6 +24,7 @@ from agentics.model import (
     outcome,
     public_run,
     rundir,
+    stage,
     workspace,
 )
 from agentics.model.challenge import Challenge
@@ -52,6 +53,7 @@ FAMILIES = (
     outcome,
     public_run,
     rundir,
+    stage,
     workspace,
 )
 """The modules of records, each with its documents."""
@@ -83,6 +85,7 @@ LINES = frozenset(
         "invocation",
         "session",
         "slot-commit-record",
+        "stage-record",
         "task-chain-state",
     }
 )

@@ -5,9 +5,16 @@ The one rule of safety lives here: a container that runs participant code cannot
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from agentics.model.design import Integration
 from agentics.model.record import Mode, Record, Trust
@@ -33,6 +40,10 @@ Network = Literal["disabled", "loopback", "enabled"]
 
 UNTRUSTED: frozenset[str] = frozenset({"setup", "build", "run"})
 OPEN_PLACES: frozenset[str] = frozenset({"workspace", "io", "io_input", "control", "state"})
+
+
+def _or_empty(value: object) -> object:
+    return {} if value is None else value
 
 
 class PlaceMount(Record):
@@ -143,11 +154,21 @@ class ReadResult(Record):
 
 
 class StageDefinition(Record):
-    """One stage of a plan: `options` belong to the stage of that name, which validates them."""
+    """One stage of a plan: `options` belong to the stage of that name, which validates them.
+
+    `module`: the import path of a stage (`package.module` or `package.module:attribute`) that is used instead of the
+    one registered under the name. `timeout_s`: seconds, for stages that run no container. Both are written where set.
+    """
 
     name: str
     enabled: bool = True
-    options: dict[str, Any]
+    options: Annotated[dict[str, Any], BeforeValidator(_or_empty)] = Field(default_factory=dict)
+    module: str | None = None
+    timeout_s: float | None = Field(default=None, gt=0)
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_set(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: item for key, item in written(self).items() if item is not None}
 
 
 class ImageNeed(Record):

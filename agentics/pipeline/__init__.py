@@ -1,1 +1,24 @@
-"""The stage contract and the one loop that carries a plan out."""
+"""The stage contract and the one loop that carries a plan out.
+
+`agentics.pipeline.run` is found when it is asked for: whoever only reads plans (`agentics.pipeline.ir`) imports no
+runner.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agentics.pipeline.loop import run as run
+    from agentics.pipeline.stage import Context as Context
+    from agentics.pipeline.stage import StageFailure as StageFailure
+
+_PLACES = {"run": "loop", "Context": "stage", "StageFailure": "stage"}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the module has under that name
+    if name not in _PLACES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)

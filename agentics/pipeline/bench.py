@@ -15,6 +15,7 @@ from agentics.model.plan import ContainerPlan, PlaceMount, Plan
 from agentics.model.record import Record
 from agentics.model.workspace import WorkspaceSnapshot
 from agentics.pipeline.cooperation import Cooperation
+from agentics.pipeline.stage import Asked, Interrupted
 from agentics.sandbox.engine import Container, Engine, EngineFacts, Exit, Limits, Mount, Relaxation, Running
 from agentics.sandbox.places import Place, Scratch
 
@@ -25,16 +26,6 @@ APART_UID = 10001
 LONGEST_S = 10 * 365 * 86400
 MOST_BYTES = 1 << 62
 SUPERVISOR_CAPABILITIES = ("SETUID", "SETGID", "KILL")
-
-
-class Interrupted(Exception):
-    """Somebody asked the run to stop. Not an error, and never a verdict."""
-
-
-class Asked(Protocol):
-    """Whether the attempt was asked to end; a `threading.Event` will do."""
-
-    def is_set(self) -> bool: ...
 
 
 class Keeper(Protocol):

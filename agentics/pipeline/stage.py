@@ -1,50 +1,181 @@
-"""The stage contract: `run(context, options)` returns the next context or a failure that still carries the context."""
+"""The stage contract: `run(context, options)` returns the next context, or a failure that still carries the context."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
 
+from agentics.errors import UsageError
 from agentics.model.evidence import CaseRecord, ContainerRecord, TrialEvidence, Trouble
-from agentics.pipeline.bench import Bench
+from agentics.model.pipeline import Experiment
+from agentics.model.record import Fault
+from agentics.pipeline.trace import Trace
+
+if TYPE_CHECKING:
+    from agentics.pipeline.bench import Bench
+    from agentics.pipeline.registry import Registry
+
+COMPLETED = "completed_stages"
+
+
+class Interrupted(Exception):
+    """Somebody asked the run to stop. Not an error, and never a verdict."""
+
+
+class Asked(Protocol):
+    """Whether somebody asked to stop; a `threading.Event` will do."""
+
+    def is_set(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Cancellation:
+    """Set when the run was asked to stop, or the stage's time is over: a long stage looks at it now and then."""
+
+    events: tuple[Asked, ...] = ()
+
+    def is_set(self) -> bool:
+        return any(event.is_set() for event in self.events)
+
+    def check(self) -> None:
+        """Raises Interrupted, which a stage lets through, when it is set."""
+        if self.is_set():
+            raise Interrupted
 
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What is known so far. Stages return a changed copy; `bench` is what they work with, and is not data."""
+    """What is known so far. A stage returns a changed copy: the maps cannot be written to.
 
-    bench: Bench
-    evidence: TrialEvidence
-    completed: tuple[str, ...] = ()
-    notes: Mapping[str, Any] = field(default_factory=dict)
+    `assigns` is for stages to tell each other things and is kept nowhere, but for the keys that a caller declares
+    public. In a trial it holds `bench`, which is no data, and `evidence`.
+    """
+
+    experiment_id: str
+    run_id: str
+    experiment: Experiment
+    outputs: tuple[Any, ...] = ()
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    artifacts: Mapping[str, Any] = field(default_factory=dict)
+    trace: Trace | None = None
+    telemetry_context: Mapping[str, Any] = field(default_factory=dict)
+    assigns: Mapping[str, Any] = field(default_factory=dict)
+    cancellation: Cancellation = Cancellation()
+    registry: Registry | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("metrics", "artifacts", "telemetry_context", "assigns"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+    def put_metric(self, name: str, value: object) -> Context:
+        return replace(self, metrics={**self.metrics, name: value})
+
+    def get_metric(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - whatever was put
+        return self.metrics.get(name, default)
+
+    def update_metric(self, name: str, change: Callable[[Any], Any], initial: object = None) -> Context:
+        return self.put_metric(name, change(self.metrics.get(name, initial)))
+
+    def merge_metrics(self, metrics: Mapping[str, Any]) -> Context:
+        return replace(self, metrics={**self.metrics, **metrics})
+
+    def has_metric(self, name: str) -> bool:
+        return name in self.metrics
+
+    def add_output(self, *outputs: object) -> Context:
+        return replace(self, outputs=(*self.outputs, *outputs))
+
+    def put_artifact(self, name: str, value: object) -> Context:
+        return replace(self, artifacts={**self.artifacts, name: value})
+
+    def get_artifact(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - whatever was put
+        return self.artifacts.get(name, default)
+
+    def has_artifact(self, name: str) -> bool:
+        return name in self.artifacts
+
+    def assign(self, **values: object) -> Context:
+        return replace(self, assigns={**self.assigns, **values})
+
+    def mark_stage_complete(self, name: str) -> Context:
+        if self.stage_completed(name):
+            return self
+        return self.assign(**{COMPLETED: (*self.completed_stages, name)})
+
+    def stage_completed(self, name: str) -> bool:
+        return name in self.completed_stages
+
+    @property
+    def completed_stages(self) -> tuple[str, ...]:
+        """In their order, each once."""
+        return tuple(self.assigns.get(COMPLETED, ()))
+
+    def decide(self, decision: str, reasoning: str = "", **more: Any) -> Context:  # noqa: ANN401 - fields of an event
+        """Put a decision and its reasons into the trace, if there is one. `more`: other fields of a TraceEvent."""
+        if self.trace is None:
+            return self
+        return replace(self, trace=self.trace.event("decision", decision, reasoning=reasoning, **more))
+
+    def fail(self, stage: str, code: str, message: str, *, fault: Fault = "infrastructure") -> StageFailure:
+        """The failure that a stage returns. In a trial `fault` says whose it is."""
+        return StageFailure(trouble=Trouble(stage=stage, code=code, message=message, fault=fault), context=self)
+
+    @property
+    def bench(self) -> Bench:
+        """What the stages of a trial work with. Raises UsageError outside a trial."""
+        bench: Bench = self._of_a_trial("bench")
+        return bench
+
+    @property
+    def evidence(self) -> TrialEvidence:
+        """What was observed so far. Raises UsageError outside a trial."""
+        evidence: TrialEvidence = self._of_a_trial("evidence")
+        return evidence
 
     def with_container(self, record: ContainerRecord) -> Context:
-        return replace(
-            self, evidence=self.evidence.model_copy(update={"containers": (*self.evidence.containers, record)})
-        )
+        return self.with_evidence(containers=(*self.evidence.containers, record))
 
     def with_cases(self, cases: tuple[CaseRecord, ...]) -> Context:
         return self.with_evidence(cases=cases)
 
     def with_evidence(self, **changes: object) -> Context:
-        return replace(self, evidence=self.evidence.model_copy(update=changes))
+        return self.assign(evidence=self.evidence.model_copy(update=changes))
+
+    def _of_a_trial(self, name: str) -> Any:  # noqa: ANN401 - bench or evidence
+        if name not in self.assigns:
+            msg = f"there is no {name} here: this stage works in a trial only"
+            raise UsageError(msg, code="needs_trial")
+        return self.assigns[name]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageFailure:
-    """A stage stopped the trial: why, and everything that was known when it did."""
+    """A stage stopped the run: why, and everything that was known when it did. `details`: each problem, if several;
+    `traceback`: of an exception that nobody expected."""
 
     trouble: Trouble
     context: Context
+    details: tuple[str, ...] = ()
+    traceback: str | None = None
+
+    @property
+    def stage(self) -> str:
+        return self.trouble.stage
+
+    @property
+    def reason(self) -> str:
+        """The stable code."""
+        return self.trouble.code
 
 
 class Stage(Protocol):
-    """One thing that a plan can ask for. `options` is what the plan holds for it, unvalidated."""
-
-    @property
-    def name(self) -> str:
-        """What plans call it."""
+    """One thing that a plan can ask for. A module with these two functions is one."""
 
     def run(self, context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-        """Raises EngineError when the engine, not a program inside it, fails."""
+        """`options` are the definition's, defaults applied. Nothing is written but through the context and its bench.
+        Raises EngineError when the engine, not a program inside it, fails."""
+
+    def describe(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What this stage is, and its options; see agentics.pipeline.description."""

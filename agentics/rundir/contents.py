@@ -41,6 +41,7 @@ from agentics.model.rundir import (
     TrialResult,
     TrialState,
 )
+from agentics.model.stage import StageRecord, TraceEvent
 from agentics.rundir.atomic import STAGING_PREFIX
 
 Kind = Literal["truth", "content", "copy", "projection", "live", "seal"]
@@ -122,12 +123,14 @@ _LEDGERS: dict[str, type[BaseModel]] = {
     "cases.jsonl": CaseRecord,
     "sessions.jsonl": SessionRecord,
     "checkpoints.jsonl": Checkpoint,
+    "stages.jsonl": StageRecord,
 }
 
 
 def _of_a_trial(trial: str) -> Iterator[Place]:
     attempt = f"{trial}/attempts/<n>"
     yield from (_ledger(f"{attempt}/{name}", model) for name, model in _LEDGERS.items())
+    yield _rows(f"{attempt}/trace.jsonl", TraceEvent)
     yield from (_document(f"{attempt}/{name}", model) for name, model in _OF_AN_ATTEMPT.items())
     yield from (_bytes(f"{attempt}/{name}") for name in _LOGS)
     yield _document(f"{trial}/trial_metadata.json", TrialMetadata)

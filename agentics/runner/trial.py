@@ -9,6 +9,7 @@ from typing import Any
 
 import tenacity
 
+from agentics import pipeline
 from agentics.errors import EngineError
 from agentics.model.design import COOPERATIVE
 from agentics.model.evidence import TrialEvidence, Trouble
@@ -17,7 +18,6 @@ from agentics.model.record import Ids
 from agentics.model.rundir import Control, TaskPolicy, TrialInput
 from agentics.pipeline.bench import Bench, Resume
 from agentics.pipeline.cooperation import Cooperation
-from agentics.pipeline.run import run as run_pipeline
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.policy.exposure import shown_detail
 from agentics.policy.schedule import try_again
@@ -39,9 +39,10 @@ from agentics.runner.keeping import (
 )
 from agentics.runner.limits import stage_limit_s, timeout_s
 from agentics.runner.results import trial_result
+from agentics.runner.stagebook import AttemptStore, as_experiment
 from agentics.runner.workshop import Workshop
 from agentics.sandbox.labels import ATTEMPT, TRIAL
-from agentics.stages import BUILT_IN
+from agentics.stages import registry
 
 Said = tuple[Judgement, TrialEvidence]
 """What an attempt came to, and what was observed."""
@@ -160,8 +161,18 @@ def _end(
 def _observe(work: Workshop, trial: Trial, ticket: Ticket, images: Images) -> TrialEvidence:
     bench = _bench(work, trial, ticket, images)
     try:
-        context = Context(bench=bench, evidence=_blank(trial, images))
-        return _evidence(run_pipeline(trial.plan.stages, BUILT_IN, context))
+        return _evidence(
+            pipeline.run(
+                as_experiment(trial, ticket.ids),
+                run_id=ticket.ids.run_id,
+                store=AttemptStore(bench, ticket.attempt.root, work.run.redactor),
+                enable_trace=True,
+                assigns={"bench": bench, "evidence": _blank(trial, images)},
+                validate_options="error",
+                registry=registry(),
+                cancel=ticket,
+            )
+        )
     finally:
         try:
             keep_workspace(ticket.attempt, trial, bench)

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import cache
 
-from agentics.pipeline.stage import Stage
-from agentics.stages import cases, challenge_setup, evaluate, prepare, read_result, session
+from agentics.pipeline.registry import Registry, installed_stages
+from agentics.stages import (
+    bench,
+    cases,
+    challenge_setup,
+    data_checks,
+    evaluate,
+    guardrails,
+    prepare,
+    read_result,
+    report,
+    session,
+    validate,
+)
 from agentics.stages.phase import Phase
 
-_STAGES: tuple[Stage, ...] = (
+BUILT_IN = Registry.of(
     prepare,
     Phase("solution_setup"),
     Phase("solution_build"),
@@ -17,5 +29,15 @@ _STAGES: tuple[Stage, ...] = (
     session,
     evaluate,
     read_result,
+    validate,
+    data_checks,
+    guardrails,
+    bench,
+    report,
 )
-BUILT_IN: Mapping[str, Stage] = {stage.name: stage for stage in _STAGES}
+
+
+@cache
+def registry() -> Registry:
+    """The built-in stages, and those that installed packages add, which are imported when they are asked for."""
+    return Registry(BUILT_IN.stages, installed_stages)

@@ -16,12 +16,16 @@ from agentics.model.evidence import CaseRecord, Trouble
 from agentics.model.manifest import Run, RunManifest
 from agentics.model.plan import Cases
 from agentics.pipeline.bench import Bench
+from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.stages import evaluate
 from agentics.stages.case import carry_out
 from agentics.stages.manifest import invalid, run_manifest
 
 name = "cases"
+describe = described(
+    name, "The cases of a separated evaluation, each in a fresh container.", Cases, needs=("trial", "docker")
+)
 TIMED = "agentics_timed"
 MEMORY_SHARE = 0.8
 

@@ -8,11 +8,18 @@ from typing import Any
 from agentics.model.evidence import Trouble
 from agentics.model.plan import ChallengeSetup
 from agentics.pipeline.bench import MIB
+from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.policy.verdict import bad_end
 from agentics.sandbox.collect import make_readable, usage
 
 name = "challenge_setup"
+describe = described(
+    name,
+    "The challenge's own setup, which may generate the run or session manifest.",
+    ChallengeSetup,
+    needs=("trial", "docker"),
+)
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:

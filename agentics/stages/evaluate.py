@@ -9,11 +9,13 @@ from typing import Any
 from agentics.model.evidence import ContainerRecord, Trouble
 from agentics.model.plan import Evaluate
 from agentics.pipeline.bench import MIB, Bench
+from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.sandbox.collect import usage
 from agentics.sandbox.engine import Running
 
 name = "evaluate"
+describe = described(name, "The evaluator's container.", Evaluate, needs=("trial", "docker"))
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:

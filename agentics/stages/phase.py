@@ -9,6 +9,7 @@ from typing import Any
 from agentics.model.evidence import ContainerRecord, Trouble
 from agentics.model.plan import ContainerStage
 from agentics.pipeline.bench import MIB
+from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.policy.verdict import bad_end
 from agentics.sandbox.collect import make_readable, usage
@@ -19,6 +20,10 @@ class Phase:
     """`solution_setup` or `solution_build`."""
 
     name: str
+
+    def describe(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        text = f"The solution's own {self.name.removeprefix('solution_')}, one container on its workspace."
+        return described(self.name, text, ContainerStage, needs=("trial", "docker"))(options)
 
     def run(self, context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
         bench, plan = context.bench, ContainerStage.model_validate(options).container

@@ -8,12 +8,14 @@ from typing import Any
 from agentics.archive import extract
 from agentics.model.plan import Prepare
 from agentics.pipeline.bench import MIB
+from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context
 from agentics.rundir.atomic import utc_now
 from agentics.sandbox.collect import make_writable
 from agentics.sandbox.snapshot import snapshot
 
 name = "prepare"
+describe = described(name, "Unpacks the solution into its workspace.", Prepare, needs=("trial",))
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context:

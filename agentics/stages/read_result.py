@@ -10,10 +10,12 @@ from agentics.model.challenge import MetricSchema
 from agentics.model.evidence import ResultReading, TrialEvidence
 from agentics.model.plan import ReadResult
 from agentics.model.result import read_result
+from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context
 from agentics.sandbox.regular import read_regular
 
 name = "read_result"
+describe = described(name, "Reads the result that the evaluator wrote.", ReadResult, needs=("trial",))
 _PROBLEMS = {
     "missing": "result_missing",
     "not a regular file": "result_not_regular",

@@ -18,8 +18,9 @@ from agentics.model.base import compact_json
 from agentics.model.evidence import Checkpoint, Violation
 from agentics.model.hooks import CaseTask, CheckpointFacts, ControlPlane
 from agentics.model.plan import ContainerPlan
-from agentics.pipeline.bench import MIB, Bench, Interrupted
+from agentics.pipeline.bench import MIB, Bench
 from agentics.pipeline.cooperation import CONTROL_FILE, EVENTS_BYTES, EVENTS_FILE, write_whole
+from agentics.pipeline.stage import Interrupted
 from agentics.policy.topologies.parts import CHECKPOINT_ENV
 from agentics.rundir.atomic import utc_now
 from agentics.sandbox.collect import Caps, collect, make_readable, make_writable

@@ -12,6 +12,7 @@ from agentics.model.evidence import ContainerRecord, SessionRecord, Violation
 from agentics.model.manifest import SessionManifest
 from agentics.model.plan import Session
 from agentics.pipeline.bench import MIB, Bench
+from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.sandbox.collect import make_readable, make_writable, usage
 from agentics.sandbox.engine import Link, Linked
@@ -20,6 +21,7 @@ from agentics.stages.manifest import invalid, lay_out, session_manifest
 from agentics.stages.room import events, lent
 
 name = "session"
+describe = described(name, "A piped session of evaluator and solution.", Session, needs=("trial", "docker"))
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
