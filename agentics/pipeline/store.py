@@ -129,7 +129,7 @@ class DirectoryStore:
         )
         self._write(context, status="running")
 
-    def finish_run(self, context: Context, **changes: object) -> None:
+    def finish_run(self, context: Context, **changes: Any) -> None:  # noqa: ANN401 - fields of the record
         self._write(context, ended_at=utc_now(), **changes)
 
     def record_artifact(self, context: Context, name: str) -> None:
