@@ -146,9 +146,9 @@ def test_without_an_engine_the_run_starts_fails_and_says_so(lab):
 
 
 @pytest.mark.parametrize("flag", ["--json", "--json-stream"])
-def test_a_bug_is_an_envelope_too_and_only_the_traceback_says_more(lab, flag):
+def test_a_bug_is_an_envelope_too_and_only_the_traceback_says_more(lab, flag, monkeypatch):
     lab.bundle("one")
-    lab.engine.behaviours["run"] = raises(ZeroDivisionError("what it was"))
+    monkeypatch.setattr("agentics.runner.trial.judge", raises(ZeroDivisionError("what it was")))
     with pytest.raises(ZeroDivisionError):
         lab.eval("one", flag)
     lines = [json.loads(line) for line in lab.capture().out.splitlines()]

@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from agentics.errors import EngineError
+from agentics.runner import trial as trials
 from tests.fake_engine import exited
 from tests.runner.lab import evaluator, on_trial, raises
 
@@ -74,10 +75,30 @@ def test_b11_the_times_of_an_outcome_agree(lab, way):
     assert outcome["artifacts"]["run_outcome"]["exists"]
 
 
-def test_a_bug_of_ours_is_written_down_before_it_is_raised(lab):
+def test_a8_a_bug_in_a_stage_is_that_tasks_error_and_stops_no_other(lab):
     lab.bundle("one")
     lab.bundle("two")
-    lab.engine.behaviours["run"] = on_trial("trial_2", raises(ZeroDivisionError("a bug")))
+    lab.engine.behaviours["run"] = on_trial("trial_1", raises(ZeroDivisionError("a bug")))
+    lab.eval("one", "two")
+    assert [(status, reason) for status, reason, _ in lab.tasks()] == [("error", "stage_exception"), ("passed", None)]
+    assert lab.outcome()["tasks"]["one.linux-arm64-cpu"]["fault"] == "infrastructure"
+    records = lab.lines("trials/trial_1/attempts/1/stages.jsonl")
+    assert [(record["name"], record["status"]) for record in records] == [("prepare", "completed"), ("cases", "failed")]
+    assert "ZeroDivisionError: a bug" in records[-1]["error"]["traceback"]
+    assert lab.read("r/runtime/run_control.json")["status"] == "completed"
+
+
+def test_a_bug_of_ours_is_written_down_before_it_is_raised(lab, monkeypatch):
+    lab.bundle("one")
+    lab.bundle("two")
+    judge = trials.judge
+
+    def breaks(evidence):
+        if lab.cases_run() > 3:  # those of the first trial
+            raise ZeroDivisionError("a bug")
+        return judge(evidence)
+
+    monkeypatch.setattr(trials, "judge", breaks)
     with pytest.raises(ZeroDivisionError):
         lab.eval("one", "two")
     outcome = lab.outcome()
@@ -86,7 +107,7 @@ def test_a_bug_of_ours_is_written_down_before_it_is_raised(lab):
     assert (error["stage"], error["error_type"]) == ("task_execution", "ZeroDivisionError")
     assert "Traceback" in error["traceback"]
     assert [status for status, *_ in lab.tasks()] == ["passed", "pending"]
-    lab.engine.behaviours["run"] = None
+    monkeypatch.setattr(trials, "judge", judge)
     assert lab.eval("one", "two", "--exit-policy", "strict").status == 0
 
 

@@ -14,14 +14,15 @@ import pytest
 from agentics.archive import read_solution
 from agentics.bundle import load_challenge
 from agentics.model.evidence import ImageUse, TrialEvidence
+from agentics.model.pipeline import BackendRef, Experiment
 from agentics.pipeline.bench import Bench, ReadyImage, Resume
 from agentics.pipeline.cooperation import Cooperation
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.policy.planning import plan
 from agentics.policy.topologies.parts import Request
 from agentics.rundir.artifacts import Artifacts
+from agentics.runner.keeping import AttemptKeeper
 from agentics.runner.machine import users
-from agentics.runner.trial import AttemptKeeper
 from agentics.sandbox.places import Scratch
 from agentics.stages import BUILT_IN
 from tests.fake_engine import FakeEngine
@@ -38,7 +39,10 @@ class Attempt:
     def run(self, stage: str) -> Context | StageFailure:
         """One stage of the plan by itself. Raises what it raises."""
         options = next(each.options for each in self.bench.plan.stages if each.name == stage)
-        return BUILT_IN[stage].run(Context(bench=self.bench, evidence=self.blank()), options)
+        experiment = Experiment(id="e", backend=BackendRef(id="b"), pipeline=self.bench.plan.stages)
+        assigns = {"bench": self.bench, "evidence": self.blank()}
+        context = Context(experiment_id="e", run_id="r", experiment=experiment, assigns=assigns)
+        return BUILT_IN.find(stage).stage.run(context, options)
 
     def cases(self) -> tuple:
         return self.run("cases").evidence.cases
