@@ -67,11 +67,12 @@ def show(
 def gate(
     outcome: Annotated[Path, typer.Argument(help="A run directory, or one run_outcome.json.")],
     exit_code: Annotated[int | None, typer.Option(help="The exit code of the process, if you have it.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, as without it.")] = False,  # noqa: ARG001 - programs add it everywhere
 ) -> None:
     """Exit 0 when an agent may go on: every task passed or degraded, none failed, pending, skipped or empty; else 1."""
     documents = [_outcome(path) for path in _outcome_files(outcome)]
     opened = all(gate_opens(d, d.exit_code if exit_code is None else exit_code) for d in documents)
-    print_json({"gate": opened, "outcomes": {d.model: d.status for d in documents}})
+    print_json({"ok": opened, "command": "gate", "gate": opened, "outcomes": {d.model: d.status for d in documents}})
     sys.exit(0 if opened else 1)
 
 

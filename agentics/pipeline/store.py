@@ -141,7 +141,13 @@ class DirectoryStore:
     def folder(self, context: Context) -> Path:
         return self._place(context.experiment_id, context.run_id)
 
-    def _write(self, context: Context, *, failure: Mapping[str, str] | None = None, **changes: Any) -> None:
+    def _write(
+        self,
+        context: Context,
+        *,
+        failure: Mapping[str, str] | None = None,
+        **changes: Any,  # noqa: ANN401 - fields of the record
+    ) -> None:
         public = {key: context.assigns[key] for key in self.public_assigns if key in context.assigns}
         self._run = self._begun().model_copy(
             update={

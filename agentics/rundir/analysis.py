@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,17 @@ from agentics.model.analysis import (
     VariantEvents,
     VariantRow,
 )
+from agentics.model.benchmark import ScoreRecord
 from agentics.model.design import Comparison
 from agentics.model.experiment import ResolvedExperiment
 from agentics.model.experiment_file import SOLUTION
+from agentics.model.outcome import PrimaryMetric
 from agentics.model.record import Mode
 from agentics.model.rundir import TaskSkipped
+from agentics.policy.benchmark import trial_summary
 from agentics.policy.compare import Observation, compare, summarise
 from agentics.rundir.atomic import read_document
+from agentics.rundir.benchmark import Benchmark, read_benchmark
 from agentics.rundir.layout import Layout
 from agentics.rundir.reader import RunView, TrialView
 
@@ -60,7 +64,8 @@ def read_sheet(view: RunView) -> Sheet:
     """Everything that the projections are made of. Raises StorageError where the resolved experiment is damaged."""
     found = read_document(view.layout.resolved, ResolvedExperiment)
     names = list(dict.fromkeys([*([v.variant_id for v in found.variants] if found else ()), *view.variants.values()]))
-    trials = {trial.slot: trial for trial in view.trials}
+    scores = _scores(view)
+    trials = {trial.slot: _scored(trial, scores.get(trial.ids.trial_id)) for trial in view.trials}
     pruned = set(_pruned(view.layout, names, _task_refs(found, view)))
     skipped = {(e.variant, e.task): e.reason for e in view.entries if isinstance(e, TaskSkipped)}
     replications = found.design.replications if found else 1
@@ -85,6 +90,27 @@ def read_sheet(view: RunView) -> Sheet:
         slots={name: tuple(map(one, slots)) for name, slots in expected.items()},
         events=_events(view.layout),
     )
+
+
+def _scores(view: RunView) -> dict[str, ScoreRecord]:
+    """What the benchmark's adapter said, by trial; nothing where there is none, or none that can be believed."""
+    found = read_benchmark(view.layout.root, view.manifest.run_id)
+    return {score.ids.trial_id: score for score in found.scores} if isinstance(found, Benchmark) else {}
+
+
+def _scored(trial: TrialView, score: ScoreRecord | None) -> TrialView:
+    """The trial as summaries have it: where the benchmark scored it, that counts. Its own result stays as it is."""
+    if score is None or trial.result is None:
+        return trial
+    told = trial_summary(trial.result, score)
+    metric = None
+    if told.objective is not None:
+        metric = PrimaryMetric(
+            metric_name=told.objective.name, value=told.objective.value, direction=told.objective.direction
+        )
+    update = {"outcome": told.outcome, "metrics": told.metrics, "objective": told.objective}
+    ext = trial.result.ext.model_copy(update={"primary_metric": metric})
+    return replace(trial, result=trial.result.model_copy(update={**update, "ext": ext}))
 
 
 def summary(sheet: Sheet) -> AnalysisSummary:

@@ -1,0 +1,105 @@
+"""C1, C3, C7, C9: an adapter at the end of a run: what it changes, and what it cannot."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from agentics.errors import BenchmarkError
+from agentics.model.design import AdapterCommand
+from tests.conftest import BUNDLES
+
+VERDICTS = AdapterCommand(command=(sys.executable, "-m", "agentics.adapters.verdicts"))
+SAYS_NO = """
+import json, os, runpy, sys
+sys.argv = ["verdicts"]
+try:
+    runpy.run_module("agentics.adapters.verdicts", run_name="__main__")
+except SystemExit as end:
+    assert not end.code, end.code
+path = os.environ["AGENTICS_SCORES_PATH"]
+rows = [json.loads(line) for line in open(path)]
+with open(path, "w") as file:
+    for row in rows:
+        file.write(json.dumps({**row, "verdict": "fail", "primary_metric_value": 0.25}) + "\\n")
+"""
+
+
+def events(lab):
+    return [event["event"] for event in lab.lines("runtime/events.jsonl")]
+
+
+def test_c1_without_an_adapter_there_is_no_benchmark(lab):
+    lab.bundle("one")
+    said = lab.eval("one", "--json").json
+    assert not (lab.home / "outputs/r/benchmark").exists()
+    assert (said["artifacts"]["benchmark_dir"], said["artifacts"]["benchmark_summary_path"]) == (None, None)
+    assert said["artifacts"]["evidence_records_path"].endswith("evidence/evidence_records.jsonl")
+    sources = (BUNDLES.parent / "agentics").rglob("*.py")
+    assert [path for path in sources if "runner_passthrough" in path.read_text()] == []
+
+
+def test_c9_the_benchmark_comes_after_the_last_trial_and_before_the_end(lab):
+    for name in ("one", "two"):
+        lab.bundle(name)
+    ended = lab.run("one", "two", adapter=VERDICTS)
+    assert ended.exit_status == 0
+    assert events(lab)[-4:] == ["trial_finished", "benchmark_started", "benchmark_finished", "run_finished"]
+    assert ended.envelope()["artifacts"]["benchmark_dir"] == str(lab.home / "outputs/r/benchmark")
+    scores = lab.lines("benchmark/scores.jsonl")
+    assert [(score["ids"]["trial_id"], score["verdict"]) for score in scores] == [
+        ("trial_1", "pass"),
+        ("trial_2", "pass"),
+    ]
+    assert lab.read("r/benchmark/summary.json")["totals"]["pass"] == 2
+    assert lab("run", "verify", "outputs/r").status == 0
+
+
+def test_c7_a_score_changes_what_summaries_say_and_no_result(lab):
+    lab.bundle("one")
+    (lab.home / "says_no.py").write_text(SAYS_NO)
+    lab.run("one", adapter=AdapterCommand(command=(sys.executable, "says_no.py")), experiment={"id": "e", "name": "e"})
+    assert lab("run", "rebuild", "outputs/r").status == 0
+    result = lab.read("r/trials/trial_1/result.json")
+    assert (result["outcome"], result["objective"]["value"]) == ("success", 1.0)
+    analysis = lab.home / "outputs/r/analysis"
+    analysis.mkdir(exist_ok=True)
+    assert lab("run", "rebuild", "outputs/r").status == 0
+    (row,) = lab.lines("analysis/tables/trials.jsonl")
+    assert (row["outcome"], row["primary_metric_value"]) == ("failure", 0.25)
+    (summary,) = json.loads((analysis / "summary.json").read_bytes())["variants"].values()
+    assert summary["success_rate"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("program", "code"),
+    [("raise SystemExit(3)", "adapter_exit_nonzero"), ("pass", "adapter_manifest_missing")],
+)
+def test_c3_a_failing_adapter_fails_the_run_and_no_trial(lab, program, code):
+    lab.bundle("one")
+    with pytest.raises(BenchmarkError) as failed:
+        lab.run("one", adapter=AdapterCommand(command=(sys.executable, "-c", program)))
+    assert failed.value.code == code
+    assert lab.read("r/runtime/run_control.json")["status"] == "failed"
+    assert lab.read("r/trials/trial_1/trial_state.json")["status"] == "completed"
+    assert (lab.outcome()["exit_code"], lab.outcome()["errors"][0]["error_type"]) == (4, code)
+    assert events(lab)[-2:] == ["benchmark_started", "run_finished"]
+    assert lab("run", "verify", "outputs/r").status == 0
+
+
+def test_a_failed_adapter_is_run_again_by_a_regrade_over_the_same_evidence(lab):
+    lab.bundle("one")
+    program = lab.home / "adapter.py"
+    program.write_text("raise SystemExit(3)")
+    with pytest.raises(BenchmarkError):
+        lab.run("one", adapter=AdapterCommand(command=(sys.executable, "adapter.py")))
+    ran = lab.cases_run()
+    program.write_text(SAYS_NO)
+    said = lab("run", "regrade", "outputs/r", "--adapter-only", "--json")
+    assert said.status == 0, said.out
+    assert said.json["regrade"]["benchmark_dir"] == str(lab.home / "outputs/r/benchmark")
+    assert lab.cases_run() == ran
+    assert [score["verdict"] for score in lab.lines("benchmark/scores.jsonl")] == ["fail"]
+    assert lab("run", "verify", "outputs/r").status == 0
