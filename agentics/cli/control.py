@@ -90,10 +90,12 @@ def pause(
 def resume(
     run: RunDir,
     trial_id: Annotated[str | None, typer.Option(help="Only this trial; every paused one if not said.")] = None,
+    label: Annotated[str | None, typer.Option(help="Only if this is what the pause was called.")] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Let a paused run go on: where its process lives it is thawed, otherwise this one goes on from the checkpoints."""
+    commands.check_label(run, label)
     answer = commands.unfreeze(run, trial_id=trial_id)
     if answer is not None:
         first, *_ = answer.trial_ids

@@ -111,11 +111,9 @@ class Client:
         """Options: trial_id, label, timeout_seconds."""
         return self.call(PauseResponse, "run", "pause", run, **options)
 
-    def resume(
-        self, run: str | Path, *, bindings: Mapping[str, Any] | None = None, **options: object
-    ) -> ResumeResponse:
-        """Options: trial_id, label, strict."""
-        return self.call(ResumeResponse, "run", "resume", run, set=bindings, **options)
+    def resume(self, run: str | Path, **options: object) -> ResumeResponse:
+        """Options: trial_id, label. Whoever wants other bindings makes a fork."""
+        return self.call(ResumeResponse, "run", "resume", run, **options)
 
     def continue_(self, run: str | Path, **options: object) -> RunResponse:
         return self.call(RunResponse, "run", "continue", run, **options)

@@ -68,6 +68,16 @@ def unfreeze(root: Path, *, trial_id: str | None) -> ControlResponse | None:
         return _ask(view.layout, _request(lease, "resume", trial_id=trial_id))
 
 
+def check_label(root: Path, label: str | None) -> None:
+    """Raises Refused (resume_checkpoint_not_found) when the run was paused under another label, if one is wanted."""
+    control = read_document(read_run(root).layout.control, RunControl)
+    paused = control.pause.label if control is not None and control.pause is not None else None
+    if label is not None and label != paused:
+        msg = f"the run was not paused as {label!r}"
+        hint = f"it was paused as {paused!r}" if paused else "it is not paused"
+        raise Refused(msg, code="resume_checkpoint_not_found", hint=hint)
+
+
 def kill(root: Path, config: Config) -> Killed:
     """End a run for good: no container of it is left when its state says so. Raises Refused (kill_terminal_status)."""
     view = read_run(root)

@@ -3,8 +3,7 @@
     python controller.py baseline.json candidate.json --patience 2 --set temperature=0
 
 A variant whose trials fail `--patience` times in a row is paused, and its last trial is forked with other
-bindings, those of `--set`. Where the fork does better, the run is resumed, with these bindings if its solution can
-take them; else it is killed.
+bindings, those of `--set`. Where the fork does better, the run is resumed: it was bad luck; else it is killed.
 
 Nothing is known here but what a run directory says: `runtime/events.jsonl`, `runtime/run_control.json`, `trials/` and
 `forks/` show everything that this program did. Each step is a line of JSON on stdout.
@@ -89,11 +88,8 @@ class Controller:
             told("killed", run)
 
     def resume(self, run: str, paused: Paused) -> None:
-        # A frozen trial goes on with what it has; only one that stopped itself can be given something new.
-        bindings = self.bindings if paused.pause_mode == "cooperative" else None
-        for trial_id in paused.trial_ids:
-            mode = self.client.resume(run, trial_id=trial_id, bindings=bindings).resume.mode
-            told("resumed", run, trial=trial_id, mode=mode)
+        mode = self.client.resume(run).resume.mode
+        told("resumed", run, trials=list(paused.trial_ids), mode=mode)
 
 
 def succeeded(fork: Forked) -> bool:

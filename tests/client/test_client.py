@@ -217,10 +217,10 @@ CONTROL = {
         ["--trial-id=trial_1", "--label=l", "--timeout-seconds=3"],
     ),
     "resume": (
-        lambda c: c.resume("r", bindings={"x": 1, "y": "1"}, strict=True).resume.mode,
+        lambda c: c.resume("r", trial_id="trial_1", label="l").resume.mode,
         {"trial_id": "trial_1", "mode": "checkpoint"},
         "checkpoint",
-        ["--set=x=1", '--set=y="1"', "--strict"],
+        ["--trial-id=trial_1", "--label=l"],
     ),
     "fork": (
         lambda c: c.fork("r", "trial_1", "step:2", bindings={"x": [1]}, dry_run=True).fork.selector,

@@ -54,7 +54,8 @@ def test_a_frozen_run_is_paused_in_every_file_and_goes_on_where_it_was(lab, goin
     assert lab.read("r/runtime/run_control.json")["pause"]["label"] == "lunch"
     held.release.set()
     assert not ended.done()
-    status, said = control(lab, "resume")
+    assert control(lab, "resume", "--label", "tea")[1]["error"]["code"] == "resume_checkpoint_not_found"
+    status, said = control(lab, "resume", "--label", "lunch")
     assert (status, said["resume"]["mode"]) == (0, "runtime_unpause")
     assert ended.result(30).exit_status == 0
     assert [event["event"] for event in lab.lines("runtime/events.jsonl")] == [
