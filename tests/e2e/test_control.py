@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -92,6 +93,19 @@ def test_a_run_whose_process_died_while_it_was_frozen_is_resumed_as_a_new_attemp
     assert (status, said["resume"]["mode"]) == (0, "restart")
     assert desk.tasks() == {"one": ("passed", 2)}
     assert desk.left_behind() == []
+
+
+def test_a_signal_ends_a_frozen_run_in_good_order(desk):
+    desk.bundle("one", seconds=2000)
+    process = desk.start("one")
+    desk.wait_for_container("run")
+    assert agentics(desk, "pause")[0] == 0
+    process.send_signal(signal.SIGTERM)
+    _, talk = process.communicate(timeout=120)
+    assert process.returncode == 143, talk
+    assert desk.left_behind() == []
+    assert control(desk)["status"] == "interrupted"
+    assert [entry[0] for entry in desk.tasks().values()] == ["pending"]
 
 
 @pytest.mark.parametrize("block", range(5))
