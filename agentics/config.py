@@ -56,6 +56,15 @@ class Cases(Record):
     undisturbed: tuple[str, ...] = ()
 
 
+class OwnStage(Record):
+    """A stage of the operator's own in every trial whose plan has the stage `after`. It is trusted: it sees what the
+    stages of a trial see."""
+
+    name: str
+    after: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
 class Retry(Record):
     """How often a trial is tried when the infrastructure failed, and the first pause between, in seconds."""
 
@@ -70,6 +79,7 @@ class Config(Record):
     sandbox: Sandbox = Sandbox()
     cases: Cases = Cases()
     retry: Retry = Retry()
+    stages: tuple[OwnStage, ...] = ()
     source: Path | None = None
 
 
@@ -87,7 +97,10 @@ def load(start: Path | None = None) -> Config:
     defaults = tomllib.loads(resources.files("agentics").joinpath("defaults.toml").read_text(encoding="utf-8"))
     source = find(start or Path.cwd())
     own = _parse(source) if source else {}
-    merged = {table: {**defaults.get(table, {}), **own.get(table, {})} for table in defaults | own}
+    merged: dict[str, Any] = {
+        table: {**defaults.get(table, {}), **own.get(table, {})} for table in defaults | own if table != "stages"
+    }
+    merged["stages"] = own.get("stages", [])
     shipped = defaults["images"]["map"]
     merged["images"]["map"] = [*own.get("images", {}).get("map", []), *shipped]
     try:
@@ -149,5 +162,5 @@ def _wrong(source: Path | None, error: ValidationError) -> ConfigError:
 
 
 def _keys() -> list[str]:
-    models = (Config, Images, ImageRule, Sandbox, RelaxRule, Cases, Retry)
+    models = (Config, Images, ImageRule, Sandbox, RelaxRule, Cases, OwnStage, Retry)
     return [name for model in models for name in model.model_fields]

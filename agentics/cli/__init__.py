@@ -35,6 +35,7 @@ COMMANDS = {
     "images": "images",
     "run": "run",
     "schema": "schema",
+    "stages": "stages",
 }
 """The module here that knows each command. Its `register` adds what it has to the root."""
 

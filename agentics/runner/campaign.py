@@ -25,6 +25,7 @@ from agentics.policy.schedule import slots
 from agentics.policy.topologies.parts import Request as PlanRequest
 from agentics.rundir.names import variant_directories
 from agentics.runner.limits import network_access
+from agentics.runner.ownstages import with_own
 from agentics.runner.progress import Kind, Progress
 
 
@@ -128,7 +129,11 @@ def compile_request(request: EvalRequest, config: Config) -> Campaign:
     directories = variant_directories(packages)
     names = tuple(directories.values())
     tasks = _selected(_tasks(request), request.tasks)
-    plans = {(name, task.ref): _plan(task, packages[name], request) for name in names for task in tasks}
+    plans = {
+        (name, task.ref): with_own(_plan(task, packages[name], request), config.stages)
+        for name in names
+        for task in tasks
+    }
     trials = tuple(
         Trial(
             index=slot.task_idx,

@@ -8,6 +8,7 @@ from agentics.model.rundir import Scope
 from agentics.rundir.held import Slot
 from agentics.runner.campaign import EvalRequest, Trial
 from agentics.runner.images import Images
+from agentics.stages import BUILT_IN
 
 
 def trial_slot(trial: Trial) -> Slot:
@@ -35,4 +36,7 @@ def _config(trial: Trial, images: Images | None) -> dict[str, JsonValue]:
     bound: dict[str, JsonValue] = {"bindings": dict(trial.bindings)} if trial.bindings else {}
     level: dict[str, JsonValue] = {"integration": trial.integration} if trial.integration != "cli_basic" else {}
     relaxed: dict[str, JsonValue] = {side: [*sorted(image.relaxed)] for side, image in (images or {}).items()}
-    return {"relaxed": relaxed, **bound, **level}
+    own: list[JsonValue] = [
+        stage.model_dump(mode="json") for stage in trial.plan.stages if stage.name not in BUILT_IN.stages
+    ]
+    return {"relaxed": relaxed, **bound, **level, **({"stages": own} if own else {})}
