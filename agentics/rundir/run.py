@@ -150,8 +150,8 @@ def end(
     fatal: int | None = None,
     errors: tuple[ErrorRecord, ...] = (),
 ) -> None:
-    """Record how an invocation ended. `fatal`: the exit status that overrides the policy. `to` None: a controller has
-    set the run's status already."""
+    """Record how an invocation ended. `fatal`: the exit status that overrides the policy. `to` None: the run's status
+    is set by itself."""
     entry = InvocationEnded(
         invocation_id=invocation_id,
         ended_at=utc_now(),
@@ -162,10 +162,16 @@ def end(
     with run.guard:
         ledger.append(run.layout.invocations, entry)
         if to is not None:
-            control = read_document(run.layout.control, RunControl)
-            if control is not None and control.status == "paused":
-                transition(run, to="running")  # what was frozen is over: it was stopped, or the process failed
-            transition(run, to=to)
+            conclude(run, to)
+
+
+def conclude(run: Run, to: RunStatus) -> None:
+    """The run's status at the end of an invocation. What is made of the run is written before: a run that says it is
+    completed has its outcomes."""
+    control = read_document(run.layout.control, RunControl)
+    if control is not None and control.status == "paused":
+        transition(run, to="running")  # what was frozen is over: it was stopped, or the process failed
+    transition(run, to=to)
 
 
 def _redacted(redactor: Redactor, call: Invocation) -> Invocation:

@@ -13,7 +13,6 @@ from agentics.errors import BenchmarkError, EngineError
 from agentics.model.design import AdapterCommand
 from agentics.model.outcome import RunOutcome
 from agentics.policy.outcome import exit_code
-from agentics.rundir.attest import write_attestation
 from agentics.rundir.derived import commit_derived
 from agentics.rundir.held import Run, Slot
 from agentics.rundir.layout import Layout
@@ -94,8 +93,7 @@ def evaluate(campaign: Campaign, observer: Observer, *, sink: Sink | None = None
             outcomes = _projected(run, campaign)
             commit_derived(run)
             write_projections(run)
-            events.emit("run_finished", status=book.ended_as)
-            write_attestation(run)
+            book.conclude()
         if book.unscored is not None:
             raise book.unscored
         judged = [(task.status, task.fault) for outcome in outcomes for task in outcome.tasks.values()]
@@ -118,8 +116,7 @@ def _carry_out(run: Run, campaign: Campaign, book: Book, observer: Observer, sto
             book.failed("task_execution", error, 1)
             book.close()
             write_projections(run)
-            book.events.emit("run_finished", status=book.ended_as)
-            write_attestation(run)
+            book.conclude()
         raise
 
 

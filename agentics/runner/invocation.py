@@ -16,9 +16,10 @@ from agentics.model.rundir import RunStatus
 from agentics.policy.exposure import may_expose_private
 from agentics.policy.outcome import EXIT_CONTROLLED
 from agentics.policy.redact import Redactor, secrets_in
+from agentics.rundir.attest import write_attestation
 from agentics.rundir.held import Run
 from agentics.rundir.provenance import git_facts
-from agentics.rundir.run import Request, begin, end
+from agentics.rundir.run import Request, begin, conclude, end
 from agentics.runner.campaign import Campaign
 from agentics.runner.events import Events
 from agentics.runner.experiment import resolved
@@ -112,8 +113,15 @@ class Book:
         end(
             self.run,
             self.invocation_id,
-            self.status,
+            None,
             duration_s=time.monotonic() - self.began,
             fatal=self.fatal,
             errors=tuple(self.errors),
         )
+
+    def conclude(self) -> None:
+        """Set the run's status, unless a controller has; then tell that it is over, and attest to what it holds."""
+        if self.status is not None:
+            conclude(self.run, self.status)
+        self.events.emit("run_finished", status=self.ended_as)
+        write_attestation(self.run)

@@ -215,7 +215,10 @@ def dies(name, before):
         return value
     setattr(commit, name, wrapped)
 
-if point == "after progress":
+if point == "before outcomes":
+    from agentics.runner import evaluate as module
+    module._projected = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+elif point == "after progress":
     save = commit.Progress.save
     def saved(self):
         save(self)
@@ -251,6 +254,18 @@ def test_c20_every_slot_is_committed_once_wherever_the_runner_is_killed(lab, poi
     assert lab("run", "continue", "outputs/r", "--json").status == 0
     check_committed_once(lab.lines, 4)
     assert lab.read("r/runtime/run_control.json")["status"] == "completed"
+
+
+@pytest.mark.slow
+def test_a_run_is_not_completed_before_its_outcomes_are_written(lab):
+    for name in ("one", "two", "three", "four"):
+        lab.bundle(name)
+    argv = [sys.executable, "-c", KILLED, str(BUNDLES.parent), "before outcomes", "0", str(lab.home)]
+    assert subprocess.run(argv, cwd=lab.home, check=False).returncode == -signal.SIGKILL
+    assert lab.read("r/runtime/run_control.json")["status"] == "running"
+    assert lab("run", "continue", "outputs/r", "--json").status == 0
+    assert [status for status, _, attempts in lab.tasks() if attempts == 1] == ["passed"] * 4
+    check_committed_once(lab.lines, 4)
 
 
 def check_committed_once(lines, slots):
