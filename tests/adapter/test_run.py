@@ -19,6 +19,8 @@ from agentics.rundir.benchmark import Benchmark, read_benchmark
 from agentics.rundir.grading import restore
 from tests.adapter.conftest import AT, RUN_ID, WRITE, contents, evidence, lines, python, refused, result, score, trial
 
+pytestmark = pytest.mark.slow
+
 
 def test_an_adapters_rows_are_taken_as_they_are(run):
     found = score(run)

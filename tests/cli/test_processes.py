@@ -13,6 +13,8 @@ import pytest
 
 from tests.runner.lab import SETTINGS, bundle, solution
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import sys

@@ -12,6 +12,8 @@ import pytest
 
 from tests.cli.test_processes import ROOT, home, start
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["home", "start"]
 
 

@@ -13,6 +13,8 @@ from agentics.client import Client, ClientError, Response, RunResponse
 from agentics.errors import AgenticsError
 from tests.client.fake import ENVELOPE, EVENTS, calls, program
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def client(tmp_path):

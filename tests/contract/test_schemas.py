@@ -83,6 +83,7 @@ WRONG = [None, True, 0, 1, -1, 2**64, 0.5, "", " ", "x", "a b", "../x", "/x", []
 
 
 @pytest.mark.parametrize(("name", "fixture"), PAIRS)
+@pytest.mark.slow
 def test_model_and_schema_agree_on_any_one_change(name, fixture, request, changed, gone):
     document = request.getfixturevalue(fixture)
     # The variants of a challenge differ from the first in these places only.

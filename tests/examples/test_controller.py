@@ -12,6 +12,8 @@ import pytest
 
 from tests.client.fake import calls, program
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CONTROLLER = ROOT / "examples" / "controller" / "controller.py"
 # An experiment whose third trial waits until somebody resumes or kills the run.

@@ -126,6 +126,7 @@ def test_the_exact_binomial_test(wins, losses, p):
     assert statistics.exact_binomial(wins, losses) == p
 
 
+@pytest.mark.slow
 def test_the_exact_test_bears_many_pairs():
     assert 0 < statistics.exact_binomial(4000, 6000) < 1e-80
     assert statistics.exact_binomial(5000, 5000) == 1.0
