@@ -7,6 +7,8 @@ import pytest
 from agentics.cli.failure import envelope
 from tests.adapter.conftest import WRITE, lines, python, refused, score
 
+pytestmark = pytest.mark.slow
+
 FILES = {"adapter_manifest": "MANIFEST", "predictions": "PREDICTIONS", "scores": "SCORES"}
 BREAK = {
     "adapter_manifest": 'MANIFEST["evaluator"] = {"name": "grader", "mode": "private"}',

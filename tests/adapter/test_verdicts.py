@@ -20,6 +20,8 @@ from agentics.schemas import DOCUMENTS, schema
 from tests.adapter.conftest import contents, evidence, ids, lines, result, score, trial
 from tests.docs.conftest import ROOT, code_blocks
 
+pytestmark = pytest.mark.slow
+
 VERDICTS = AdapterCommand(command=(sys.executable, "-m", "agentics.adapters.verdicts"))
 PAGE = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
 REF = re.compile(r'"artifact://sha256/([^"]*)"')

@@ -12,6 +12,8 @@ from agentics.rundir.validate import VERSIONS
 from agentics.schemas import DOCUMENTS, LINES, schema
 from tests.runner.lab import solution
 
+pytestmark = pytest.mark.slow
+
 NAMES = {model: name for name, model in DOCUMENTS.items()}
 
 

@@ -17,6 +17,8 @@ from tests.cli.test_processes import home, start
 from tests.fake_engine import exited
 from tests.runner.lab import evaluator, on_trial, raises, solution
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["home", "start"]
 
 COMMON = {"schema_version", "seq", "ts", "run_id", "run_dir", "event"}

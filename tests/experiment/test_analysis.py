@@ -20,6 +20,8 @@ from agentics.schemas import DOCUMENTS, schema
 from tests.fake_engine import exited
 from tests.runner.lab import evaluator
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def compared(shop):

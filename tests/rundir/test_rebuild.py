@@ -15,6 +15,8 @@ from agentics.rundir.rebuild import compare, rebuild
 from agentics.rundir.verify import verify
 from tests.runner.lab import evaluator
 
+pytestmark = pytest.mark.slow
+
 STAMP = re.compile(rb'"timestamp": "[^"]*"')
 
 

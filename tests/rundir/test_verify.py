@@ -16,6 +16,8 @@ from agentics.rundir.contents import PLACES, files
 from agentics.rundir.verify import verify
 from tests.runner.lab import raises
 
+pytestmark = pytest.mark.slow
+
 OUT_OF_SCOPE = {"runtime/engine_lease.json", "runtime/operation.lock", "runtime/eval.log"}
 STAMP = re.compile(rb'"timestamp": "[^"]*"')
 
@@ -42,7 +44,6 @@ def test_c6_nothing_is_altered_in_a_finished_run(finished):
     assert found.files == sum(path.is_file() for path in finished.rglob("*"))
 
 
-@pytest.mark.slow
 def test_c6_one_byte_flipped_in_any_file_names_that_file(finished):
     wrong = {}
     for file in files(finished):
@@ -56,7 +57,6 @@ def test_c6_one_byte_flipped_in_any_file_names_that_file(finished):
     assert wrong == {}
 
 
-@pytest.mark.slow
 def test_c6_a_file_that_is_taken_away_is_named(finished):
     wrong = {}
     for file in files(finished):
