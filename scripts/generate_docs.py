@@ -296,6 +296,8 @@ def _toml_type(annotation: object) -> str:
     if all(isinstance(arg, str) for arg in inner):
         return code(f'"{arg}"' for arg in inner)
     kind = get_origin(annotation)
+    if kind is dict:
+        return "table"
     return f"list of {_plural(_toml_type(inner[0]))}" if kind in (list, tuple) else _toml_type(inner[0])
 
 

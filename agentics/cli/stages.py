@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agentics.cli.console import err, one_line, out, print_json
+from agentics.errors import UsageError
 from agentics.pipeline.registry import Registered
 from agentics.stages import registry
 
@@ -43,6 +44,9 @@ def bare(
     """What plans are made of, and the options of each. Lists them where nothing else is said."""
     if context.invoked_subcommand is None:
         list_(json=json) if name is None else show(name, json=json)
+    elif json or name is not None:
+        msg = f"options go behind `stages {context.invoked_subcommand}`, not before it"
+        raise UsageError(msg)
 
 
 @app.command("list", epilog=LIST_EPILOG)

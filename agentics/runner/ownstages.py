@@ -13,18 +13,22 @@ from agentics.stages import registry
 
 
 def with_own(plan: Plan, wanted: Sequence[OwnStage]) -> Plan:
-    """The plan with these stages, each after the one it names; plans without that one stay as they are.
+    """The plan with these stages, each after the one it names; plans without that one stay as they are. Those that
+    name the same one come in the order given.
 
     Raises UsageError: `unknown_stage` for a name that nobody registered, `invalid_options`.
     """
-    stages = list(plan.stages)
+    # Each with how many stages it hangs on: the next after the same one comes behind the last, and what hangs on that.
+    stages = [(stage, 0) for stage in plan.stages]
     for own in wanted:
         _check(own)
-        names = [stage.name for stage in stages]
+        names = [stage.name for stage, _ in stages]
         if own.after in names:
-            definition = StageDefinition(name=own.name, options=own.options)
-            stages.insert(names.index(own.after) + 1, definition)
-    return plan.model_copy(update={"stages": tuple(stages)}) if wanted else plan
+            before = names.index(own.after)
+            depth = stages[before][1] + 1
+            at = next((i for i in range(before + 1, len(stages)) if stages[i][1] < depth), len(stages))
+            stages.insert(at, (StageDefinition(name=own.name, options=own.options), depth))
+    return plan.model_copy(update={"stages": tuple(stage for stage, _ in stages)}) if wanted else plan
 
 
 def _check(own: OwnStage) -> None:

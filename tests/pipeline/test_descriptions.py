@@ -103,6 +103,12 @@ def test_a14_the_list_is_the_registry_and_one_is_shown_with_types_and_defaults(l
     assert unknown.json["error"]["hint"] == "did you mean 'bench'?"
 
 
+@pytest.mark.parametrize("words", [("--json", "list"), ("--name", "bench", "list", "--json")])
+def test_an_option_that_a_command_would_not_hear_is_refused(lab, words):
+    said = lab("stages", *words)
+    assert (said.status, said.json["error"]["code"]) == (2, "usage")
+
+
 def test_a15_without_a_network_only_stages_that_need_the_engine_can_fail(monkeypatch, tmp_path):
     def refuse(*_, **__):
         raise AssertionError("a stage opened a socket")
@@ -148,6 +154,15 @@ def test_an_operators_stage_that_cannot_be_is_refused_before_anything_starts(lab
     said = lab.eval("one", "--json")
     assert (said.status, said.json["error"]["code"], said.json["error"]["hint"]) == (2, code, hint)
     assert not (lab.home / "outputs").exists()
+
+
+def test_operators_stages_after_the_same_one_come_in_the_order_of_the_file(lab):
+    lab.bundle("one")
+    with (lab.home / "agentics.toml").open("a") as file:
+        for name, after in (("data_checks", "cases"), ("bench", "data_checks"), ("validate", "cases")):
+            file.write(OWN.format(name=name, after=after, options="{}"))
+    names = [stage["name"] for stage in lab("plan", "one", "--solution", "mine").json["stages"]]
+    assert names == ["prepare", "cases", "data_checks", "bench", "validate", "evaluate", "read_result"]
 
 
 def test_an_operators_stage_is_in_the_plan_and_runs_where_it_says(lab):
