@@ -1,0 +1,352 @@
+"""What goes between us and a LightEval worker: orders down, event lines up. JSON, one object each.
+
+A worker holds several sessions; a session is one model with its plugins, and carries out orders one after the other.
+Paths in orders are the worker's own. No secret is in an order: `api_key_env` names an environment variable.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, FiniteFloat, JsonValue, NonNegativeInt, PositiveInt, TypeAdapter
+
+from agentics.model.jobspec import BackendType
+from agentics.model.record import Record
+
+PROTOCOL = 1
+Sampling = Literal["generative", "logprobs", "perplexity"]
+AnswerStatus = Literal["answered", "empty", "failed"]
+
+
+class OrderPlugin(Record):
+    """`path` is the plugin's folder, `modules` the files in it that are imported, `model_class` for backend custom."""
+
+    name: str
+    version: str
+    sha256: str
+    type: Literal["task", "metric", "model"]
+    path: str
+    module: str
+
+
+class OrderBackend(Record):
+    """The JobSpec's backend with what was resolved. `model_path`: the checkpoint as the worker sees it;
+    `model_revision`: what identifies its weights (a digest of the folder, a commit) and goes into answer keys."""
+
+    type: BackendType
+    model_name: str
+    model_path: str | None = None
+    model_revision: str | None = None
+    revision: str | None = None
+    system_prompt: str | None = None
+    provider: str | None = None
+    base_url: str | None = None
+    api_key_env: str | None = None
+    parallel_calls_count: PositiveInt = 1
+    model_plugin: str | None = None
+    model_class: str | None = None
+    options: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class OrderGeneration(Record):
+    """As in the JobSpec, without what was not said."""
+
+    max_new_tokens: PositiveInt | None = None
+    temperature: FiniteFloat | None = None
+    top_p: FiniteFloat | None = None
+    top_k: PositiveInt | None = None
+    min_p: FiniteFloat | None = None
+    seed: NonNegativeInt | None = None
+    stop: tuple[str, ...] = ()
+    repetition_penalty: FiniteFloat | None = None
+    frequency_penalty: FiniteFloat | None = None
+    presence_penalty: FiniteFloat | None = None
+
+
+class OrderTask(Record):
+    """One task, no superset. `modules`: LightEval's own modules to import for it; `params` as in the JobSpec."""
+
+    id: str
+    fewshot: NonNegativeInt
+    params: dict[str, JsonValue] = Field(default_factory=dict)
+    modules: tuple[str, ...] = ()
+
+
+class Evaluate(Record):
+    """Load the task, ask the model what is not known, and score what it answered with the task's own metrics.
+
+    `known`: a file of `Answer` lines in the exchange directory that need not be asked for again. `chunk`: how many
+    documents of a local backend are asked in one call, and so how many answers a crash can cost.
+    """
+
+    kind: Literal["evaluate"] = "evaluate"
+    order: PositiveInt
+    backend: OrderBackend
+    generation: OrderGeneration = OrderGeneration()
+    task: OrderTask
+    plugins: tuple[OrderPlugin, ...] = ()
+    max_samples: PositiveInt | None = None
+    fewshot_seeds: PositiveInt = 1
+    chunk: PositiveInt = 16
+    known: str | None = None
+    score: bool = True
+    """False under judge and jury: the task's own metrics are not computed."""
+
+
+class OrderJudge(Record):
+    """One judge. `name` is unique among its jury; `template` has `{question}`, `{answer}`, `{gold}`, `{choices}`."""
+
+    name: str
+    model: str
+    base_url: str | None = None
+    api_key_env: str | None = None
+    max_tokens: PositiveInt
+    temperature: FiniteFloat = 0.0
+    seed: NonNegativeInt | None = None
+    messages: tuple[dict[str, str], ...]
+    parallel_calls_count: PositiveInt = 4
+
+
+class Judge(Record):
+    """Ask judges about answers. `items`: a file of `JudgeItem` lines in the exchange directory; `known`: of
+    `Judgement` lines that need not be asked for again."""
+
+    kind: Literal["judge"] = "judge"
+    order: PositiveInt
+    judges: tuple[OrderJudge, ...]
+    items: str
+    known: str | None = None
+
+
+class Details(Record):
+    """Write detail rows as one Parquet file. `rows`: a file of `DetailRow` lines; `output`: the file to make. Both in
+    the exchange directory. Needs neither LightEval nor a model."""
+
+    kind: Literal["details"] = "details"
+    order: PositiveInt
+    rows: str
+    output: str
+
+
+class Describe(Record):
+    """Tell the versions of everything and what this worker can run: the capability probe."""
+
+    kind: Literal["describe"] = "describe"
+    order: PositiveInt
+
+
+class End(Record):
+    """End the session when what was ordered before is done."""
+
+    kind: Literal["end"] = "end"
+    order: PositiveInt
+
+
+Order = Annotated[Evaluate | Judge | Details | Describe | End, Field(discriminator="kind")]
+
+
+class Accepted(Record):
+    """The session's process has begun with the order."""
+
+    type: Literal["accepted"] = "accepted"
+    order: int
+
+
+class Environment(Record):
+    """Versions by package name (python, lighteval, torch, …; null where it is not installed) and facts of the
+    machine: platform, cpu_count, gpus (names), offline. `backends`: by type null, or why it cannot run here."""
+
+    type: Literal["environment"] = "environment"
+    order: int
+    versions: dict[str, str | None]
+    machine: dict[str, JsonValue] = Field(default_factory=dict)
+    backends: dict[BackendType, str | None] = Field(default_factory=dict)
+
+
+class TaskReady(Record):
+    """The task is loaded and its documents are built: `documents` of them, each to be asked for every seed.
+
+    `config` is LightEval's task configuration as plain JSON; `config_sha256` of that, `prompt_sha256` of the source of
+    the prompt function, `data_sha256` over the rows that documents and few-shot examples were built from.
+    `metrics`: by name, whether higher is better and how it is aggregated over samples ("mean" or a function's name).
+    """
+
+    type: Literal["task"] = "task"
+    order: int
+    documents: NonNegativeInt
+    requests: NonNegativeInt
+    sampling: tuple[Sampling, ...]
+    config: dict[str, JsonValue]
+    config_sha256: str
+    prompt_sha256: str
+    data_sha256: str
+    metrics: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
+    generation: dict[str, JsonValue] = Field(default_factory=dict)
+    """The settings that this task is really asked with: max_new_tokens, stop, temperature, …"""
+    warnings: tuple[str, ...] = ()
+
+
+class Usage(Record):
+    prompt_tokens: NonNegativeInt | None = None
+    completion_tokens: NonNegativeInt | None = None
+
+
+class AnswerError(Record):
+    """Why there is no answer. `retries`: how often it was asked again."""
+
+    code: str
+    message: str
+    http_status: int | None = None
+    retries: NonNegativeInt = 0
+
+
+class Answer(Record):
+    """The model's answer to one request, or that there is none. `key` covers everything that can change an answer, so
+    the same key is never asked twice. `response`: LightEval's ModelResponse as plain JSON; null where it failed."""
+
+    type: Literal["answer"] = "answer"
+    order: int
+    key: str
+    seed: NonNegativeInt
+    doc_id: str
+    sampling: Sampling
+    status: AnswerStatus
+    response: dict[str, JsonValue] | None = None
+    error: AnswerError | None = None
+    latency_s: FiniteFloat | None = None
+    usage: Usage = Usage()
+    known: bool = False
+    """It was in the order's file of known answers."""
+
+
+class Sample(Record):
+    """One document under one seed and one way of sampling, scored. `metrics` is null where there is no answer.
+
+    `doc`: query, choices, gold_index, instruction, specific, fewshot (list of query and gold), id — plain JSON.
+    """
+
+    type: Literal["sample"] = "sample"
+    order: int
+    key: str
+    seed: NonNegativeInt
+    doc_id: str
+    sampling: Sampling
+    doc: dict[str, JsonValue]
+    metrics: dict[str, JsonValue] | None = None
+
+
+class MetricValue(Record):
+    """`value` null: it is not a number. `stderr` only where the metric is a mean over samples. `n`: samples."""
+
+    value: FiniteFloat | None
+    stderr: FiniteFloat | None = None
+    n: NonNegativeInt
+
+
+class SeedReport(Record):
+    """What came out for one few-shot seed: aggregates over what was answered, and LightEval's four hashes."""
+
+    seed: NonNegativeInt
+    metrics: dict[str, MetricValue]
+    hashes: dict[str, str | None] = Field(default_factory=dict)
+
+
+class Report(Record):
+    """The end of an evaluate order: counts over all seeds and ways of sampling; asked = answered + empty + failed."""
+
+    type: Literal["report"] = "report"
+    order: int
+    seeds: tuple[SeedReport, ...]
+    asked: NonNegativeInt
+    answered: NonNegativeInt
+    empty: NonNegativeInt
+    failed: NonNegativeInt
+    known: NonNegativeInt
+    warnings: tuple[str, ...] = ()
+
+
+class JudgeItem(Record):
+    """What a judge is asked about: one answer."""
+
+    key: str
+    seed: NonNegativeInt
+    doc_id: str
+    question: str
+    answer: str
+    gold: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+
+
+class Judgement(Record):
+    """What one judge said about one answer: the prompt and the raw text, or why there is none. Parsing is ours.
+
+    `key` covers the answer, the judge's settings and the prompt.
+    """
+
+    type: Literal["judgement"] = "judgement"
+    order: int
+    key: str
+    item: str
+    """The key of the answer."""
+    seed: NonNegativeInt
+    doc_id: str
+    judge: str
+    messages: tuple[dict[str, str], ...]
+    text: str | None = None
+    error: AnswerError | None = None
+    latency_s: FiniteFloat | None = None
+    usage: Usage = Usage()
+    known: bool = False
+
+
+class DetailRow(Record):
+    """One row of the details, in one fixed schema for all tasks and backends; what is free-form is JSON text."""
+
+    task: str
+    fewshot: int
+    seed: int
+    doc_id: str
+    sampling: Sampling
+    status: AnswerStatus
+    query: str
+    choices: tuple[str, ...]
+    gold: tuple[str, ...]
+    answer: tuple[str, ...]
+    doc: str
+    model_response: str | None
+    metric: str | None
+    judgements: str | None
+    error: str | None
+    latency_s: FiniteFloat | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    key: str
+
+
+class Done(Record):
+    """The order was carried out."""
+
+    type: Literal["done"] = "done"
+    order: int
+
+
+class Failed(Record):
+    """The order was not carried out. `stage`: mapping, task, dataset, backend, generation, scoring, details, judge or
+    internal; `field`: a JSON pointer into the JobSpec where there is one."""
+
+    type: Literal["failed"] = "failed"
+    order: int
+    stage: Literal["mapping", "task", "dataset", "backend", "generation", "scoring", "details", "judge", "internal"]
+    code: str
+    message: str
+    field: str = ""
+    hint: str | None = None
+    traceback: str | None = None
+
+
+Event = Annotated[
+    Accepted | Environment | TaskReady | Answer | Sample | Report | Judgement | Done | Failed,
+    Field(discriminator="type"),
+]
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+"""One line of a session's events."""
