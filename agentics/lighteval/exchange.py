@@ -1,6 +1,6 @@
 """Our side of the exchange with a worker: files in one directory that both see.
 
-    ready.json                  the worker has started: {"protocol": 1, "pid": …}; {"error": {code, message}} if it cannot
+    ready.json                  the worker has started: {"protocol": 1, "pid": …}, or {"error": {code, message}}
     heartbeat                   touched by the worker every second while it lives
     sessions/<name>/            made by us; the worker forks a child for it when it sees the first order
         order-<n>.json          an order (model.jobwork.Order), n from 1; written under another name, then renamed
