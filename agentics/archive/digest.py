@@ -1,4 +1,4 @@
-"""The identity of a bundle by content: SHA-256 over its names, sizes and bytes, whatever the modes and times."""
+"""The identity of a directory by content: SHA-256 over its names, sizes and bytes, whatever the modes and times."""
 
 from __future__ import annotations
 
