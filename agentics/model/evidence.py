@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from agentics.model.jobresult import JobResult
+from agentics.model.jobwork import Environment, Report, TaskReady
+from agentics.model.plan import Topology
 from agentics.model.record import Mode, Record, Trust
 from agentics.model.result import Result
 
@@ -162,10 +165,22 @@ class Submission(Record):
     artifact_sha256: str
 
 
-class TrialEvidence(Record):
-    """Everything observed of one attempt at one trial. `submission` is there once the solution was laid out."""
+class JobFacts(Record):
+    """What was observed of a model on a task: what the worker is, what it loaded, and what came out of the answers.
+    `details_ref`: the details as Parquet."""
 
-    topology: Literal["separated_evaluator", "piped_stdio", "coexecuted_benchmark"]
+    environment: Environment | None = None
+    ready: TaskReady | None = None
+    report: Report | None = None
+    result: JobResult | None = None
+    details_ref: str | None = None
+
+
+class TrialEvidence(Record):
+    """Everything observed of one attempt at one trial. `submission` is there once the solution was laid out; `job` is
+    that of a model."""
+
+    topology: Topology
     mode: Mode
     target: str
     trust: Trust
@@ -176,4 +191,5 @@ class TrialEvidence(Record):
     cases_expected: int | None = None
     session: SessionRecord | None = None
     reading: ResultReading | None = None
+    job: JobFacts | None = None
     trouble: Trouble | None = None

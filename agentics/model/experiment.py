@@ -164,10 +164,19 @@ class NamedPath(Document):
     path: str
 
 
+class JobPart(Document):
+    """A JobSpec that makes a variant: where it was, and the digest of what it said."""
+
+    variant: str
+    path: str
+    digest: Digest
+
+
 class RequestPart(Document):
     """What the other parts do not say and going on needs. Paths are absolute; `images`: pattern and local image."""
 
     bundles: List[str]
+    jobspecs: List[JobPart] = ()
     overlays: List[NamedPath] = ()
     target: str | None = None
     mode: Mode

@@ -19,6 +19,9 @@ from agentics.model.record import Mode
 SOLUTION = "solution"
 """The binding that a resolved experiment keeps for the solution's path."""
 
+JOBSPEC = "jobspec"
+"""The binding that it keeps for the path of a model's JobSpec."""
+
 _Seconds = Annotated[FiniteFloat, Field(gt=0)]
 
 
@@ -66,15 +69,17 @@ _Task = Annotated[TaskEntry, BeforeValidator(_entry)]
 
 class ExperimentFile(Document):
     """Paths are relative to the file. `comparison` is `paired` where it is not said and there is something to compare;
-    `limit` counts cases of a task; `images` maps declared images to local ones."""
+    `limit` counts cases of a task; `images` maps declared images to local ones. `jobspecs`: files of model evaluations,
+    each a variant of its own on the tasks it names; with them, tasks and variants may be left out."""
 
     name: Text
     description: str | None = None
     owner: str | None = None
-    tasks: Annotated[List[_Task], Field(min_length=1)]
+    tasks: List[_Task] = ()
     target: Text | None = None
     mode: Mode = "validation"
-    variants: Annotated[List[VariantEntry], Field(min_length=1)]
+    variants: List[VariantEntry] = ()
+    jobspecs: List[Text] = ()
     baseline: Text | None = None
     replications: One = 1
     scheduling: Scheduling = "variant_sequential"
@@ -99,6 +104,20 @@ def names(file: ExperimentFile) -> tuple[str, ...]:
 
 def _stem(path: str) -> str:
     return path.rstrip("/").rpartition("/")[2].removesuffix(".zip")
+
+
+def _something(file: ExperimentFile) -> Iterator[Problem]:
+    if not file.jobspecs:
+        for key in ("tasks", "variants"):
+            if not getattr(file, key):
+                message = f"an experiment needs {key}"
+                hint = "tasks are bundles, variants solutions; or list model evaluations in `jobspecs`"
+                code = "empty_list" if key in file.model_fields_set else "missing_key"
+                yield Problem(code=code, message=message, path=(key,), hint=hint)
+    elif bool(file.tasks) != bool(file.variants):
+        missing = "variants" if file.tasks else "tasks"
+        message = f"there are bundles or solutions, and no {missing} to go with them"
+        yield Problem(code="missing_key", message=message, path=(missing,))
 
 
 def _baseline(file: ExperimentFile) -> Iterator[Problem]:
@@ -128,7 +147,7 @@ def _bindings(file: ExperimentFile) -> Iterator[Problem]:
 
 
 def _something_to_compare(file: ExperimentFile) -> Iterator[Problem]:
-    if file.comparison in ("paired", "unpaired") and len(file.variants) == 1:
+    if file.comparison in ("paired", "unpaired") and len(file.variants) + len(file.jobspecs) == 1:
         message = f"comparison {file.comparison!r} needs a second variant"
         yield Problem(code="nothing_to_compare", message=message, path=("comparison",), hint="add one, or leave it out")
 
@@ -142,6 +161,7 @@ def _overlays(file: ExperimentFile) -> Iterator[Problem]:
 
 
 RULES: tuple[Rule[ExperimentFile], ...] = (
+    Rule(needs=("tasks", "variants", "jobspecs"), check=_something),
     Rule(needs=("baseline", "variants"), check=_baseline),
     Rule(needs=("variants",), check=_twice),
     Rule(needs=("variants",), check=_bindings),

@@ -62,7 +62,7 @@ class Generation(Document):
     top_k: One | None = None
     min_p: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = None
     seed: Annotated[int, Field(ge=0)] | None = None
-    stop: List[Text] = ()
+    stop: List[Annotated[str, Field(min_length=1)]] = ()  # a line feed alone is the usual one
     repetition_penalty: Annotated[FiniteFloat, Field(gt=0)] | None = None
     frequency_penalty: Annotated[FiniteFloat, Field(ge=-2, le=2)] | None = None
     presence_penalty: Annotated[FiniteFloat, Field(ge=-2, le=2)] | None = None

@@ -37,7 +37,11 @@ Role = Literal[
     "setup", "build", "run", "challenge-setup", "separated-evaluator", "interactive-evaluator", "coexecuted-evaluator"
 ]
 Network = Literal["disabled", "loopback", "enabled"]
+Topology = Literal["separated_evaluator", "piped_stdio", "coexecuted_benchmark", "model_worker"]
+Side = Literal["solution", "evaluator", "worker"]
 
+ANY_PLATFORM = "any"
+"""Of an image that is made for whatever machine it is made on."""
 UNTRUSTED: frozenset[str] = frozenset({"setup", "build", "run"})
 OPEN_PLACES: frozenset[str] = frozenset({"workspace", "io", "io_input", "control", "state"})
 
@@ -153,6 +157,28 @@ class ReadResult(Record):
     max_bytes: int
 
 
+class WorkerMount(Record):
+    """A folder that the worker reads, at a path inside it. `place` names it; where it is on a machine is no business of
+    a plan."""
+
+    place: str
+    target: str
+
+
+class WorkerPlan(Record):
+    """What the worker of a job needs. `secrets`: names of environment variables. `judges`: one of its own for these, so
+    that a model without a network stays without."""
+
+    network: Network
+    secrets: tuple[str, ...]
+    mounts: tuple[WorkerMount, ...]
+    judges: WorkerPlan | None = None
+
+    def of(self, kind: Literal["model", "judges"]) -> WorkerPlan:
+        """That of the model, or that of the judges."""
+        return self if kind == "model" or self.judges is None else self.judges
+
+
 class StageDefinition(Record):
     """One stage of a plan: `options` belong to the stage of that name, which validates them.
 
@@ -179,27 +205,31 @@ class ImageNeed(Record):
 
 
 class Plan(Record):
-    """An evaluation of one solution on one target of one challenge. `bindings` and `integration` are written only where
-    the variant has any: a plain plan says nothing of them."""
+    """An evaluation of one solution on one target of one challenge, or (topology `model_worker`) of one model on one
+    task: then `challenge_name` is the task's id and `target` the backend's type.
+
+    `bindings`, `integration` and `worker` are written only where there are any: a plain plan says nothing of them.
+    """
 
     schema_version: Literal["plan_v1"] = "plan_v1"
     challenge_name: str
-    topology: Literal["separated_evaluator", "piped_stdio", "coexecuted_benchmark"]
+    topology: Topology
     target: str
     mode: Mode
     trust: Trust
     accelerator: Literal["gpu"] | None
     gpu_count: int
-    images: dict[Literal["solution", "evaluator"], ImageNeed]
+    images: dict[Side, ImageNeed]
     stages: tuple[StageDefinition, ...]
     bindings: dict[str, JsonValue] = Field(default_factory=dict)
     integration: Integration = "cli_basic"
+    worker: WorkerPlan | None = None
 
     @model_serializer(mode="wrap")
     def _without_what_a_plain_plan_lacks(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = handler(self)
-        unsaid = [name for name in ("bindings", "integration") if getattr(self, name) == _PLAIN[name]]
+        unsaid = [name for name in _PLAIN if getattr(self, name) == _PLAIN[name]]
         return {key: value for key, value in written.items() if key not in unsaid}
 
 
-_PLAIN: dict[str, object] = {"bindings": {}, "integration": "cli_basic"}
+_PLAIN: dict[str, object] = {"bindings": {}, "integration": "cli_basic", "worker": None}

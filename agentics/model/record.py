@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt
 Fault = Literal["participant", "challenge", "infrastructure", "user"]
 Status = Literal["passed", "degraded", "failed", "error", "no_samples", "skipped", "pending"]
 Mode = Literal["validation", "official"]
-Trust = Literal["isolated", "shared_container"]
+Trust = Literal["isolated", "shared_container", "model_worker"]
+"""model_worker: the model, its plugins and the metrics share one process, whose owner is the operator."""
 
 
 class Record(BaseModel):

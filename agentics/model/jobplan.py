@@ -1,0 +1,43 @@
+"""The options of a job's stages: asking a model, asking judges, making a result of both, keeping the details."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from agentics.model.jobspec import JuryAggregation, ScoringMode
+from agentics.model.jobwork import Evaluate, OrderJudge
+from agentics.model.record import Record
+from agentics.model.template import JudgeTemplate
+
+
+class AskModel(Record):
+    """Options of asking a model about one task. `ask` is the order as the worker gets it, but for its number and the
+    file of known answers."""
+
+    ask: Evaluate
+
+
+class JudgeAnswers(Record):
+    """Options of asking judges about the answers. `templates`: by judge, with the rules by which its words are read."""
+
+    judges: tuple[OrderJudge, ...]
+    weights: dict[str, float]
+    templates: dict[str, JudgeTemplate]
+    aggregation: JuryAggregation
+    report_disagreement: bool
+
+
+class ScoreAnswers(Record):
+    """Options of making the result. `comparability`: what two results must share to be compared, beside their data."""
+
+    task: str
+    fewshot: int
+    scoring_mode: ScoringMode
+    endpoint: bool
+    primary_metric: str | None
+    model_revision: str | None
+    comparability: dict[str, JsonValue]
+
+
+class KeepDetails(Record):
+    """Options of keeping the details as Parquet: none."""
