@@ -72,6 +72,31 @@ class Retry(Record):
     wait_s: float = Field(default=2.0, ge=0, le=300)
 
 
+class Lighteval(Record):
+    """Model evaluations. Folders are relative to this file. `plugins`, `suites`: folders of them (`suites` also fsspec
+    URLs), `templates`: of how judges are asked. `data`: a folder of datasets as `<organisation>/<name>`, for workers
+    without a network. `worker`: `container`, or the interpreter of an environment on this machine; [images] says which
+    image."""
+
+    plugins: tuple[Path, ...] = ()
+    suites: tuple[str, ...] = ()
+    data: Path | None = None
+    templates: tuple[Path, ...] = ()
+    worker: str = "container"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether workers are processes of this machine."""
+        return self.worker != "container"
+
+
+class Storage(Record):
+    """Where artifacts may go. `schemes` of URLs; `roots`: they lie below one of these, anywhere where there is none."""
+
+    schemes: tuple[str, ...] = ("file", "memory", "s3")
+    roots: tuple[str, ...] = ()
+
+
 class Config(Record):
     """All of it. `source` is the operator's file, if there is one."""
 
@@ -79,6 +104,8 @@ class Config(Record):
     sandbox: Sandbox = Sandbox()
     cases: Cases = Cases()
     retry: Retry = Retry()
+    lighteval: Lighteval = Lighteval()
+    storage: Storage = Storage()
     stages: tuple[OwnStage, ...] = ()
     source: Path | None = None
 
@@ -162,5 +189,5 @@ def _wrong(source: Path | None, error: ValidationError) -> ConfigError:
 
 
 def _keys() -> list[str]:
-    models = (Config, Images, ImageRule, Sandbox, RelaxRule, Cases, OwnStage, Retry)
+    models = (Config, Images, ImageRule, Sandbox, RelaxRule, Cases, OwnStage, Retry, Lighteval, Storage)
     return [name for model in models for name in model.model_fields]

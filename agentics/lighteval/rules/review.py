@@ -1,0 +1,147 @@
+"""What rules look things up in: the surroundings of a JobSpec, and the plugins and tasks that were found for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+
+from agentics.lighteval.catalogue import Catalogue
+from agentics.lighteval.job import KnownTask
+from agentics.lighteval.plugins import Located, Search, locate
+from agentics.lighteval.suites import SuiteBook
+from agentics.model.jobspec import ENDPOINTS, JobSpec, TaskSpec
+from agentics.model.plugin import PluginTask
+
+_SEARCHES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """Where a JobSpec is read. Its paths are relative to `folder`; `plugins` and `data` are the operator's folders.
+
+    `templates`: the ids of the judge templates that are here; None: they are not looked at. `environment`: the
+    variables that secrets come from. `starting`: a missing secret is an error, not a warning.
+    """
+
+    folder: Path
+    catalogue: Catalogue
+    plugins: tuple[Path, ...] = ()
+    data: Path | None = None
+    suites: Callable[[], SuiteBook] = SuiteBook
+    templates: frozenset[str] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    starting: bool = False
+
+
+@dataclass(kw_only=True)
+class Review:
+    """One check of one JobSpec. A rule that uses `plugins` or what follows needs `custom_plugins`."""
+
+    around: Surroundings
+    search: Search | None = None
+    named: dict[str, tuple[Located, PluginTask]] = field(default_factory=dict)
+    tasks: dict[str, KnownTask] = field(default_factory=dict)
+    searches: int = 0
+
+    def plugins(self, spec: JobSpec) -> Search:
+        """Looked for once, however many rules ask."""
+        if self.search is None:
+            self.search = locate(spec.custom_plugins, self.around.folder, self.around.plugins)
+        return self.search
+
+    def complete(self, spec: JobSpec) -> bool:
+        """Every plugin is there, so what none of them has is nowhere."""
+        return len(self.plugins(spec).found) == len(spec.custom_plugins)
+
+    def plugin_tasks(self, spec: JobSpec) -> Iterator[tuple[Located, PluginTask]]:
+        for located in self.plugins(spec).found:
+            for task in located.manifest.tasks:
+                yield located, task
+
+    def own(self, spec: JobSpec) -> Mapping[str, tuple[Located, PluginTask]]:
+        """The tasks of plugins by name; of two of a name, which is a conflict, the first."""
+        if not self.named:
+            for located, task in self.plugin_tasks(spec):
+                self.named.setdefault(task.name, (located, task))
+        return self.named
+
+    def expand(self, spec: JobSpec, name: str) -> tuple[str, ...]:
+        """The task of that name, those of a superset in order, or nothing."""
+        own = self.own(spec)
+        if name in own:
+            return (name,)
+        shipped = self.around.catalogue.expand(name)
+        if shipped == (name,):
+            return shipped
+        return tuple(sorted({*shipped, *(task for task in own if task.startswith(f"{name}:"))}))
+
+    def near(self, spec: JobSpec, name: str) -> list[str]:
+        """What could have been meant. A search takes milliseconds: whoever has most names wrong has another problem."""
+        self.searches += 1
+        if self.searches > _SEARCHES:
+            return []
+        return (get_close_matches(name, self.own(spec), n=3) + self.around.catalogue.near(name))[:3]
+
+    def entries(self, spec: JobSpec) -> Iterator[tuple[int, TaskSpec, tuple[KnownTask, ...]]]:
+        """Each entry of `tasks` that is known, with what it stands for."""
+        for index, entry in enumerate(spec.tasks):
+            names = self.expand(spec, entry.id)
+            if names:
+                yield index, entry, tuple(self.task(spec, name) for name in names)
+
+    def task(self, spec: JobSpec, name: str) -> KnownTask:
+        """A task that `expand` gave. Raises KeyError for any other."""
+        if name not in self.tasks:
+            self.tasks[name] = self._task(spec, name)
+        return self.tasks[name]
+
+    def _task(self, spec: JobSpec, name: str) -> KnownTask:
+        own = self.own(spec).get(name)
+        if own is not None:
+            return _of_plugin(*own)
+        found = self.around.catalogue.find(name)
+        if found is None:
+            raise KeyError(name)
+        return KnownTask(
+            name=name,
+            plugin=None,
+            modules=(found.module,),
+            sampling=found.sampling,
+            metrics={metric.name: metric.category for metric in found.metrics},
+            judges=frozenset(metric.name for metric in found.metrics if metric.judge),
+            primary_metric=None,
+            few_shots_split=found.few_shots_split,
+            evaluation_splits=found.evaluation_splits,
+            fewshot_pool=None,
+            hf_repo=found.hf_repo,
+            samples=found.samples,
+        )
+
+
+def _of_plugin(located: Located, task: PluginTask) -> KnownTask:
+    return KnownTask(
+        name=task.name,
+        plugin=located.manifest.name,
+        modules=(),
+        sampling=task.sampling,
+        metrics=dict.fromkeys(task.metrics),
+        judges=frozenset(),
+        primary_metric=task.primary_metric,
+        few_shots_split=task.few_shots_split,
+        evaluation_splits=task.evaluation_splits,
+        fewshot_pool=task.fewshot_pool,
+        hf_repo=None,
+        samples=task.num_samples,
+    )
+
+
+def online(spec: JobSpec) -> bool:
+    """The worker must reach a server: the model's or the judges'."""
+    return spec.backend.type in ENDPOINTS or spec.scoring_mode != "deterministic"
+
+
+def either(names: list[str]) -> str | None:
+    """A hint from what was near."""
+    return f"did you mean {' or '.join(map(repr, names))}?" if names else None

@@ -1,0 +1,108 @@
+"""The suites that are here: those we ship and those in the operator's folders, each name and version once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from agentics.errors import ConfigError, InvalidDocument, UsageError
+from agentics.model.document import Rule
+from agentics.model.finding import Finding
+from agentics.model.formats import format_of, read
+from agentics.model.suite import RULES, Suite
+
+Reader = Callable[[str], Mapping[str, bytes]]
+"""From a folder, or its URL, to the files in it by name."""
+
+_SHIPPED = "shipped_suites"
+_PART = re.compile(r"[.+_-]|(?<=\d)(?=[A-Za-z])|(?<=[A-Za-z])(?=\d)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """`source` is the file, as people are told of it."""
+
+    suite: Suite
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteBook:
+    """The suites, and what is wrong with files that are none."""
+
+    listed: tuple[Listed, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    def versions(self, name: str) -> tuple[Listed, ...]:
+        """Those of that name, the newest last."""
+        found = [each for each in self.listed if each.suite.name == name]
+        return tuple(sorted(found, key=lambda each: _age(each.suite.version)))
+
+    def find(self, wanted: str) -> Listed | None:
+        """`name@version`, or the newest version of `name`."""
+        name, _, version = wanted.partition("@")
+        found = [each for each in self.versions(name) if version in ("", each.suite.version)]
+        return found[-1] if found else None
+
+
+def folder_files(place: str) -> Mapping[str, bytes]:
+    """The files of a folder on this machine. Raises ConfigError."""
+    if "://" in place:
+        msg = f"{place}: a URL cannot be read here"
+        raise ConfigError(msg)
+    try:
+        files = [path for path in sorted(Path(place).iterdir()) if path.is_file() and format_of(path.name)]
+        return {path.name: path.read_bytes() for path in files}
+    except OSError as error:
+        msg = f"{place}: {error.strerror}"
+        raise ConfigError(msg, hint="[lighteval] suites in agentics.toml lists folders of suites") from error
+
+
+def read_suites(places: Sequence[str] = (), reader: Reader = folder_files) -> SuiteBook:
+    """The shipped ones and those in `places`. Whatever `reader` raises is raised."""
+    listed: list[Listed] = []
+    findings: list[Finding] = []
+    for source, name, data in _files(places, reader):
+        try:
+            suite = parse_suite(data, name, source)
+        except InvalidDocument as error:
+            findings += [finding for finding in error.findings if isinstance(finding, Finding)]
+            continue
+        same = next((each for each in listed if each.suite.id == suite.id), None)
+        if same is None:
+            listed.append(Listed(suite=suite, source=source))
+        elif same.suite != suite:
+            message = f"{suite.id} is another suite in {same.source}"
+            hint = "what changes gets another version"
+            findings.append(Finding(code="duplicate_suite", message=message, file=source, hint=hint))
+    return SuiteBook(listed=tuple(listed), findings=tuple(findings))
+
+
+def parse_suite(data: bytes, name: str, source: str, more: Sequence[Rule[Suite]] = ()) -> Suite:
+    """A suite as JSON, TOML or YAML, by the end of `name`. Raises InvalidDocument; UsageError for other files."""
+    kind = format_of(name)
+    if kind is None:
+        msg = f"{source}: which format is this?"
+        raise UsageError(msg, hint="a suite is called *.json, *.toml or *.yaml")
+    return read(Suite, data, kind, source, (*RULES, *more))
+
+
+def _files(places: Sequence[str], reader: Reader) -> Iterator[tuple[str, str, bytes]]:
+    """Source, name and content."""
+    folder = resources.files("agentics.lighteval").joinpath(_SHIPPED)
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        yield f"agentics:{file.name}", file.name, file.read_bytes()
+    for place in places:
+        for name, data in sorted(reader(place).items()):
+            if format_of(name) is not None:
+                yield f"{place.rstrip('/')}/{name}", name, data
+
+
+def _age(version: str) -> list[tuple[int, int, str]]:
+    """Sorts versions: numbers as numbers, and `1.0-rc1` before `1.0`."""
+    parts = [part for part in _PART.split(version) if part]
+    keys = [(2, int(part), "") if part.isascii() and part.isdecimal() else (0, 0, part) for part in parts]
+    return [*keys, (1, 0, "")]

@@ -1,0 +1,60 @@
+"""An interpreter in whose environment LightEval is: a worker as a process of this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+from agentics.sandbox.docker.engine import connect_api
+from agentics.sandbox.docker_images import DockerImages
+from agentics.sandbox.images import build_missing, definitions
+
+ROOT = Path(__file__).parents[2]
+MADE = ROOT / ".setup"
+SITE = "/opt/lighteval"
+
+
+@cache
+def worker_image() -> str:
+    """The worker's image, made where it is missing; its id."""
+    with connect_api(None) as api:
+        store = DockerImages(api.client)
+        build_missing(store, ("lighteval",), lambda line: print(line, file=sys.stderr))
+        found = store.image(definitions()["lighteval"].reference)
+    assert found is not None
+    return found.id
+
+
+@cache
+def worker_python() -> Path:
+    """AGENTICS_WORKER_PYTHON, or an environment with the packages of the image, for a Python like the image's."""
+    named = os.environ.get("AGENTICS_WORKER_PYTHON")
+    if named:
+        return Path(named)
+    assert sys.version_info[:2] == (3, 11), "set AGENTICS_WORKER_PYTHON: the image's packages are for Python 3.11"
+    place = MADE / f"worker-{worker_image().removeprefix('sha256:')[:12]}"
+    python = place / "bin" / "python"
+    if not (place / "complete").exists():
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--clear", place], check=True)
+        _take_out(worker_image(), place)
+        packages = place / "lib" / "python3.11" / "site-packages"
+        (packages / "lighteval.pth").write_text(f"{place / Path(SITE).name}\n", encoding="utf-8")
+        (place / "complete").touch()
+    return python
+
+
+def _take_out(image: str, place: Path) -> None:
+    with connect_api(None) as api:
+        container = api.client.create_container(image, ["true"])["Id"]
+        try:
+            chunks, _ = api.client.get_archive(container, SITE)
+            with subprocess.Popen(["tar", "-x", "-C", str(place)], stdin=subprocess.PIPE) as tar:
+                assert tar.stdin is not None
+                for chunk in chunks:
+                    tar.stdin.write(chunk)
+            assert tar.returncode == 0
+        finally:
+            api.client.remove_container(container, force=True)

@@ -1,0 +1,90 @@
+"""A server that speaks the chat completions of OpenAI's API, and does what a test wants of it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class FakeOpenAI:
+    """`answer` makes a text of the last message. `failing`: status codes that the next requests get, then it is well.
+    `always`: the status of every request. `barrier`: requests wait there for one another."""
+
+    host: str = "127.0.0.1"
+    text: str | None = None
+    failing: list[int] = field(default_factory=list)
+    always: int | None = None
+    garbage: bool = False
+    retry_after: str | None = None
+    barrier: threading.Barrier | None = None
+    bodies: list[Any] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __enter__(self) -> FakeOpenAI:
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                status, data = outer.respond(body, self.headers.get("authorization"))
+                self.send_response(status)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(data)))
+                if outer.retry_after is not None and status != 200:
+                    self.send_header("retry-after", outer.retry_after)
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_: object) -> None:
+                """Nothing."""
+
+        self._server = ThreadingHTTPServer((self.host, 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def port(self) -> int:
+        return self._server.server_address[1]
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}/v1"
+
+    def respond(self, body: Any, authorization: str | None) -> tuple[int, bytes]:
+        with self._lock:
+            self.bodies.append(body)
+            self.keys.append(authorization)
+            status = self.always or (self.failing.pop(0) if self.failing else 200)
+        if self.barrier is not None:
+            self.barrier.wait(timeout=30)
+        if status != 200:
+            return status, json.dumps({"error": {"message": f"no, {authorization}", "type": "x"}}).encode()
+        if self.garbage:
+            return 200, b"<html>not json</html>"
+        choices = [
+            {"index": n, "finish_reason": "stop", "message": {"role": "assistant", "content": self._text(body)}}
+            for n in range(body.get("n") or 1)
+        ]
+        usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+        answer = {"id": "1", "object": "chat.completion", "created": 1, "model": body["model"], "choices": choices}
+        return 200, json.dumps({**answer, "usage": usage}).encode()
+
+    def _text(self, body: Any) -> str:
+        if self.text is not None:
+            return self.text
+        return CAPITALS.get(body["messages"][-1]["content"].split("capital of ")[-1].split("?")[0], "Nowhere")
+
+
+CAPITALS = {"France": "Paris", "Japan": "Tokyo", "Italy": "Rome", "Spain": "Madrid"}
