@@ -1,0 +1,120 @@
+"""Asks a model for what is not known, and tells of every answer as it comes."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from agentics.lighteval.entry.answers import Keys, Known, kept
+from agentics.lighteval.entry.emit import OrderError, Stop
+
+_METHODS = {"generative": "greedy_until", "logprobs": "loglikelihood"}
+ENDPOINTS = ("endpoint_litellm", "endpoint_inference_providers")
+Emit = Callable[..., None]
+
+
+class Asking:
+    """One order's requests. `counts`: answered, empty, failed and known."""
+
+    def __init__(self, order: Mapping[str, Any], emit: Emit, stop: Stop, keys: Keys, known: Known) -> None:
+        self.order, self.emit, self.stop, self.keys, self.known = order, emit, stop, keys, known
+        self.counts = dict.fromkeys(("answered", "empty", "failed", "known"), 0)
+
+    def ask(self, model: Any, docs: Sequence[Any], sampling: str, seed: int) -> list[Any]:  # noqa: ANN401
+        """A response for each document, None where there is none."""
+        keys = [self.keys.key(doc, sampling) for doc in docs]
+        found: dict[str, Any] = {key: self.known.response(key) for key in keys}
+        for doc, key in zip(docs, keys, strict=True):
+            if found[key] is not None:
+                line = self.known.lines[key]
+                usage, latency = line.get("usage") or {}, line.get("latency_s")
+                self._tell(doc, key, seed, sampling, found[key], known=True, usage=usage, latency_s=latency)
+        missing = {key: doc for doc, key in zip(docs, keys, strict=True) if found[key] is None}
+        ask = self._endpoint if self.order["backend"]["type"] in ENDPOINTS else self._local
+        found.update(ask(model, missing, sampling, seed))
+        for doc, key in zip(docs, keys, strict=True):
+            if key in missing and missing[key] is not doc:
+                # The same question twice: asked once, and counted for both.
+                self._tell(doc, key, seed, sampling, found[key], known=found[key] is not None)
+        return [found[key] for key in keys]
+
+    def _local(self, model: Any, missing: Mapping[str, Any], sampling: str, seed: int) -> dict[str, Any]:  # noqa: ANN401
+        found: dict[str, Any] = {}
+        for keys in _chunks(list(missing), self._chunk()):
+            self.stop.check()
+            docs = [missing[key] for key in keys]
+            _seed(model, self.order, keys[0])
+            began = time.monotonic()
+            try:
+                responses = getattr(model, _METHODS[sampling])(docs)
+            except (NotImplementedError, AttributeError) as error:
+                msg = f"{self.order['backend']['model_name']} gives no {sampling} answers: {error}".rstrip(": ")
+                raise OrderError(msg, "generation", "metric_needs_logprobs", field="/backend") from error
+            took = round((time.monotonic() - began) / len(docs), 6)
+            if len(responses) != len(docs):
+                msg = f"the model gave {len(responses)} answers to {len(docs)} questions"
+                raise OrderError(msg, "generation", "wrong_number_of_answers", field="/backend")
+            for key, doc, response in zip(keys, docs, responses, strict=True):
+                found[key] = response
+                usage = {
+                    "prompt_tokens": len(response.input_tokens) or None,
+                    "completion_tokens": sum(map(len, response.output_tokens)) or None,
+                }
+                self._tell(doc, key, seed, sampling, response, usage=usage, latency_s=took)
+        return found
+
+    def _endpoint(self, model: Any, missing: Mapping[str, Any], sampling: str, seed: int) -> dict[str, Any]:  # noqa: ANN401
+        found: dict[str, Any] = dict.fromkeys(missing)
+        key_of = {id(doc): key for key, doc in missing.items()}
+
+        def record(
+            doc: Any,  # noqa: ANN401
+            response: Any,  # noqa: ANN401
+            error: Mapping[str, Any] | None,
+            latency_s: float | None,
+            usage: Mapping[str, Any],
+        ) -> None:
+            key = key_of[id(doc)]
+            found[key] = response
+            self._tell(doc, key, seed, sampling, response, error=error, latency_s=latency_s, usage=usage)
+
+        model.record = record
+        model.greedy_until(list(missing.values()))
+        self.stop.check()
+        return found
+
+    def _tell(self, doc: Any, key: str, seed: int, sampling: str, response: Any, **facts: Any) -> None:  # noqa: ANN401
+        status = "failed" if response is None else "answered"
+        if response is not None and sampling == "generative" and not any(response.text):
+            status = "empty"
+        self.counts[status] += 1
+        self.counts["known"] += bool(facts.get("known"))
+        body = None if response is None else kept(response)
+        about = {"key": key, "seed": seed, "doc_id": str(doc.id), "sampling": sampling}
+        if response is None and facts.get("error") is None:
+            facts["error"] = {"code": "failed", "message": "the same question failed before"}
+        facts["usage"] = facts.get("usage") or {}
+        self.emit("answer", **about, status=status, response=body, **facts)
+
+    def _chunk(self) -> int:
+        # The dummy's numbers depend on how often it was asked: with a seed for each document they do not.
+        return 1 if self.order["backend"]["type"] == "dummy" else int(self.order["chunk"])
+
+
+def _seed(model: Any, order: Mapping[str, Any], key: str) -> None:  # noqa: ANN401
+    """Random choices follow from the job's seed and the question, not from what was asked before."""
+    kind, generation = order["backend"]["type"], order["generation"]
+    seed = f"{generation.get('seed') or 0}/{key}"
+    if kind == "dummy":
+        model._random = random.Random(seed)  # noqa: S311, SLF001
+    elif kind == "accelerate" and generation.get("temperature"):
+        import torch  # noqa: PLC0415 - the worker's
+
+        torch.manual_seed(random.Random(seed).getrandbits(63))  # noqa: S311
+
+
+def _chunks(items: list[str], size: int) -> Iterator[list[str]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

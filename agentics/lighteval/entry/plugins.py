@@ -1,0 +1,79 @@
+"""Plugins: code that the job brings, imported here and nowhere else."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from agentics.lighteval.entry.emit import OrderError
+
+_WANTED = {"task": "TASKS_TABLE", "metric": "METRICS"}
+
+
+def load(plugins: Sequence[Mapping[str, Any]], kept: dict[str, Any]) -> dict[str, ModuleType]:
+    """Every plugin's module, by its name; each is imported once in a session.
+
+    Raises OrderError: plugin_not_found, plugin_import, plugin_empty.
+    """
+    loaded: dict[str, ModuleType] = kept.setdefault("plugins", {})
+    for plugin in plugins:
+        key = f"{plugin['name']}@{plugin['sha256']}"
+        if key not in loaded:
+            loaded[key] = _module(plugin)
+    return {plugin["name"]: loaded[f"{plugin['name']}@{plugin['sha256']}"] for plugin in plugins}
+
+
+def tables(plugins: Sequence[Mapping[str, Any]], modules: Mapping[str, ModuleType]) -> dict[str, Any]:
+    """The tasks that plugins define, by name. Raises OrderError (duplicate_task)."""
+    found: dict[str, Any] = {}
+    for plugin in plugins:
+        if plugin["type"] != "task":
+            continue
+        for config in modules[plugin["name"]].TASKS_TABLE:
+            if config.name in found:
+                msg = f"plugin {plugin['name']} defines {config.name}, which is defined already"
+                raise OrderError(msg, "task", "duplicate_task")
+            found[config.name] = config
+    return found
+
+
+def _module(plugin: Mapping[str, Any]) -> ModuleType:
+    folder = Path(plugin["path"])
+    file = folder / plugin["module"]
+    if not file.is_file():
+        msg = f"plugin {plugin['name']}: there is no {plugin['module']} in its folder"
+        raise OrderError(msg, "task", "plugin_not_found")
+    name = f"agentics_plugin_{hashlib.sha256(plugin['name'].encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        msg = f"plugin {plugin['name']}: {plugin['module']} is no Python file"
+        raise OrderError(msg, "task", "plugin_import")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    with _importable(folder):
+        try:
+            spec.loader.exec_module(module)
+        except BaseException as error:
+            msg = f"plugin {plugin['name']}: {type(error).__name__}: {error}"
+            raise OrderError(msg, "task", "plugin_import") from error
+    wanted = _WANTED.get(plugin["type"])
+    if wanted is not None and not getattr(module, wanted, None):
+        msg = f"plugin {plugin['name']}: {plugin['module']} defines no {wanted}"
+        raise OrderError(msg, "task", "plugin_empty")
+    return module
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """The plugin may import what lies beside its module, while it loads."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))

@@ -1,0 +1,217 @@
+"""Asks a server for one completion, and fails loudly: a failure has a code, and only those of a moment are retried."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+MOMENTARY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+FATAL = frozenset({"unauthorized", "not_found", "secret_missing", "stopped"})
+"""The next request will fail as this one did."""
+_CODES = {401: "unauthorized", 403: "unauthorized", 404: "not_found", 408: "timeout", 429: "rate_limited"}
+_SHORTEST_KEY = 4
+_LONGEST_WAIT_S = 30.0
+
+
+class Stoppable(Protocol):
+    def is_set(self) -> bool: ...
+
+
+class Failure(Exception):
+    """No answer. `retry_after` in seconds, where the server said so."""
+
+    def __init__(self, code: str, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.status, self.retry_after = code, message, status, retry_after
+
+    @property
+    def momentary(self) -> bool:
+        return self.code in ("connection_failed", "timeout") or self.status in MOMENTARY
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completion:
+    """What a server said: a text for each sample, its reasoning apart, and the tokens it counted."""
+
+    texts: list[str]
+    reasonings: list[str | None]
+    usage: dict[str, int | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """How one request ended: a completion, or an error as events have it. `latency_s`: of the last try."""
+
+    completion: Completion | None
+    error: dict[str, Any] | None
+    latency_s: float
+
+
+@dataclass(kw_only=True)
+class Server:
+    """`ask` sends the messages and parameters once, and raises Failure. `api_key_env` names the key, if any."""
+
+    ask: Callable[[list[dict[str, Any]], dict[str, Any], str | None], Completion]
+    api_key_env: str | None = None
+    retries: int = 4
+    pause_s: float = 0.5
+    broken: Failure | None = field(default=None)
+
+    def completion(self, messages: list[dict[str, Any]], parameters: dict[str, Any], stop: Stoppable | None) -> Asked:
+        """Ask until there is an answer or no hope of one. Never raises for what a server can do."""
+        began, tries = time.monotonic(), 0
+        while True:
+            began = time.monotonic()
+            try:
+                self._check(stop)
+                found = self.ask(messages, parameters, self._key())
+                return Asked(completion=found, error=None, latency_s=_since(began))
+            except Failure as failure:
+                if failure.code in FATAL and failure.code != "stopped":
+                    self.broken = failure
+                if not failure.momentary or tries >= self.retries:
+                    return Asked(completion=None, error=self._told(failure, tries), latency_s=_since(began))
+                tries += 1
+                _pause(self._wait_s(failure, tries), stop)
+
+    def _check(self, stop: Stoppable | None) -> None:
+        if stop is not None and stop.is_set():
+            msg = "stopped"
+            raise Failure(msg, "told to stop before it was answered")
+        if self.broken is not None:
+            raise self.broken
+
+    def _key(self) -> str | None:
+        if self.api_key_env is None:
+            return None
+        key = os.environ.get(self.api_key_env)
+        if not key:
+            msg = "secret_missing"
+            raise Failure(msg, f"the environment variable {self.api_key_env} is not set")
+        return key
+
+    def _wait_s(self, failure: Failure, tries: int) -> float:
+        if failure.retry_after is not None:
+            return min(_LONGEST_WAIT_S, failure.retry_after)
+        grown: float = self.pause_s * 2 ** (tries - 1)
+        return min(_LONGEST_WAIT_S, grown) * random.uniform(0.75, 1.25)  # noqa: S311 - so that not all come back at once
+
+    def _told(self, failure: Failure, retries: int) -> dict[str, Any]:
+        key = os.environ.get(self.api_key_env) if self.api_key_env else None
+        message = failure.message[:500]
+        if key and len(key) >= _SHORTEST_KEY:
+            message = message.replace(key, "***")
+        return {"code": failure.code, "message": message, "http_status": failure.status, "retries": retries}
+
+
+def litellm_server(settings: Mapping[str, Any]) -> Server:
+    """A server that litellm speaks to. `settings`: model, provider, base_url, api_key_env, timeout, retries, pause."""
+    import litellm  # noqa: PLC0415 - the worker's, and two seconds
+
+    litellm.cache = None
+    litellm.suppress_debug_info = True
+    litellm.drop_params = False
+    name = f"{settings['provider']}/{settings['model']}" if settings.get("provider") else settings["model"]
+    if settings.get("base_url") and not settings.get("provider"):
+        name = f"openai/{settings['model']}"
+
+    def ask(messages: list[dict[str, Any]], parameters: dict[str, Any], key: str | None) -> Completion:
+        try:
+            said = litellm.completion(
+                model=name,
+                messages=messages,
+                api_base=settings.get("base_url"),
+                # Without one litellm would take whatever key the environment has for somebody else.
+                api_key=key or ("none" if settings.get("base_url") else None),
+                timeout=settings.get("timeout", 60.0),
+                num_retries=0,
+                max_retries=0,
+                caching=False,
+                **parameters,
+            )
+        except Exception as error:
+            raise _failure(error) from error
+        return _completion(said)
+
+    return _server(ask, settings)
+
+
+def providers_server(settings: Mapping[str, Any]) -> Server:
+    """A server behind Hugging Face's inference providers."""
+    from huggingface_hub import InferenceClient  # noqa: PLC0415 - the worker's
+
+    def ask(messages: list[dict[str, Any]], parameters: dict[str, Any], key: str | None) -> Completion:
+        where = {"base_url": settings["base_url"]} if settings.get("base_url") else {"provider": settings["provider"]}
+        client = InferenceClient(**where, api_key=key, timeout=settings.get("timeout", 60.0))
+        model = None if settings.get("base_url") else settings["model"]
+        try:
+            said = client.chat_completion(messages=messages, model=model, **parameters)
+        except Exception as error:
+            raise _failure(error) from error
+        return _completion(said)
+
+    return _server(ask, settings)
+
+
+def _server(ask: Callable[..., Completion], settings: Mapping[str, Any]) -> Server:
+    return Server(
+        ask=ask,
+        api_key_env=settings.get("api_key_env"),
+        retries=int(settings.get("retries", 4)),
+        pause_s=float(settings.get("pause_s", 0.5)),
+    )
+
+
+def _completion(said: Any) -> Completion:  # noqa: ANN401 - a library's response
+    try:
+        messages = [choice.message for choice in said.choices]
+        texts = [message.content or "" for message in messages]
+    except (AttributeError, TypeError) as error:
+        msg = "malformed_response"
+        raise Failure(msg, f"the server's answer cannot be read: {error}") from error
+    if not texts:
+        msg = "malformed_response"
+        raise Failure(msg, "the server's answer holds no choice")
+    usage = getattr(said, "usage", None)
+    counted = {name: getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens")}
+    reasonings = [getattr(message, "reasoning_content", None) or None for message in messages]
+    return Completion(texts=texts, reasonings=reasonings, usage=counted)
+
+
+def _failure(error: Exception) -> Failure:
+    kind, said = type(error).__name__, f"{type(error).__name__}: {error}"
+    response = getattr(error, "response", None)
+    status = getattr(error, "status_code", None) or getattr(response, "status_code", None)
+    status = status if isinstance(status, int) else None
+    if "Timeout" in kind:
+        return Failure("timeout", said, status=status)
+    # litellm gives a refused connection the status of a server's own error.
+    if "Connection" in kind or "Connection error" in said or "Connect" in kind:
+        return Failure("connection_failed", said)
+    if kind in ("JSONDecodeError", "APIResponseValidationError") or "JSONDecodeError" in said:
+        return Failure("malformed_response", said)
+    code = _CODES.get(status or 0) or ("server_error" if status is None or status >= 500 else "bad_request")  # noqa: PLR2004
+    return Failure(code, said, status=status, retry_after=_retry_after(response))
+
+
+def _retry_after(response: Any) -> float | None:  # noqa: ANN401 - a library's response
+    headers = getattr(response, "headers", None)
+    said = headers.get("retry-after") if headers is not None else None
+    try:
+        return float(said) if said is not None else None
+    except ValueError:
+        return None
+
+
+def _pause(seconds: float, stop: Stoppable | None) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0 and not (stop is not None and stop.is_set()):
+        time.sleep(min(left, 0.05))
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 6)

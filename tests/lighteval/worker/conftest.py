@@ -1,0 +1,140 @@
+"""A real worker, as a process; what it is given and what it says go through the exchange."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from agentics.lighteval.exchange import Exchange, Session
+from agentics.model.jobwork import Answer, Evaluate, Event
+from tests.lighteval.environment import ROOT, worker_python
+
+PLUGINS = ROOT / "docs" / "examples" / "plugins"
+TINY = """
+import sys, torch
+from tokenizers import ByteLevelBPETokenizer
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+lines = [line for path in sys.argv[2:] for line in open(path)]
+bpe = ByteLevelBPETokenizer()
+bpe.train_from_iterator(lines, vocab_size=400, min_frequency=1, special_tokens=["<|endoftext|>"])
+end = "<|endoftext|>"
+tokens = PreTrainedTokenizerFast(tokenizer_object=bpe._tokenizer, bos_token=end, eos_token=end, unk_token=end,
+                                 pad_token=end, model_max_length=256)
+torch.manual_seed(0)
+config = GPT2Config(vocab_size=len(tokens), n_positions=256, n_embd=32, n_layer=2, n_head=2, bos_token_id=0,
+                    eos_token_id=0)
+GPT2LMHeadModel(config).save_pretrained(sys.argv[1])
+tokens.save_pretrained(sys.argv[1])
+"""
+
+
+@dataclass
+class Told:
+    """What one order came to."""
+
+    events: list[Event]
+
+    def of(self, kind: str) -> list[Any]:
+        return [event for event in self.events if event.type == kind]
+
+    def one(self, kind: str) -> Any:
+        (found,) = self.of(kind)
+        return found
+
+    @property
+    def scores(self) -> dict[str, float | None]:
+        return {name: metric.value for name, metric in self.one("report").seeds[0].metrics.items()}
+
+
+@dataclass
+class Worker:
+    exchange: Exchange
+    process: subprocess.Popen[bytes]
+    sessions: int = 0
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def session(self) -> Session:
+        self.sessions += 1
+        return self.exchange.session(f"s{self.sessions}")
+
+    def ask(self, order: dict[str, Any], known: list[BaseModel] | None = None, session: Session | None = None) -> Told:
+        session = session or self.session()
+        if known is not None:
+            order = {**order, "known": session.file("known.jsonl", known)}
+        return self.follow(lambda number: Evaluate.model_validate({**order, "order": number}), session)
+
+    def follow(self, order: Callable[[int], Any], session: Session) -> Told:
+        return Told([event for batch in session.carry_out(order, self.stop) for event in batch])
+
+
+def plugin(root: Path, kind: str, module: str, name: str | None = None) -> dict[str, Any]:
+    facts = {"name": name or root.name, "version": "1.0.0", "sha256": f"sha256:{'0' * 64}"}
+    return {**facts, "type": kind, "path": str(root), "module": module}
+
+
+QUICK = [plugin(PLUGINS / "quick-tasks", "task", "tasks.py"), plugin(PLUGINS / "quick-model", "model", "model.py")]
+LOOKUP = {"type": "custom", "model_name": "acme/lookup", "model_plugin": "quick-model", "model_class": "Lookup"}
+DUMMY = {"type": "dummy", "model_name": "dummy"}
+
+
+def evaluate(backend: dict[str, Any], task: str = "quick_capitals", fewshot: int = 0, **more: Any) -> dict[str, Any]:
+    params = more.pop("params", {})
+    about = {"id": task, "fewshot": fewshot, "params": params, "modules": more.pop("modules", ())}
+    return {"kind": "evaluate", "backend": backend, "task": about, "plugins": QUICK, **more}
+
+
+@pytest.fixture(scope="session")
+def worker(tmp_path_factory) -> Iterator[Worker]:
+    yield from started(tmp_path_factory.mktemp("worker"), "--online", ACME_KEY="correct-horse-battery")
+
+
+def started(root: Path, *flags: str, **env: str) -> Iterator[Worker]:
+    own = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0", "HOME": str(root)}
+    log = (root / "log").open("wb")
+    argv = [str(worker_python()), "-m", "agentics.lighteval.entry", str(root / "exchange"), *flags]
+    (root / "exchange").mkdir()
+    env = {"PATH": os.environ["PATH"], "AGENTICS_PARENT": str(os.getpid()), **own, **env}
+    process = subprocess.Popen(argv, env=env, cwd=root, stdout=log, stderr=log)
+    exchange = Exchange(
+        root=root / "exchange",
+        gone=lambda: None if process.poll() is None else (root / "log").read_text(errors="replace")[-2000:],
+    )
+    exchange.open()
+    exchange.wait_ready(threading.Event())
+    yield Worker(exchange, process)
+    exchange.shut_down()
+    process.wait(20)
+    log.close()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> Path:
+    """A checkpoint of 180 KB with random weights, always the same."""
+    root = tmp_path_factory.mktemp("tiny") / "model"
+    corpus = sorted(str(path) for path in (PLUGINS / "quick-tasks" / "data").rglob("*.jsonl"))
+    script = root.with_name("make.py")
+    script.write_text(TINY, encoding="utf-8")
+    subprocess.run([worker_python(), script, root, *corpus], check=True, capture_output=True)
+    return root
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tiny) -> dict[str, Any]:
+    options = {"dtype": "float32", "batch_size": 4}
+    return {"type": "accelerate", "model_name": "acme/tiny", "model_path": str(tiny), "options": options}
+
+
+def keys(told: Told) -> list[str]:
+    return [answer.key for answer in told.of("answer")]
+
+
+def asked(told: Told) -> list[Answer]:
+    return [answer for answer in told.of("answer") if not answer.known]
