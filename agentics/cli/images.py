@@ -36,7 +36,9 @@ Example:
 
 @app.command("build", epilog=BUILD_EPILOG)
 def build(
-    names: Annotated[list[str] | None, typer.Argument(help="Which ones, for example cpu; all by default.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Which ones, for example cpu; all that are not optional by default.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only say what was made.")] = False,
 ) -> None:
     """Make the images that are missing or whose definition changed. Needs no image registry on Debian or Ubuntu."""
@@ -74,7 +76,8 @@ def show(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] =
         return
     table = Table("name", "reference", "size", "state", box=None, header_style="bold")
     for one in listed:
+        missing = "[dim]optional, not built[/]" if one.definition.optional else "[red]missing[/]"
         size = f"{one.stored.size_bytes / MIB:.0f} MiB" if one.stored else "-"
-        state = "[green]here[/]" if one.current else "[yellow]out of date[/]" if one.stored else "[red]missing[/]"
+        state = "[green]here[/]" if one.current else "[yellow]out of date[/]" if one.stored else missing
         table.add_row(one.definition.name, one.definition.reference, size, state)
     out.print(table)

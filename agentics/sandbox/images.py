@@ -7,8 +7,10 @@ An image carries the digest of its definition as a label: a changed definition i
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +22,7 @@ from agentics import __version__
 from agentics.errors import ConfigError, UsageError
 from agentics.sandbox.labels import PREFIX
 from agentics.sandbox.rootfs import BuilderEngine, Rootfs, make_rootfs
+from agentics.sandbox.wheels import Python, install_wheels
 
 # A link to the top-level images/ in a source tree, a copy of it in a wheel.
 DEFINITIONS = Path(__file__).parent / "definitions"
@@ -37,12 +40,15 @@ class Dockerfile(BaseModel):
 
 
 class Recipe(BaseModel):
-    """The content of an image.toml: exactly one of the two."""
+    """The content of an image.toml: exactly one of `rootfs` and `dockerfile`. `python`: packages that a Dockerfile
+    finds in its folder as `site`. `optional`: made only when it is named."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    optional: bool = False
     rootfs: Rootfs | None = None
     dockerfile: Dockerfile | None = None
+    python: Python | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +59,8 @@ class Definition:
     directory: Path
     digest: str
     recipe: Rootfs | Dockerfile
+    python: Python | None = None
+    optional: bool = False
 
     @property
     def reference(self) -> str:
@@ -122,9 +130,10 @@ def list_images(store: ImageStore, directory: Path = DEFINITIONS) -> list[Listed
 
 
 def build_missing(store: ImageStore, names: Iterable[str], log: Log, directory: Path = DEFINITIONS) -> list[Definition]:
-    """Make those images (all when none is named) and what they stand on, unless the engine has them. What was made."""
+    """Make those images and what they stand on, unless the engine has them; when none is named, all that are not
+    optional. What was made."""
     known = definitions(directory)
-    wanted = _with_bases(list(names) or list(known), known)
+    wanted = _with_bases(list(names) or [name for name, one in known.items() if not one.optional], known)
     made = [known[name] for name in known if name in wanted and not _listed(store, known[name]).current]
     for definition in made:
         build(store, definition, known, log)
@@ -139,7 +148,8 @@ def build(store: ImageStore, definition: Definition, known: Mapping[str, Definit
     match definition.recipe:
         case Dockerfile(base=base):
             buildargs = {"BASE": known[base].reference}
-            store.build(definition.directory, definition.reference, buildargs, {key: digest}, log)
+            with _context(definition, store.architecture(), log) as context:
+                store.build(context, definition.reference, buildargs, {key: digest}, log)
         case Rootfs() as recipe:
             with TemporaryDirectory(prefix="agentics-image-") as scratch:
                 tar = Path(scratch) / "rootfs.tar"
@@ -150,31 +160,54 @@ def build(store: ImageStore, definition: Definition, known: Mapping[str, Definit
         store.remove_nameless(old)
 
 
-def _recipe(path: Path) -> Rootfs | Dockerfile:
+@contextmanager
+def _context(definition: Definition, architecture: str, log: Log) -> Iterator[Path]:
+    """The folder that a Dockerfile is built from: the definition's own, with its Python packages if it has any."""
+    if definition.python is None:
+        yield definition.directory
+        return
+    with TemporaryDirectory(prefix="agentics-image-", dir="/var/tmp") as scratch:
+        context = Path(scratch) / "context"
+        shutil.copytree(definition.directory, context)
+        install_wheels(definition.python, definition.directory, context / "site", architecture, log)
+        log("handing the packages to the engine")
+        yield context
+
+
+def _recipe(path: Path) -> Recipe:
     try:
         recipe = Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (ValidationError, tomllib.TOMLDecodeError) as error:
         msg = f"{path}: {error}"
         raise ConfigError(msg) from error
-    made = recipe.rootfs or recipe.dockerfile
-    if made is None or (recipe.rootfs and recipe.dockerfile):
+    if (recipe.rootfs is None) == (recipe.dockerfile is None):
         msg = f"{path}: an image has exactly one of [rootfs] and [dockerfile]"
         raise ConfigError(msg)
-    return made
+    return recipe
 
 
-def _stands(recipe: Rootfs | Dockerfile, found: Mapping[str, Definition]) -> bool:
-    return not isinstance(recipe, Dockerfile) or recipe.base in found
+def _stands(recipe: Recipe, found: Mapping[str, Definition]) -> bool:
+    return recipe.dockerfile is None or recipe.dockerfile.base in found
 
 
-def _define(directory: Path, recipe: Rootfs | Dockerfile, found: Mapping[str, Definition]) -> Definition:
-    digest = hashlib.sha256()
-    if isinstance(recipe, Dockerfile):
-        digest.update(found[recipe.base].digest.encode())
+def _define(directory: Path, recipe: Recipe, found: Mapping[str, Definition]) -> Definition:
+    digest, made = hashlib.sha256(), recipe.rootfs or recipe.dockerfile
+    if made is None:
+        msg = "a recipe was read that makes nothing"
+        raise AssertionError(msg)
+    if isinstance(made, Dockerfile):
+        digest.update(found[made.base].digest.encode())
     for path in sorted(path for path in directory.rglob("*") if path.is_file()):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(directory).as_posix()}\0{len(content)}\0".encode() + content)
-    return Definition(name=directory.name, directory=directory, digest=digest.hexdigest(), recipe=recipe)
+    return Definition(
+        name=directory.name,
+        directory=directory,
+        digest=digest.hexdigest(),
+        recipe=made,
+        python=recipe.python,
+        optional=recipe.optional,
+    )
 
 
 def _with_bases(names: Iterable[str], known: Mapping[str, Definition]) -> set[str]:

@@ -15,8 +15,16 @@ def silent(_line):
 
 
 def test_the_repository_defines_cpu_on_base():
-    assert names(definitions().values()) == ["base", "cpu"]
+    assert names(definitions().values()) == ["base", "cpu", "lighteval"]
     assert definitions()["cpu"].recipe.base == "base"
+    assert definitions()["lighteval"].recipe.base == "cpu"
+
+
+def test_what_is_optional_is_made_when_it_is_named_only(store, defined):
+    recipe = defined / "shed" / "image.toml"
+    recipe.write_text(f"optional = true\n{recipe.read_text()}")
+    assert "shed" not in names(build_missing(store, (), silent, defined))
+    assert "shed" in names(build_missing(store, ("shed",), silent, defined))
 
 
 def test_everything_missing_is_made_and_what_others_stand_on_comes_first(store, defined):
