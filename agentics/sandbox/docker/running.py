@@ -16,6 +16,7 @@ from agentics.sandbox.docker.watch import Watch
 from agentics.sandbox.engine import Ended, Exit, Mount
 
 _LOOK_S = 0.1
+_LONGEST_LOOK_S = 3600.0
 
 
 @dataclass
@@ -121,7 +122,8 @@ def _until_the_end(live: Live, watch: Watch, watchman: Watchman) -> None:
 
 
 def _read_for(live: Live, selector: selectors.BaseSelector, out: int | None, seconds: float) -> None:
-    for key, _ in selector.select(max(0.0, seconds)):
+    # A selector takes no more than some weeks; who calls looks again anyway.
+    for key, _ in selector.select(min(max(0.0, seconds), _LONGEST_LOOK_S)):
         if key.fd == out and not live.log.read(key.fd):
             selector.unregister(key.fd)
 
