@@ -14,8 +14,8 @@ _ADAPTER_SAYS = "the adapter's own manifest says this"
 _TARGET_SAYS = "the target that a bundle declares says this"
 _NO_CHAINS = "every trial has a workspace of its own, so there are no chains"
 _HONOURED: tuple[tuple[Path, tuple[object, ...], str], ...] = (
-    (("experiment", "workload_type"), ("challenge_evaluation",), "bundles are what is evaluated here"),
-    (("dataset", "provider"), ("bundles",), "tasks are bundles"),
+    (("experiment", "workload_type"), ("challenge_evaluation", "model_evaluation"), "that is what is evaluated here"),
+    (("dataset", "provider"), ("bundles", "lighteval"), "tasks are bundles, or those of a JobSpec"),
     (("dataset", "schema_version"), ("1",), "there is one version of it"),
     (("dataset", "split_id"), ("validation", "official"), "the split is the mode of the evaluation"),
     (("design", "sanitization_profile"), ("hermetic",), "containers are always hermetic"),
@@ -63,8 +63,8 @@ def _comparisons(resolved: ResolvedExperiment) -> Iterator[Problem]:
 def _solutions(resolved: ResolvedExperiment) -> Iterator[Problem]:
     places: list[Path] = [("baseline",), *(("variant_plan", index) for index in range(len(resolved.variant_plan)))]
     for variant, place in zip((resolved.baseline, *resolved.variant_plan), places, strict=True):
-        if not isinstance(variant.bindings.get("solution"), str):
-            message = "a variant is a solution: `bindings.solution` is its path"
+        if not any(isinstance(variant.bindings.get(name), str) for name in ("solution", "jobspec")):
+            message = "a variant is a solution or a model: `bindings.solution` or `bindings.jobspec` is its path"
             yield Problem(code="no_solution", message=message, path=(*place, "bindings"))
 
 

@@ -19,10 +19,12 @@ from agentics.model.attestation import (
 )
 from agentics.model.design import Integration
 from agentics.model.evidence import ContainerRecord, TrialEvidence
-from agentics.model.plan import ContainerPlan, Network, Plan
+from agentics.model.plan import ContainerPlan, Network, Plan, WorkerPlan
 
 
 def state_inventory(plan: Plan, evidence: TrialEvidence, integration: Integration) -> StateInventory:
+    if plan.worker is not None:
+        return _of_a_worker(plan.worker)
     containers = tuple(planned_containers(plan))
     relaxed = relaxations(evidence)
     return StateInventory(
@@ -35,6 +37,29 @@ def state_inventory(plan: Plan, evidence: TrialEvidence, integration: Integratio
             profile_invariant_violation=bool(relaxed),
             notes=(*(f"relaxed: {name}" for name in sorted(relaxed)), *_left(evidence)),
         ),
+    )
+
+
+def _of_a_worker(worker: WorkerPlan) -> StateInventory:
+    """Its own folders, read-only; whether it is a container or a process, the trial's input says."""
+    by_role: dict[str, Network] = {"model-worker": worker.network}
+    if worker.judges is not None:
+        by_role["judge-worker"] = worker.judges.network
+    requested: NetworkMode = "full" if "enabled" in by_role.values() else "none"
+    mounts = (
+        InventoryMount(name=mount.place, path=mount.target, writable=False, role="model-worker")
+        for mount in worker.mounts
+    )
+    network = InventoryNetwork(
+        mode_requested=requested, mode_effective=requested, enforcement_effective="unknown", by_role=by_role
+    )
+    return StateInventory(
+        sanitization_profile="hermetic",
+        integration_level="cli_basic",
+        mounts=tuple(mounts),
+        network=network,
+        harness_identity=Harness(version=__version__),
+        violations=InventoryViolations(profile_invariant_violation=False, notes=()),
     )
 
 

@@ -143,6 +143,11 @@ def secrets_in(arguments: Sequence[str] = (), *mappings: Mapping[str, object]) -
     return frozenset(value for value in found if _is_findable(value))
 
 
+def shows_secret(text: str) -> bool:
+    """Whether a text is, or holds, a key of a known form, a private key, or a URL with credentials."""
+    return any(pattern.search(text) for pattern in (_KNOWN, _PEM)) or any(_userinfo_values(text))
+
+
 def _is_findable(value: str) -> bool:
     return len(value) >= _SHORTEST and value not in _OUR_WORDS and _ORDINARY.fullmatch(value) is None
 

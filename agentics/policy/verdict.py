@@ -7,9 +7,11 @@ participant's own cases ended. An infrastructure fault is never a score.
 from __future__ import annotations
 
 from agentics.model.evidence import ContainerRecord, SessionRecord, TrialEvidence, Trouble
+from agentics.model.jobspec import ENDPOINTS
 from agentics.model.judgement import Judgement
 from agentics.model.record import Fault, Status
 from agentics.model.result import Result
+from agentics.policy.jobs import judge_job
 
 _BAD_END = {
     "timed_out": "timed_out",
@@ -24,6 +26,8 @@ _BAD_END = {
 def judge(evidence: TrialEvidence) -> Judgement:
     if evidence.trouble is not None:
         return _stopped(evidence.trouble)
+    if evidence.job is not None:
+        return judge_job(evidence.job, endpoint=evidence.target in ENDPOINTS)
     ended = _evaluator_end(evidence)
     if ended is not None:
         return ended
