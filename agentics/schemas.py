@@ -20,17 +20,24 @@ from agentics.model import (
     experiment,
     experiment_file,
     hooks,
+    jobcomparison,
+    jobfiles,
+    jobresult,
     jobspec,
     ledger,
     outcome,
+    plugin,
     public_run,
     rundir,
     stage,
+    suite,
+    template,
     workspace,
 )
 from agentics.model.challenge import Challenge
 from agentics.model.checkreport import CheckReport
 from agentics.model.evidence import CaseRecord, Checkpoint, ContainerRecord, SessionRecord, TrialEvidence
+from agentics.model.jobwork import Answer, Judgement, Sample
 from agentics.model.manifest import RunManifest, SessionManifest
 from agentics.model.plan import Plan
 from agentics.model.proposal import Proposal
@@ -50,12 +57,18 @@ FAMILIES = (
     experiment,
     experiment_file,
     hooks,
+    jobcomparison,
+    jobfiles,
+    jobresult,
     jobspec,
     ledger,
     outcome,
+    plugin,
     public_run,
     rundir,
     stage,
+    suite,
+    template,
     workspace,
 )
 """The modules of records, each with its documents."""
@@ -70,7 +83,10 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "evidence": TrialEvidence,
     "plan": Plan,
     "proposal": Proposal,
+    "answer": Answer,
+    "judgement": Judgement,
     "public-challenge": PublicChallenge,
+    "sample": Sample,
     "result": Result,
     "run-manifest": RunManifest,
     "session": SessionRecord,
@@ -80,11 +96,14 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
 
 LINES = frozenset(
     {
+        "answer",
         "case",
         "checkpoint",
         "container",
         "evidence-record",
         "invocation",
+        "judgement",
+        "sample",
         "session",
         "slot-commit-record",
         "stage-record",

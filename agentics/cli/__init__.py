@@ -33,9 +33,11 @@ COMMANDS = {
     "challenge": "challenge",
     "experiment": "experiment",
     "images": "images",
+    "job": "job",
     "run": "run",
     "schema": "schema",
     "stages": "stages",
+    "suite": "suite",
 }
 """The module here that knows each command. Its `register` adds what it has to the root."""
 

@@ -172,7 +172,7 @@ def _campaign(file: Path, **changes: Any) -> Campaign:  # noqa: ANN401 - fields 
 
 
 def _tasks(campaign: Campaign) -> list[str]:
-    return list(dict.fromkeys(trial.task.ref for trial in campaign.trials))
+    return list(dict.fromkeys(trial.ref for trial in campaign.trials))
 
 
 def _slot(slot: Slot, names: list[str], refs: list[str]) -> dict[str, Any]:

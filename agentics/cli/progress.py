@@ -26,7 +26,15 @@ _STAGES = {
     "session": "session",
     "evaluate": "evaluating",
     "read_result": "reading the result",
+    "ask_model": "asking the model",
+    "judge_answers": "asking the judges",
+    "score_answers": "scoring",
+    "keep_details": "writing the details",
 }
+
+
+_QUIET = frozenset({"stage_started", "stage_finished", "case_finished", "samples_done"})
+"""What a live region shows by itself."""
 
 
 @contextmanager
@@ -65,7 +73,7 @@ class Board:
         with self.guard:
             self._note(event)
         text = _sentence(event)
-        if text is not None and event.kind not in ("stage_started", "stage_finished", "case_finished"):
+        if text is not None and event.kind not in _QUIET:
             live.console.print(text)
 
     def render(self) -> Table:
@@ -92,7 +100,7 @@ class Board:
             self.active[trial] = Active(
                 title=_title(event), stage=_STAGES.get(stage, stage), limit_s=limit, total=total
             )
-        elif trial in self.active and event.kind == "case_finished":
+        elif trial in self.active and event.kind in ("case_finished", "samples_done"):
             self.active[trial].done, self.active[trial].total = int(facts["done"]), int(facts["total"])
 
 
@@ -111,7 +119,7 @@ def _sentence(event: Progress) -> str | None:
 
 
 def _stage(title: str, facts: Mapping[str, str]) -> str | None:
-    if facts["stage"] in ("prepare", "read_result"):
+    if facts["stage"] in ("prepare", "read_result", "score_answers", "keep_details"):
         return None
     limit = f" (limit {facts['limit_s']} s)" if "limit_s" in facts else ""
     return f"{title}: {_STAGES.get(facts['stage'], facts['stage'])}{limit}"
@@ -121,6 +129,16 @@ def _case(title: str, facts: Mapping[str, str]) -> str:
     ended = "ok" if facts["clean"] == "True" else f"[yellow]{facts.get('ended', 'ended badly').replace('_', ' ')}[/]"
     name = f" {facts['case']}" if "case" in facts else ""
     return f"{title}: case {facts['done']}/{facts['total']}{name}: {ended}"
+
+
+def _samples(title: str, facts: Mapping[str, str]) -> str | None:
+    """A line for each tenth of the way: a job may have many thousands."""
+    done, total = int(facts["done"]), int(facts["total"])
+    step = max(1, total // 10)
+    if done < total and done // step == max(0, done - int(facts["new"])) // step:
+        return None
+    failed = f", [red]{facts['failed']} failed[/]" if facts["failed"] != "0" else ""
+    return f"{title}: {done}/{total}{failed}"
 
 
 def _finished(title: str, facts: Mapping[str, str]) -> str:
@@ -134,6 +152,7 @@ _SENTENCES: Mapping[str, Callable[[str, Mapping[str, str]], str | None]] = {
     "stage_started": _stage,
     "stage_finished": lambda title, facts: f"{title}: {_STAGES.get(facts['stage'], facts['stage'])} done",
     "case_finished": _case,
+    "samples_done": _samples,
     "attempt_failed": lambda title, facts: f"{title}: [yellow]{facts['reason']}: {facts['text']}; trying again[/]",
     "trial_finished": _finished,
     "trial_reused": lambda title, _: f"{title}: complete already, not run again",

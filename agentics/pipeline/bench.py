@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from agentics.archive import SolutionPackage
 from agentics.model.challenge import MetricSchema
 from agentics.model.evidence import CaseRecord, Checkpoint, ContainerRecord, ImageUse, Submission
-from agentics.model.plan import ContainerPlan, PlaceMount, Plan
+from agentics.model.plan import ContainerPlan, PlaceMount, Plan, Side
 from agentics.model.record import Record
 from agentics.model.workspace import WorkspaceSnapshot
 from agentics.pipeline.cooperation import Cooperation
@@ -88,7 +88,7 @@ class Bench:
     engine: Engine
     scratch: Scratch
     plan: Plan
-    images: Mapping[Literal["solution", "evaluator"], ReadyImage]
+    images: Mapping[Side, ReadyImage]
     users: Users
     labels: Mapping[str, str]
     challenge: Path

@@ -22,7 +22,7 @@ from agentics.pipeline.types import TypeSpec, normalised, spec_problems
 SCHEMA_VERSION = "1.0.0"
 NO_DESCRIPTION = "(no description)"
 OURS = "agentics"
-Needs = Literal["trial", "docker"]
+Needs = Literal["trial", "docker", "worker"]
 Describe = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")

@@ -8,13 +8,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agentics.errors import UsageError
-from agentics.model.evidence import CaseRecord, ContainerRecord, TrialEvidence, Trouble
+from agentics.model.evidence import CaseRecord, ContainerRecord, JobFacts, TrialEvidence, Trouble
 from agentics.model.pipeline import Experiment
 from agentics.model.record import Fault
 from agentics.pipeline.trace import Trace
 
 if TYPE_CHECKING:
     from agentics.pipeline.bench import Bench
+    from agentics.pipeline.jobbench import JobBench
     from agentics.pipeline.registry import Registry
 
 COMPLETED = "completed_stages"
@@ -129,6 +130,12 @@ class Context:
         return bench
 
     @property
+    def job_bench(self) -> JobBench:
+        """What the stages of a job's trial work with. Raises UsageError outside a trial."""
+        bench: JobBench = self._of_a_trial("bench")
+        return bench
+
+    @property
     def evidence(self) -> TrialEvidence:
         """What was observed so far. Raises UsageError outside a trial."""
         evidence: TrialEvidence = self._of_a_trial("evidence")
@@ -142,6 +149,11 @@ class Context:
 
     def with_evidence(self, **changes: object) -> Context:
         return self.assign(evidence=self.evidence.model_copy(update=changes))
+
+    def with_job(self, **changes: object) -> Context:
+        """With more of what was observed of a job."""
+        job = self.evidence.job or JobFacts()
+        return self.with_evidence(job=job.model_copy(update=changes))
 
     def _of_a_trial(self, name: str) -> Any:  # noqa: ANN401 - bench or evidence
         if name not in self.assigns:

@@ -19,6 +19,8 @@ from agentics.model.control import ControlRequest, ControlResponse, ForkManifest
 from agentics.model.event import RunnerEventLine
 from agentics.model.evidence import CaseRecord, Checkpoint, ContainerRecord, SessionRecord, TrialEvidence
 from agentics.model.experiment import ResolvedExperiment
+from agentics.model.jobspec import JobSpec
+from agentics.model.jobwork import Answer, Judgement, Sample
 from agentics.model.ledger import (
     EngineLease,
     EvidenceRecord,
@@ -42,6 +44,7 @@ from agentics.model.rundir import (
     TrialState,
 )
 from agentics.model.stage import StageRecord, TraceEvent
+from agentics.model.suite import Suite
 from agentics.rundir.atomic import STAGING_PREFIX
 
 Kind = Literal["truth", "content", "copy", "projection", "live", "seal"]
@@ -123,6 +126,9 @@ _LEDGERS: dict[str, type[BaseModel]] = {
     "cases.jsonl": CaseRecord,
     "sessions.jsonl": SessionRecord,
     "checkpoints.jsonl": Checkpoint,
+    "answers.jsonl": Answer,
+    "samples.jsonl": Sample,
+    "judgements.jsonl": Judgement,
     "stages.jsonl": StageRecord,
 }
 
@@ -145,6 +151,8 @@ PLACES: tuple[Place, ...] = (
     _document("manifest.json", Manifest),
     _document("resolved_experiment.json", ResolvedExperiment),
     _bytes("resolved_experiment.digest"),
+    _document("jobs/<variant>/jobspec.json", JobSpec),
+    _document("jobs/<variant>/suite.json", Suite),
     _ledger("runtime/invocations.jsonl", InvocationLine),
     _ledger("runtime/slot_commit_journal.jsonl", SlotCommit),
     _ledger("evidence/evidence_records.jsonl", EvidenceRecord),

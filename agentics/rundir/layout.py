@@ -146,6 +146,14 @@ class Layout:
             places = sorted((self.root / folder).glob("*/trial_1"))
             yield from (TrialLayout(place) for place in places)
 
+    def jobspec(self, variant: str) -> Path:
+        """A model's job as it was understood; `variant` is a directory's name."""
+        return self.root / "jobs" / variant / "jobspec.json"
+
+    def suite(self, variant: str) -> Path:
+        """The suite that a model's job belongs to."""
+        return self.root / "jobs" / variant / "suite.json"
+
     def outcome(self, variant: str) -> Path:
         return self.root / variant / "run_outcome.json"
 

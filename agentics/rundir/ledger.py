@@ -28,13 +28,22 @@ _LINK = re.compile(rb'[,{]"prev":"(sha256:[0-9a-f]{64})"\}$')
 
 def append(path: Path, record: BaseModel) -> None:
     """Durable on return, and chained to whatever line is the last one then, whichever thread or process wrote it."""
+    append_all(path, (record,))
+
+
+def append_all(path: Path, records: Sequence[BaseModel]) -> None:
+    """As `append`, a line for each, with one wait for the disk."""
     with storing(path):
         new = not path.exists()
         with path.open("ab+") as f:
             # The lock belongs to this open file, so it holds threads apart as well as processes.
             fcntl.flock(f, fcntl.LOCK_EX)
             _cut_torn_tail(f)
-            f.write(_chained(record, _digest(_last_line(f))) + b"\n")
+            head = _digest(_last_line(f))
+            for record in records:
+                line = _chained(record, head)
+                f.write(line + b"\n")
+                head = _digest(line)
             f.flush()
             # Whoever comes next may write while this waits for the disk: both lines are durable then.
             fcntl.flock(f, fcntl.LOCK_UN)

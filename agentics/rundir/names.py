@@ -39,6 +39,7 @@ RESERVED = frozenset(
         "logs",
         "results",
         "details",
+        "jobs",
     }
 )
 """What lies in a run directory beside its variants."""

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -14,25 +15,24 @@ from agentics.bundle import Bundle, load_challenge, tree_digest
 from agentics.config import Config
 from agentics.errors import UsageError
 from agentics.model.challenge import Target
-from agentics.model.design import AdapterCommand, Design, Integration, Slot
+from agentics.model.design import AdapterCommand, Design, Integration
 from agentics.model.outcome import ExitPolicy
 from agentics.model.plan import Plan
 from agentics.model.record import Mode
-from agentics.model.rundir import TrialRuntime
-from agentics.pipeline.bench import Resume
 from agentics.policy.planning import plan
 from agentics.policy.schedule import slots
 from agentics.policy.topologies.parts import Request as PlanRequest
 from agentics.rundir.names import variant_directories
-from agentics.runner.limits import network_access
+from agentics.runner.job import Job, JobTrial, compile_jobs
 from agentics.runner.ownstages import with_own
-from agentics.runner.progress import Kind, Progress
+from agentics.runner.slotted import Slotted
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvalRequest:
     """What was asked, by options or by an experiment file. `solutions` and `overlays` are (name, path); an overlay's
-    name is a challenge. `bindings` and `integration` are by variant name; `experiment` names and describes it."""
+    name is a challenge. `bindings` and `integration` are by variant name; `experiment` names and describes it.
+    `jobspecs` are files of model evaluations; `answers_from`: runs whose stored answers need not be asked for again."""
 
     bundles: tuple[Path, ...]
     solutions: tuple[tuple[str | None, Path], ...]
@@ -54,6 +54,8 @@ class EvalRequest:
     adapter: AdapterCommand | None = None
     trial_timeout_s: float | None = None
     experiment: Mapping[str, JsonValue] = field(default_factory=dict)
+    jobspecs: tuple[Path, ...] = ()
+    answers_from: tuple[Path, ...] = ()
     fresh: bool = False
     argv: tuple[str, ...] = ()
     cli_args: Mapping[str, JsonValue] = field(default_factory=dict)
@@ -72,40 +74,11 @@ class Task:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
-    """One variant on one task, one replication: a slot to be filled. `index` counts tasks. `ext`: what it was made
-    from, if it is a fork, a replay or a regrade; `resume`: what it does not have to do again."""
+class Trial(Slotted):
+    """A solution on a task."""
 
-    index: int
     task: Task
-    variant: str
     package: SolutionPackage
-    plan: Plan
-    slot: Slot
-    bindings: Mapping[str, JsonValue] = field(default_factory=dict)
-    integration: Integration = "cli_basic"
-    replicated: bool = False
-    ext: Mapping[str, JsonValue] = field(default_factory=dict)
-    resume: Resume | None = None
-
-    def progress(self, kind: Kind, *, trial_id: str | None = None, **facts: object) -> Progress:
-        """What is told of this trial."""
-        return Progress(
-            kind=kind,
-            trial_id=trial_id,
-            task=self.task.ref,
-            variant=self.variant,
-            replication=self.slot.repl_idx + 1 if self.replicated else None,
-            facts=facts,
-        )
-
-    def runtime(self) -> TrialRuntime:
-        """What is recorded of how the trial is run."""
-        asked = {access for stage in self.plan.stages if (access := network_access(stage)) is not None}
-        mode = "full" if "enabled" in asked else "none"
-        return TrialRuntime(
-            integration_level=self.integration, network_mode_requested=mode, network_mode_effective=mode
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,40 +88,85 @@ class Campaign:
     request: EvalRequest
     config: Config
     directories: Mapping[str, str]
-    trials: tuple[Trial, ...]
+    trials: tuple[Trial | JobTrial, ...]
+
+    @property
+    def solutions(self) -> tuple[Trial, ...]:
+        """The trials of solutions on challenges."""
+        return tuple(trial for trial in self.trials if isinstance(trial, Trial))
+
+    @property
+    def models(self) -> tuple[JobTrial, ...]:
+        """The trials of models on tasks."""
+        return tuple(trial for trial in self.trials if isinstance(trial, JobTrial))
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """Each once, in the order of their variants."""
+        return tuple({id(trial.job): trial.job for trial in self.models}.values())
 
     def requested(self) -> dict[str, tuple[str, ...]]:
         """Task references by variant directory, in the tasks' own order whatever the schedule's is."""
-        tasks = dict(sorted({trial.index: trial.task.ref for trial in self.trials}.items()))
-        return {directory: tuple(tasks.values()) for directory in self.directories}
+        refs: dict[str, dict[int, str]] = {directory: {} for directory in self.directories}
+        directory_of = {name: directory for directory, name in self.directories.items()}
+        for trial in self.trials:
+            refs[directory_of[trial.variant]][trial.index] = trial.ref
+        return {directory: tuple(ref for _, ref in sorted(tasks.items())) for directory, tasks in refs.items()}
 
 
 def compile_request(request: EvalRequest, config: Config) -> Campaign:
     """Raises UsageError and InvalidDocument; nothing has been started or written."""
     packages = {package.name: package for package in _packages(request.solutions)}
-    directories = variant_directories(packages)
+    jobs = {job.variant: job for job in compile_jobs(request.jobspecs, config, limit=request.limit)}
+    directories = variant_directories([*packages, *jobs])
     names = tuple(directories.values())
-    tasks = _selected(_tasks(request), request.tasks)
+    tasks = _selected(_tasks(request), request.tasks) if request.bundles or not jobs else []
     plans = {
-        (name, task.ref): with_own(_plan(task, packages[name], request), config.stages)
-        for name in names
+        (name, task.ref): with_own(_plan(task, package, request), config.stages)
+        for name, package in packages.items()
         for task in tasks
     }
-    trials = tuple(
-        Trial(
-            index=slot.task_idx,
-            task=tasks[slot.task_idx],
-            variant=(name := names[slot.variant_idx]),
-            package=packages[name],
-            plan=plans[name, tasks[slot.task_idx].ref],
-            slot=slot,
-            bindings=request.bindings.get(name, {}),
-            integration=request.integration.get(name, "cli_basic"),
-            replicated=request.design.replications > 1,
-        )
-        for slot in slots(request.design, variants=len(names), tasks=len(tasks))
+    refs = [*(task.ref for task in tasks), *_job_refs(jobs.values(), request.tasks, unknown_is_fatal=not tasks)]
+    found = slots(request.design, variants=len(names), tasks=len(refs))
+    trials: list[Trial | JobTrial] = []
+    for slot in found:
+        name, ref = names[slot.variant_idx], refs[slot.task_idx]
+        # A solution is tried on challenges, a model on its own job's tasks: the other pairs have no slot.
+        slot = slot.model_copy(update={"schedule_idx": len(trials)})  # noqa: PLW2901
+        shared = {"index": slot.task_idx, "slot": slot, "replicated": request.design.replications > 1}
+        if name in jobs and ref in jobs[name].plans:
+            trials.append(jobs[name].trial(ref, **shared))
+        elif (name, ref) in plans:
+            task = tasks[slot.task_idx]
+            trials.append(_trial(request, packages[name], task, plans[name, ref], shared))
+    return Campaign(request=request, config=config, directories=directories, trials=tuple(trials))
+
+
+def _trial(
+    request: EvalRequest, package: SolutionPackage, task: Task, planned: Plan, shared: Mapping[str, Any]
+) -> Trial:
+    return Trial(
+        ref=task.ref,
+        task=task,
+        variant=package.name,
+        package=package,
+        plan=planned,
+        bindings=request.bindings.get(package.name, {}),
+        integration=request.integration.get(package.name, "cli_basic"),
+        **shared,
     )
-    return Campaign(request=request, config=config, directories=directories, trials=trials)
+
+
+def _job_refs(jobs: Iterable[Job], wanted: Sequence[str], *, unknown_is_fatal: bool) -> list[str]:
+    """The tasks of all jobs, each once: all, or those named."""
+    refs = list(dict.fromkeys(ref for job in jobs for ref in job.plans))
+    if not wanted:
+        return refs
+    unknown = [name for name in wanted if name not in refs]
+    if unknown and unknown_is_fatal:
+        msg = f"no task is called {unknown[0]!r}"
+        raise UsageError(msg, code="unknown_task", hint=f"there is {', '.join(refs)}")
+    return [ref for ref in refs if ref in wanted]
 
 
 def solution_name(name: str | None, path: Path) -> str:

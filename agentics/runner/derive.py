@@ -35,6 +35,7 @@ from agentics.runner.commands import recorded_experiment
 from agentics.runner.events import Unheard
 from agentics.runner.experiment import request_from
 from agentics.runner.images import Images
+from agentics.runner.job import JobTrial
 from agentics.runner.keeping import AttemptKeeper, whole_checkpoints
 from agentics.runner.progress import Observer
 from agentics.runner.scopes import scope_of, trial_slot
@@ -76,6 +77,7 @@ def fork(root: Path, wanted: ForkRequest, config: Config, observer: Observer) ->
     checkpoint that its solution can go on from exactly."""
     view = read_run(root)
     parent = committed(view, wanted.trial_id)
+    _check_has_checkpoints(view, parent)
     request = request_from(recorded_experiment(view.layout), output_path=view.layout.root.parent)
     bound = {**request.bindings.get(parent.ids.variant_id, {}), **wanted.changes}
     request = replace(request, bindings={**request.bindings, parent.ids.variant_id: bound} if bound else {})
@@ -154,9 +156,19 @@ def committed(view: RunView, trial_id: str) -> TrialView:
     return found
 
 
-def parent_trial(campaign: Campaign, parent: TrialView) -> Trial:
+def parent_trial(campaign: Campaign, parent: TrialView) -> Trial | JobTrial:
     """The parent's slot as it would be filled today."""
     return next(trial for trial in campaign.trials if trial_slot(trial) == parent.slot)
+
+
+def _check_has_checkpoints(view: RunView, parent: TrialView) -> None:
+    experiment = recorded_experiment(view.layout)
+    jobs = experiment.ext.request.jobspecs if experiment.ext.request is not None else ()
+    if parent.ids.variant_id in {job.variant for job in jobs}:
+        msg = f"{parent.ids.trial_id} is a model's: it has no bindings and no checkpoints to fork from"
+        raise UsageError(
+            msg, code="fork_unsupported", hint="run a changed JobSpec with `agentics job run --answers RUN`"
+        )
 
 
 def without_the_solution(plan: Plan) -> Plan:
@@ -175,7 +187,7 @@ class _Made:
     directory: Path
     run: Run
     shop: Workshop
-    trial: Trial
+    trial: Trial | JobTrial
     images: Images
     scope: Scope
     differs: tuple[str, ...]
@@ -246,7 +258,7 @@ def _checkpoints(run: Run, parent: TrialView, selector: str) -> dict[str, Checkp
     return found
 
 
-def _carry_out(made: _Made, manifest: ForkManifest | ReplayManifest, trial: Trial) -> Judgement:
+def _carry_out(made: _Made, manifest: ForkManifest | ReplayManifest, trial: Trial | JobTrial) -> Judgement:
     parent = manifest.parent_trial_id
     variant, task, repl = trial_slot(trial)
     ids = Ids(run_id=made.run.run_id, trial_id=f"{parent}_{made.name}", variant_id=variant, task_id=task, repl_idx=repl)

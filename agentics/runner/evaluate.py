@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from agentics.errors import BenchmarkError, EngineError
+from agentics.errors import AgenticsError, BenchmarkError, EngineError
 from agentics.model.design import AdapterCommand
 from agentics.model.outcome import RunOutcome
 from agentics.policy.outcome import exit_code
@@ -29,10 +29,13 @@ from agentics.runner.events import Events, Sink
 from agentics.runner.filling import Work, fill
 from agentics.runner.images import Images, unservable
 from agentics.runner.invocation import Book
+from agentics.runner.job import JobTrial
 from agentics.runner.progress import Observer, Progress
+from agentics.runner.publishing import check_stores, keep_jobspecs, publish_jobs
 from agentics.runner.runlog import logged
 from agentics.runner.scopes import scope_of, trial_slot
 from agentics.runner.signals import Stop, stopping
+from agentics.runner.slotted import Slotted
 from agentics.runner.workshop import Workshop, open_workshop
 
 _GOING_ON = frozenset({"continue", "resume"})
@@ -78,6 +81,7 @@ def evaluate(campaign: Campaign, observer: Observer, *, sink: Sink | None = None
     `sink` is told every event, as one line of JSON each.
     """
     request = campaign.request
+    check_stores(campaign)
     name = run_id(request.run_id, now=datetime.now(UTC), limited=request.limit is not None)
     with open_run(request.output_path, name, operation=operation, fresh=request.fresh) as run:
         observer = logged(observer, run.layout.log)
@@ -104,7 +108,7 @@ def evaluate(campaign: Campaign, observer: Observer, *, sink: Sink | None = None
 def _carry_out(run: Run, campaign: Campaign, book: Book, observer: Observer, stop: Stop) -> None:
     try:
         with open_workshop(campaign, run, observer, book.events, stop) as shop:
-            stop.remove = partial(shop.engine.remove, shop.labels)
+            stop.remove = partial(_remove, shop)
             try:
                 _all(shop, campaign, book)
             finally:
@@ -120,6 +124,12 @@ def _carry_out(run: Run, campaign: Campaign, book: Book, observer: Observer, sto
         raise
 
 
+def _remove(shop: Workshop) -> int:
+    """Everything of this run that still runs."""
+    shop.workers.kill()
+    return shop.engine.remove(shop.labels)
+
+
 def _projected(run: Run, campaign: Campaign) -> tuple[RunOutcome, ...]:
     return tuple(project(run, directory) for directory in campaign.directories)
 
@@ -130,16 +140,30 @@ def _all(shop: Workshop, campaign: Campaign, book: Book) -> None:
     works = [_work(shop, campaign, trial, open_slots) for trial in campaign.trials]
     check_scopes(shop.run, {work.slot: work.scope for work in works if work.complete})
     for work in works:
-        if not work.complete and work.skipped is None:
+        if isinstance(work.trial, Trial) and not work.complete and work.skipped is None:
             # Now, so that an overlay that does not fit is found before anything is started.
             shop.staged(work.trial.task, shop.users.evaluator)
     book.begin()
+    keep_jobspecs(shop.run, campaign)
     with controlled(shop.run, shop.floor, book.events.emit):
         fill(shop, book, works, fail_fast=campaign.request.fail_fast)
     if shop.floor.over is not None:
         book.controlled(shop.floor.over)
-    elif campaign.request.adapter is not None and not shop.floor.closed:
+        return
+    _leave_artifacts(shop, book, campaign)
+    if book.fatal is not None:
+        return
+    if campaign.request.adapter is not None and not shop.floor.closed:
         _score(shop, book, campaign.request.adapter)
+
+
+def _leave_artifacts(shop: Workshop, book: Book, campaign: Campaign) -> None:
+    """What jobs leave. Where that cannot be stored the run has failed, and goes on when it is asked to again."""
+    try:
+        for found in publish_jobs(shop.run, campaign):
+            shop.observer(Progress(kind="note", facts={"text": f"artifacts of {found.variant}: {found.url}"}))
+    except AgenticsError as error:
+        book.failed("task_execution", error, error.exit_status)
 
 
 def _score(shop: Workshop, book: Book, adapter: AdapterCommand) -> None:
@@ -169,7 +193,7 @@ def _open_slots(run: Run, campaign: Campaign) -> frozenset[Slot]:
     if campaign.request.resume:
         requested = {directory: tasks_to_run(run, directory, refs) for directory, refs in requested.items()}
     wanted = {(campaign.directories[directory], ref) for directory, refs in requested.items() for ref in refs}
-    slots = [trial_slot(trial) for trial in campaign.trials if (trial.variant, trial.task.ref) in wanted]
+    slots = [trial_slot(trial) for trial in campaign.trials if (trial.variant, trial.ref) in wanted]
     if not campaign.request.resume or campaign.request.design.replications == 1 or not run.layout.manifest.exists():
         return frozenset(slots)
     view = read_run(run.root)
@@ -178,7 +202,7 @@ def _open_slots(run: Run, campaign: Campaign) -> frozenset[Slot]:
     return still | {slot for slot in slots if not any(slot[:2] == other[:2] for other in still)}
 
 
-def _work(shop: Workshop, campaign: Campaign, trial: Trial, open_slots: frozenset[Slot]) -> Work:
+def _work(shop: Workshop, campaign: Campaign, trial: Trial | JobTrial, open_slots: frozenset[Slot]) -> Work:
     request = campaign.request
     skipped = unservable(trial.plan, shop.config, shop.engine.facts(), shop.overrides)
     images = None if skipped else _images(shop, trial)
@@ -189,7 +213,7 @@ def _work(shop: Workshop, campaign: Campaign, trial: Trial, open_slots: frozense
     return Work(trial=trial, slot=slot, scope=scope, images=images, complete=complete, skipped=skipped)
 
 
-def _images(shop: Workshop, trial: Trial) -> Images | None:
+def _images(shop: Workshop, trial: Slotted) -> Images | None:
     try:
         return shop.images(trial)
     except EngineError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from agentics.model.experiment import (
     DesignPart,
     ExperimentName,
     Ext,
+    JobPart,
     NamedPath,
     Policies,
     Prune,
@@ -30,9 +31,10 @@ from agentics.model.experiment import (
     TaskDigests,
     Variant,
 )
-from agentics.model.experiment_file import SOLUTION
+from agentics.model.experiment_file import JOBSPEC, SOLUTION
 from agentics.model.jsontext import pointer
 from agentics.runner.campaign import Campaign, EvalRequest, solution_name
+from agentics.runner.job import Job
 from agentics.runner.limits import timeout_s
 
 _ABSENT = object()
@@ -51,24 +53,26 @@ def resolved(campaign: Campaign) -> dict[str, JsonValue]:
 def resolve(campaign: Campaign) -> ResolvedExperiment:
     """As a model. What it says can be read back by `request_from`."""
     request, design = campaign.request, campaign.request.design
-    digests = {trial.variant: f"sha256:{trial.package.sha256}" for trial in campaign.trials}
-    tasks = {trial.task.ref: trial.task for trial in campaign.trials}
+    digests = {trial.variant: f"sha256:{trial.package.sha256}" for trial in campaign.solutions}
+    digests |= {job.variant: job.model_digest for job in campaign.jobs}
     variants = [
         Variant(variant_id=name, bindings={**request.bindings.get(name, {}), SOLUTION: _absolute(path)})
         for given, path in request.solutions
         for name in (solution_name(given, path),)
     ]
+    variants += [Variant(variant_id=job.variant, bindings={JOBSPEC: _absolute(job.file)}) for job in campaign.jobs]
+    tasks = tuple(_task_digests(campaign))
     name = str(request.experiment.get("name") or "eval")
     return ResolvedExperiment(
         version="0.5",
         experiment=ExperimentName.model_validate({"id": name, "name": name, **request.experiment}),
         dataset=Dataset(
             path=".",
-            provider="bundles",
+            provider="bundles" if campaign.solutions else "lighteval",
             suite_id=name,
             schema_version="1",
             split_id=request.mode,
-            limit=max(1, len(tasks)),
+            limit=max(1, len({task.task for task in tasks})),
         ),
         design=_design_part(design),
         baseline=variants[0],
@@ -76,13 +80,10 @@ def resolve(campaign: Campaign) -> ResolvedExperiment:
         benchmark=_benchmark(request.adapter),
         runtime=RuntimePart(policy=RuntimePolicy(timeout_ms=_timeout_ms(campaign))),
         ext=Ext(
-            tasks=tuple(
-                TaskDigests(task=ref, bundle_digest=task.bundle_digest, overlay_digests=task.overlay_digests)
-                for ref, task in tasks.items()
-            ),
+            tasks=tasks,
             cases=request.limit,
             solutions=digests,
-            request=_request_part(request),
+            request=_request_part(request, campaign.jobs),
         ),
     )
 
@@ -95,7 +96,10 @@ def request_from(found: ResolvedExperiment, *, output_path: Path = Path("outputs
         raise UsageError(msg, code="not_resumable", hint="it was written by an older version: start a new run")
     return EvalRequest(
         bundles=tuple(map(Path, said.bundles)),
-        solutions=tuple((v.variant_id, Path(str(v.bindings[SOLUTION]))) for v in found.variants),
+        solutions=tuple(
+            (v.variant_id, Path(str(v.bindings[SOLUTION]))) for v in found.variants if SOLUTION in v.bindings
+        ),
+        jobspecs=tuple(Path(job.path) for job in said.jobspecs),
         overlays=tuple((overlay.name, Path(overlay.path)) for overlay in said.overlays),
         target=said.target,
         mode=said.mode,
@@ -131,7 +135,8 @@ def design_of(found: ResolvedExperiment) -> Design:
 
 def bindings_of(found: ResolvedExperiment) -> dict[str, dict[str, JsonValue]]:
     """What each variant is given, without the path of its solution; nothing for a variant that is given nothing."""
-    given = {v.variant_id: {k: x for k, x in v.bindings.items() if k != SOLUTION} for v in found.variants}
+    own = (SOLUTION, JOBSPEC)
+    given = {v.variant_id: {k: x for k, x in v.bindings.items() if k not in own} for v in found.variants}
     return {name: bindings for name, bindings in given.items() if bindings}
 
 
@@ -196,9 +201,24 @@ def _timeout_ms(campaign: Campaign) -> int:
     return max(timeout_s(trial.plan) for trial in campaign.trials) * 1000
 
 
-def _request_part(request: EvalRequest) -> RequestPart:
+def _task_digests(campaign: Campaign) -> Iterator[TaskDigests]:
+    """Of every task, in the tasks' order; of a model's task, what it is under each job."""
+    seen: dict[tuple[str, str], TaskDigests] = {}
+    for trial in campaign.solutions:
+        task = trial.task
+        seen[trial.ref, ""] = TaskDigests(
+            task=trial.ref, bundle_digest=task.bundle_digest, overlay_digests=task.overlay_digests
+        )
+    for job in campaign.jobs:
+        for ref, digest in job.task_digests.items():
+            seen[ref, digest] = TaskDigests(task=ref, bundle_digest=digest)
+    yield from seen.values()
+
+
+def _request_part(request: EvalRequest, jobs: Sequence[Job]) -> RequestPart:
     return RequestPart(
         bundles=tuple(_absolute(path) for path in request.bundles),
+        jobspecs=tuple(JobPart(variant=job.variant, path=_absolute(job.file), digest=job.digest) for job in jobs),
         overlays=tuple(NamedPath(name=name, path=_absolute(path)) for name, path in request.overlays),
         target=request.target,
         mode=request.mode,

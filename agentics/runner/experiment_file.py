@@ -16,7 +16,7 @@ from agentics.config import Config
 from agentics.errors import ConfigError, Refused, UsageError
 from agentics.model.design import AdapterCommand, Comparison, Design, Pruning, RetryPolicy
 from agentics.model.experiment import ResolvedExperiment
-from agentics.model.experiment_file import RULES, SOLUTION, ExperimentFile, TaskEntry, names
+from agentics.model.experiment_file import JOBSPEC, RULES, SOLUTION, ExperimentFile, TaskEntry, names
 from agentics.model.formats import format_of, read, value_of
 from agentics.policy.experiments import RULES as RESOLVED_RULES
 from agentics.runner.campaign import Campaign, EvalRequest, compile_request
@@ -66,13 +66,13 @@ def solutions_of(found: ExperimentFile | ResolvedExperiment, folder: Path) -> di
     """The solution of each variant."""
     if isinstance(found, ExperimentFile):
         return {name: folder / one.solution for name, one in zip(names(found), found.variants, strict=True)}
-    return {one.variant_id: folder / str(one.bindings[SOLUTION]) for one in found.variants}
+    return {one.variant_id: folder / str(one.bindings[SOLUTION]) for one in found.variants if SOLUTION in one.bindings}
 
 
 def compiled(asked: Asked, config: Config) -> Campaign:
     """Raises UsageError and InvalidDocument; Refused where what a resolved experiment names has changed since."""
     campaign = compile_request(asked.request, config)
-    tasks = list(dict.fromkeys(trial.task.ref for trial in campaign.trials))
+    tasks = list(dict.fromkeys(trial.ref for trial in campaign.trials))
     if asked.most is not None and asked.most < len(tasks):
         campaign = compile_request(replace(asked.request, tasks=tuple(tasks[: asked.most])), config)
     if asked.resolved is not None:
@@ -83,11 +83,12 @@ def compiled(asked: Asked, config: Config) -> Campaign:
 def request_of(file: ExperimentFile, folder: Path) -> EvalRequest:
     """The request of a file in this folder. Raises UsageError for bundles that cannot be read."""
     named = dict(zip(names(file), file.variants, strict=True))
-    first = file.baseline or next(iter(named))
-    named = {first: named[first], **named}
+    if file.baseline is not None:
+        named = {file.baseline: named[file.baseline], **named}
     bundles, refs, overlays = _tasks(file.tasks, folder)
     return EvalRequest(
         bundles=bundles,
+        jobspecs=tuple(folder / path for path in file.jobspecs),
         solutions=tuple((name, folder / variant.solution) for name, variant in named.items()),
         overlays=overlays,
         target=file.target,
@@ -124,7 +125,7 @@ def _tasks(
 
 
 def _design(file: ExperimentFile) -> Design:
-    fallback: Comparison = "paired" if len(file.variants) > 1 else "none"
+    fallback: Comparison = "paired" if len(file.variants) + len(file.jobspecs) > 1 else "none"
     return Design(
         scheduling=file.scheduling,
         comparison=file.comparison or fallback,
@@ -168,8 +169,11 @@ def _plain(found: ResolvedExperiment, folder: Path) -> EvalRequest:
     timeout_ms = found.runtime.policy.timeout_ms
     more: dict[str, Any] = {"mode": found.dataset.split_id}
     return EvalRequest(
-        bundles=_bundles(found, folder),
-        solutions=tuple((v.variant_id, folder / str(v.bindings[SOLUTION])) for v in found.variants),
+        bundles=_bundles(found, folder) if any(SOLUTION in v.bindings for v in found.variants) else (),
+        jobspecs=tuple(folder / str(v.bindings[JOBSPEC]) for v in found.variants if JOBSPEC in v.bindings),
+        solutions=tuple(
+            (v.variant_id, folder / str(v.bindings[SOLUTION])) for v in found.variants if SOLUTION in v.bindings
+        ),
         limit=found.ext.cases,
         design=design_of(found),
         bindings=bindings_of(found),

@@ -22,6 +22,7 @@ from agentics.rundir.trial import Position, reserve, trial_for
 from agentics.runner.campaign import Trial
 from agentics.runner.images import Images
 from agentics.runner.invocation import Book
+from agentics.runner.job import JobTrial
 from agentics.runner.trial import run_trial
 from agentics.runner.workshop import Workshop
 
@@ -30,7 +31,7 @@ from agentics.runner.workshop import Workshop
 class Work:
     """A trial to be: its slot, what its result depends on, and its images if they could be had."""
 
-    trial: Trial
+    trial: Trial | JobTrial
     slot: Slot
     scope: Scope
     images: Images | None
@@ -168,7 +169,7 @@ def position(shop: Workshop, work: Work, index: int) -> Position:
     request, config = shop.campaign.request, shop.config
     defaults = {"retry_attempts": config.retry.attempts, "retry_wait_s": config.retry.wait_s}
     experiment = {"retry": request.design.retry.model_dump(mode="json"), "trial_timeout_s": request.trial_timeout_s}
-    task = {"target": work.trial.task.target.name, "topology": work.trial.plan.topology}
+    task = {"target": work.trial.plan.target, "topology": work.trial.plan.topology}
     return Position(
         task_index=work.trial.index,
         schedule_idx=index,

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from agentics.errors import EngineError
 from agentics.model.record import Ids
@@ -22,6 +22,24 @@ from agentics.sandbox.labels import TRIAL
 
 Why = Literal["stopped", "killed", "paused", "time_limit"]
 _LOOK_S = 0.1
+
+
+class Host(Protocol):
+    """Something that works for an attempt and carries no label of it."""
+
+    def freeze(self) -> None:
+        """Raises EngineError."""
+
+    def thaw(self) -> None:
+        """Raises EngineError."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ties:
+    """What an attempt has beside its own containers: a solution that can be spoken to, hosts that work for it."""
+
+    cooperation: Cooperation | None = None
+    hosts: Callable[[], Sequence[Host]] = tuple
 
 
 @dataclass(eq=False)
@@ -37,13 +55,18 @@ class Ticket:
     frozen_at: float | None = None
     frozen_s: float = 0.0
     settled: bool = False
-    cooperation: Cooperation | None = None
+    held: tuple[Host, ...] = ()
+    ties: Ties = Ties()
     first: bool = True
     """The first attempt of its trial in this process."""
 
     @property
     def ids(self) -> Ids:
         return self.attempt.ids
+
+    @property
+    def cooperation(self) -> Cooperation | None:
+        return self.ties.cooperation
 
     def is_set(self) -> bool:
         """Whether the attempt has been asked to end: what its stages look at."""
@@ -75,7 +98,7 @@ class Floor:
         return self.over is not None or self.stop.is_set()
 
     def enter(
-        self, begin: Callable[[], Attempt], limit_s: float | None = None, cooperation: Cooperation | None = None
+        self, begin: Callable[[], Attempt], limit_s: float | None = None, ties: Ties | None = None
     ) -> Ticket | None:
         """Begin an attempt, as soon as nothing holds the floor; None when it is closed."""
         with self._changed:
@@ -83,7 +106,7 @@ class Floor:
                 self._changed.wait(_LOOK_S)
             if self.closed:
                 return None
-            ticket = Ticket(begin(), self.stop, self.clock(), limit_s, cooperation=cooperation)
+            ticket = Ticket(begin(), self.stop, self.clock(), limit_s, ties=ties or Ties())
             ticket.first = ticket.ids.trial_id not in self.seen
             self.seen.add(ticket.ids.trial_id)
             self.active[ticket.ids.trial_id] = ticket
@@ -125,11 +148,11 @@ class Floor:
             try:
                 for ticket in tickets:
                     done.append(ticket)
-                    self.engine.pause(self._labels(ticket))
+                    self._hold(ticket)
             except EngineError:
                 for ticket in done:
                     with suppress(EngineError):
-                        self.engine.unpause(self._labels(ticket))
+                        self._let_go(ticket)
                 raise
             for ticket in tickets:
                 ticket.frozen_at = self.clock()
@@ -143,7 +166,7 @@ class Floor:
             tickets = [t for t in self.active.values() if t.frozen_at is not None and wanted(t)]
             for ticket in tickets:
                 then(ticket)
-                self.engine.unpause(self._labels(ticket))
+                self._let_go(ticket)
                 ticket.frozen_s += self.clock() - (ticket.frozen_at or 0.0)
                 ticket.frozen_at = None
             self.held = any(t.frozen_at is not None for t in self.active.values())
@@ -199,6 +222,17 @@ class Floor:
         """End whatever runs, once; who wants to be sure calls it until the floor is empty."""
         with suppress(EngineError):
             self.engine.remove(self.labels)
+
+    def _hold(self, ticket: Ticket) -> None:
+        self.engine.pause(self._labels(ticket))
+        ticket.held = tuple(ticket.ties.hosts())
+        for host in ticket.held:
+            host.freeze()
+
+    def _let_go(self, ticket: Ticket) -> None:
+        self.engine.unpause(self._labels(ticket))
+        for host in ticket.held:
+            host.thaw()
 
     def _labels(self, ticket: Ticket) -> dict[str, str]:
         return {**self.labels, TRIAL: ticket.ids.trial_id}

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 from agentics.config import Config, Resolution, relaxed, resolve
 from agentics.model.evidence import ImageUse
-from agentics.model.plan import ImageNeed, Plan
+from agentics.model.plan import ANY_PLATFORM, ImageNeed, Plan, Side
 from agentics.pipeline.bench import ReadyImage, Users
 from agentics.sandbox.engine import Engine, EngineFacts, Image
 
-Side = Literal["solution", "evaluator"]
 Images = dict[Side, ReadyImage]
 
 
 def ready(plan: Plan, config: Config, engine: Engine, overrides: tuple[tuple[str, str], ...]) -> Images:
-    """Raises EngineError (image_missing) when an image that should be here is not."""
+    """Raises EngineError (image_missing) when an image that should be here is not. A worker that is a process of this
+    machine needs none."""
+    if plan.worker is not None and config.lighteval.is_local:
+        return {}
     resolutions = {side: resolve(config, plan.target, need.declared, overrides) for side, need in plan.images.items()}
     return {side: _one(plan.images[side], found, config, engine) for side, found in resolutions.items()}
 
@@ -24,6 +25,8 @@ def ready(plan: Plan, config: Config, engine: Engine, overrides: tuple[tuple[str
 def unservable(plan: Plan, config: Config, facts: EngineFacts, overrides: tuple[tuple[str, str], ...]) -> str | None:
     """Why this machine cannot serve the plan's target, or None. Not a fault: another machine may serve it."""
     resolutions = [resolve(config, plan.target, need.declared, overrides) for need in plan.images.values()]
+    if plan.worker is not None:
+        return None
     if plan.topology == "coexecuted_benchmark" and facts.rootless:
         return "a rootless engine has no second user to keep the solution apart from its evaluator"
     if plan.accelerator == "gpu" and not facts.gpus:
@@ -54,7 +57,8 @@ def without_root(images: Images) -> Images:
 
 
 def _one(need: ImageNeed, found: Resolution, config: Config, engine: Engine) -> ReadyImage:
-    image = engine.image(found.used, found.platform if found.mapped else need.platform)
+    wanted = found.platform if found.mapped else need.platform
+    image = engine.image(found.used, None if wanted == ANY_PLATFORM else wanted)
     use = ImageUse(
         declared=need.declared,
         declared_platform=need.platform,
@@ -68,6 +72,8 @@ def _one(need: ImageNeed, found: Resolution, config: Config, engine: Engine) -> 
 
 
 def _substituted(need: ImageNeed, found: Resolution, image: Image) -> bool:
+    if need.platform == ANY_PLATFORM:
+        return found.used != need.declared
     return found.used != need.declared or _architecture(image.platform) != _architecture(need.platform)
 
 

@@ -73,7 +73,7 @@ class Book:
 
     @property
     def _private(self) -> bool:
-        challenges = (trial.task.bundle.challenge for trial in self.campaign.trials)
+        challenges = (trial.task.bundle.challenge for trial in self.campaign.solutions)
         return self.campaign.request.mode == "official" and any(map(may_expose_private, challenges))
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from agentics.rundir.rows import WORKSPACE
 from agentics.rundir.trial import SUSPENDED, Attempt, record, record_workspace
 from agentics.runner.campaign import Trial
 from agentics.runner.logs import runner_log, solution_stderr
+from agentics.runner.slotted import Slotted
 from agentics.sandbox.snapshot import snapshot
 from agentics.stages.restore import is_whole
 
@@ -46,11 +48,15 @@ class AttemptKeeper:
     def append(self, name: str, record: Record) -> None:
         ledger.append(self.root / f"{name}.jsonl", record)
 
+    def append_all(self, name: str, records: Sequence[Record]) -> None:
+        if records:
+            ledger.append_all(self.root / f"{name}.jsonl", records)
+
     def path(self, ref: str) -> Path:
         return self.artifacts.path(ref)
 
 
-def keep_evidence(attempt: Attempt, trial: Trial, evidence: TrialEvidence) -> None:
+def keep_evidence(attempt: Attempt, trial: Slotted, evidence: TrialEvidence) -> None:
     """Logs, what could be seen from inside, and the evidence itself."""
     artifacts = attempt.run.artifacts
     record(attempt, "harness_stdout.log", runner_log(evidence, artifacts))

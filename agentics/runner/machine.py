@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentics.config import Config
-from agentics.errors import ConfigError
+from agentics.errors import ConfigError, EngineMissing
 from agentics.pipeline.bench import Users
-from agentics.sandbox.engine import EngineFacts
+from agentics.sandbox.engine import Container, EngineFacts, Image, Link, Linked, Running
 from agentics.sandbox.images import ImageStore
 from agentics.sandbox.places import Scratch
 from agentics.sandbox.places import reap as reap_scratch
@@ -50,6 +50,53 @@ def open_scratch(config: Config) -> Iterator[Scratch]:
     reap_scratch(root)
     with Scratch(root, config.sandbox.places) as scratch:
         yield scratch
+
+
+class NoEngine:
+    """Where nothing runs in containers: an engine that has none."""
+
+    def facts(self) -> EngineFacts:
+        return EngineFacts(
+            name="none",
+            version="",
+            api_version="",
+            host_platform=f"{platform.system().lower()}/{platform.machine()}",
+            cgroup_version="",
+            cgroup_driver="",
+            rootless=False,
+            seccomp=False,
+            cpus=os.cpu_count() or 1,
+            memory_bytes=0,
+            kernel=platform.release(),
+            shares_files=True,
+            shares_pipes=True,
+            measures_usage=False,
+        )
+
+    def image(self, reference: str, platform: str | None) -> Image:  # noqa: ARG002 - as the protocol has it
+        raise _no_engine()
+
+    def start(self, container: Container, *, gated: bool = False) -> Running:  # noqa: ARG002 - as the protocol has it
+        raise _no_engine()
+
+    def run_linked(self, solution: Container, evaluator: Container, link: Link) -> Linked:  # noqa: ARG002 - as above
+        raise _no_engine()
+
+    def pause(self, labels: Mapping[str, str]) -> int:  # noqa: ARG002 - as the protocol has it
+        return 0
+
+    def unpause(self, labels: Mapping[str, str]) -> int:  # noqa: ARG002 - as the protocol has it
+        return 0
+
+    def remove(self, labels: Mapping[str, str]) -> int:  # noqa: ARG002 - as the protocol has it
+        return 0
+
+    def reap(self, *, everything: bool = False) -> int:  # noqa: ARG002 - as the protocol has it
+        return 0
+
+
+def _no_engine() -> EngineMissing:
+    return EngineMissing("nothing of this run was to need a container engine")
 
 
 @contextmanager

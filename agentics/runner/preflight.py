@@ -136,14 +136,16 @@ def _images(campaign: Campaign, config: Config, engine: Engine) -> str:
     for trial in campaign.trials:
         why = unservable(trial.plan, config, facts, request.images)
         if why is not None:
-            msg = f"{trial.task.ref}: {why}"
+            msg = f"{trial.ref}: {why}"
             raise ConfigError(msg, code="target_unsupported", hint="its trials would be skipped")
         used |= dict.fromkeys(image.use.used for image in ready(trial.plan, config, engine, request.images).values())
     return f"{facts.name} {facts.version} has {', '.join(used)}"
 
 
 def _probe(campaign: Campaign, config: Config, engine: Probed) -> str:
-    trial = campaign.trials[0]
+    if not campaign.solutions:
+        return "no solution is run in a container of its own"
+    trial = campaign.solutions[0]
     image = ready(trial.plan, config, engine, campaign.request.images)["solution"].use.used
     engine.probe(image)
     return f"a container of {image} was started, isolated and removed"

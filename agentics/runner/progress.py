@@ -12,6 +12,7 @@ Kind = Literal[
     "stage_started",
     "stage_finished",
     "case_finished",
+    "samples_done",
     "attempt_failed",
     "trial_finished",
     "trial_skipped",

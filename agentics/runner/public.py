@@ -9,5 +9,5 @@ from agentics.runner.campaign import Campaign
 
 def public_challenges(campaign: Campaign) -> dict[str, PublicChallenge]:
     """By the challenge's name."""
-    challenges = (trial.task.bundle.challenge for trial in campaign.trials)
+    challenges = (trial.task.bundle.challenge for trial in campaign.solutions)
     return {challenge.challenge_name: public_challenge(challenge) for challenge in challenges}

@@ -39,6 +39,7 @@ from agentics.runner.commands import recorded_experiment
 from agentics.runner.derive import committed, parent_trial, without_the_solution
 from agentics.runner.events import Unheard
 from agentics.runner.experiment import request_from
+from agentics.runner.job import JobTrial
 from agentics.runner.keeping import AttemptKeeper
 from agentics.runner.progress import Observer
 from agentics.runner.scopes import scope_of
@@ -91,7 +92,7 @@ def regrade(root: Path, wanted: RegradeRequest, config: Config, observer: Observ
         if not wanted.adapter_only:
             with open_workshop(campaign, run, observer, Unheard(), stop) as shop:
                 changes = [_again(shop, campaign, view, trial, name) for trial in chosen]
-        digests = {trial.task.ref: trial.task.bundle_digest for trial in campaign.trials}
+        digests = {trial.ref: trial.task.bundle_digest for trial in campaign.solutions}
         manifest = RegradeManifest(
             regrade_id=name, created_at=utc_now(), bundle_digests=digests, changes=tuple(changes)
         )
@@ -137,6 +138,10 @@ def _place(view: RunView, config: Config, *, dry_run: bool) -> Iterator[Run]:
 def _again(shop: Workshop, campaign: Campaign, view: RunView, parent: TrialView, name: str) -> ScoreChange:
     """Evaluate one trial again. What cannot be evaluated without its solution is left as it is, and says why."""
     trial, run = parent_trial(campaign, parent), shop.run
+    if isinstance(trial, JobTrial):
+        return _change(
+            parent, parent.result, skipped="a model's answers are scored again by `agentics job run --answers`"
+        )
     evidence = read_evidence(parent)
     why = _why_not(evidence, Artifacts(view.layout.artifacts), parent)
     if why is not None or evidence is None:

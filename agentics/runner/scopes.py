@@ -8,15 +8,19 @@ from agentics.model.rundir import Scope
 from agentics.rundir.held import Slot
 from agentics.runner.campaign import EvalRequest, Trial
 from agentics.runner.images import Images
+from agentics.runner.job import JobTrial
+from agentics.runner.slotted import Slotted
 from agentics.stages import BUILT_IN
 
 
-def trial_slot(trial: Trial) -> Slot:
-    return (trial.variant, trial.task.ref, trial.slot.repl_idx)
+def trial_slot(trial: Slotted) -> Slot:
+    return (trial.variant, trial.ref, trial.slot.repl_idx)
 
 
-def scope_of(trial: Trial, request: EvalRequest, images: Images | None) -> Scope:
+def scope_of(trial: Trial | JobTrial, request: EvalRequest, images: Images | None) -> Scope:
     """`images` None: they could not be had, and count for nothing."""
+    if isinstance(trial, JobTrial):
+        return _scope_of_a_model(trial, images)
     task = trial.task
     return Scope(
         task=task.ref,
@@ -28,6 +32,20 @@ def scope_of(trial: Trial, request: EvalRequest, images: Images | None) -> Scope
         limit=request.limit,
         images={side: image.use.id for side, image in (images or {}).items()},
         config=_config(trial, images),
+    )
+
+
+def _scope_of_a_model(trial: JobTrial, images: Images | None) -> Scope:
+    job, plan = trial.job, trial.plan
+    return Scope(
+        task=trial.ref,
+        bundle_digest=job.task_digests[trial.ref],
+        solution_digest=job.model_digest,
+        target=plan.target,
+        mode=plan.mode,
+        limit=job.spec.max_samples,
+        images={side: image.use.id for side, image in (images or {}).items()},
+        config={"scoring": job.scoring, "comparability": job.comparability(trial.ref)},
     )
 
 

@@ -9,13 +9,14 @@ from agentics.model.pipeline import BackendRef, Experiment
 from agentics.model.record import Ids
 from agentics.model.stage import StageRecord, TraceEvent
 from agentics.pipeline.bench import Bench
+from agentics.pipeline.jobbench import JobBench
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.pipeline.store import append_line
 from agentics.policy.redact import Redactor
-from agentics.runner.campaign import Trial
+from agentics.runner.slotted import Slotted
 
 
-def as_experiment(trial: Trial, ids: Ids) -> Experiment:
+def as_experiment(trial: Slotted, ids: Ids) -> Experiment:
     return Experiment(id=ids.trial_id, backend=BackendRef(id=trial.variant), pipeline=trial.plan.stages)
 
 
@@ -24,7 +25,7 @@ class AttemptStore:
     """`stages.jsonl`, a durable line for each stage, and `trace.jsonl`, whose lines may be lost with the machine but
     for failures. Metrics and assigns are kept nowhere: evidence has its own records, and the attempt its own state."""
 
-    bench: Bench
+    bench: Bench | JobBench
     root: Path
     redactor: Redactor
 

@@ -16,13 +16,17 @@ from agentics.config import Config
 from agentics.model.record import Ids, Mode
 from agentics.pipeline.bench import Users
 from agentics.rundir.held import Run
-from agentics.runner.campaign import Campaign, Task, Trial
+from agentics.runner.campaign import Campaign, Task
 from agentics.runner.events import Emitter
 from agentics.runner.floor import Floor
+from agentics.runner.hosts import ALL_GPUS, Containers, Processes
 from agentics.runner.images import Images, ready
-from agentics.runner.machine import open_engine, open_scratch, users
+from agentics.runner.job import mounts_of
+from agentics.runner.machine import NoEngine, open_engine, open_scratch, users
 from agentics.runner.progress import Observer
 from agentics.runner.signals import Stop
+from agentics.runner.slotted import Slotted
+from agentics.runner.workers import Hosts, Workers
 from agentics.sandbox.engine import Engine
 from agentics.sandbox.labels import OWNER, RUN, this_process
 from agentics.sandbox.places import Scratch
@@ -48,6 +52,7 @@ class Workshop:
     jobs: int | None
     overrides: tuple[tuple[str, str], ...]
     labels: dict[str, str]
+    workers: Workers
     bundles: dict[tuple[str, int], Path] = field(default_factory=dict)
     staging: threading.Lock = field(default_factory=threading.Lock)
 
@@ -62,7 +67,7 @@ class Workshop:
                 self.bundles[task.ref, uid] = dest
             return self.bundles[task.ref, uid]
 
-    def images(self, trial: Trial) -> Images:
+    def images(self, trial: Slotted) -> Images:
         """Raises EngineError when an image cannot be had."""
         return ready(trial.plan, self.config, self.engine, self.overrides)
 
@@ -70,7 +75,7 @@ class Workshop:
         name = task.bundle.challenge.challenge_name
         return any(fnmatchcase(name, pattern) for pattern in self.config.cases.undisturbed)
 
-    def tell(self, kind: Any, trial: Trial, ids: Ids, **facts: Any) -> None:  # noqa: ANN401 - by kind
+    def tell(self, kind: Any, trial: Slotted, ids: Ids, **facts: Any) -> None:  # noqa: ANN401 - by kind
         self.observer(trial.progress(kind, trial_id=ids.trial_id, **facts))
 
 
@@ -80,9 +85,11 @@ def open_workshop(campaign: Campaign, run: Run, observer: Observer, events: Emit
     config = campaign.config
     with ExitStack() as stack:
         scratch = stack.enter_context(open_scratch(config))
-        engine = stack.enter_context(open_engine(config, scratch))
+        engine = stack.enter_context(open_engine(config, scratch)) if needs_engine(campaign) else NoEngine()
         engine.reap()
         labels = {RUN: run.run_id, OWNER: this_process().label()}
+        workers = Workers(hosts=_hosts(campaign, engine, scratch, labels), mounts=mounts_of(campaign.models))
+        stack.callback(workers.close)
         yield Workshop(
             campaign=campaign,
             run=run,
@@ -99,7 +106,29 @@ def open_workshop(campaign: Campaign, run: Run, observer: Observer, events: Emit
             jobs=campaign.request.jobs or config.cases.jobs,
             overrides=campaign.request.images,
             labels=labels,
+            workers=workers,
         )
+
+
+def needs_engine(campaign: Campaign) -> bool:
+    """Whether anything runs in a container: workers may be processes of this machine."""
+    return bool(campaign.solutions) or not campaign.config.lighteval.is_local
+
+
+def _hosts(campaign: Campaign, engine: Engine, scratch: Scratch, labels: dict[str, str]) -> Hosts:
+    config = campaign.config
+    if config.lighteval.is_local:
+        return Processes(python=Path(config.lighteval.worker), scratch=scratch)
+
+    def image() -> str:
+        found = ready(campaign.models[0].plan, config, engine, campaign.request.images)
+        return found["worker"].use.id
+
+    facts = engine.facts()
+    uid = users(facts).evaluator
+    return Containers(
+        engine=engine, scratch=scratch, image=image, uid=uid, labels=labels, gpus=ALL_GPUS if facts.gpus else 0
+    )
 
 
 def _guest(scratch: Scratch) -> Path:

@@ -6,15 +6,19 @@ from functools import cache
 
 from agentics.pipeline.registry import Registry, installed_stages
 from agentics.stages import (
+    ask_model,
     bench,
     cases,
     challenge_setup,
     data_checks,
     evaluate,
     guardrails,
+    judge_answers,
+    keep_details,
     prepare,
     read_result,
     report,
+    score_answers,
     session,
     validate,
 )
@@ -29,6 +33,10 @@ BUILT_IN = Registry.of(
     session,
     evaluate,
     read_result,
+    ask_model,
+    judge_answers,
+    score_answers,
+    keep_details,
     validate,
     data_checks,
     guardrails,

@@ -72,8 +72,8 @@ def test_b14_exit_codes_in_docs_are_those_that_the_code_can_give(cli_page):
 
 def test_environment_variables_in_docs_are_those_that_the_host_side_reads(cli_page):
     said = set(re.findall(r"`([A-Z][A-Z_]+)`", section(cli_page, "Environment variables")))
-    # Adapters are programs of their own; docs/adapters.md has their variables.
-    sources = [p for p in (ROOT / "agentics").rglob("*.py") if not {"guest", "adapters"} & {*p.parts}]
+    # Adapters and workers are programs of their own; docs/adapters.md has the variables of the first.
+    sources = [p for p in (ROOT / "agentics").rglob("*.py") if not {"guest", "adapters", "entry"} & {*p.parts}]
     pattern = re.compile(r'environ(?:ment)?(?:\.get\(|\[)"([A-Z_]+)"|_VARIABLE = "([A-Z_]+)"')
     read = {name for path in sources for pair in pattern.findall(text(path)) for name in pair if name}
     by_libraries = {"NO_COLOR", "FORCE_COLOR"}

@@ -69,6 +69,7 @@ EFFECTS = {
     "description": ("why", lambda r: r.experiment.get("description"), "why"),
     "owner": ("me", lambda r: r.experiment.get("owner"), "me"),
     "tasks": ([{"bundle": "two", "target": "linux-arm64-cpu"}], lambda r: r.tasks, ("two.linux-arm64-cpu",)),
+    "jobspecs": (["job.json"], lambda r: [path.name for path in r.jobspecs], ["job.json"]),
     "target": ("linux-arm64-cpu", lambda r: r.target, "linux-arm64-cpu"),
     "mode": ("official", lambda r: r.mode, "official"),
     "baseline": ("other", lambda r: [name for name, _ in r.solutions], ["other", "mine"]),

@@ -1,5 +1,6 @@
 """A user's folder, and an engine without containers."""
 
+from tests.runner.joblab import jobs
 from tests.runner.lab import lab
 
-__all__ = ["lab"]
+__all__ = ["jobs", "lab"]

@@ -1,0 +1,104 @@
+"""`agentics job`: model evaluations, each from one versioned file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from agentics import config as configuration
+from agentics.cli import job_read, job_run
+from agentics.cli.console import one_line, out, print_json
+from agentics.cli.findings import show_findings
+from agentics.errors import UsageError
+from agentics.lighteval.check import Checked, surroundings
+from agentics.lighteval.check import check as check_spec
+from agentics.lighteval.job import Job
+from agentics.lighteval.judge_templates import judge_templates
+from agentics.lighteval.places import template_folders
+from agentics.model.document import invalid
+from agentics.runner.suites import suite_reader
+
+app = typer.Typer(help="Evaluate models, each job from one file: a JobSpec.", no_args_is_help=True)
+
+JobSpecFile = Annotated[Path, typer.Argument(help="A JobSpec: JSON.", metavar="JOBSPEC")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+CHECK_EPILOG = """
+Exit codes: 0 it can be planned · 2 something in it must be mended.
+
+Examples:
+
+  agentics job check job.json
+
+  agentics job check job.json --json
+"""
+
+
+def register(root: typer.Typer) -> None:
+    root.add_typer(app, name="job")
+
+
+@app.command("check", epilog=CHECK_EPILOG)
+def check(file: JobSpecFile, json: Json = False) -> None:
+    """Check a JobSpec: every finding at once, with its place and its mend. Starts nothing, and needs no LightEval."""
+    checked = read_job(file)
+    if checked.job is None:
+        raise invalid(checked.findings)
+    if json:
+        findings = [asdict(finding) for finding in checked.findings]
+        print_json({"ok": True, "command": "job check", "job": described(checked.job), "findings": findings})
+        return
+    show_findings(checked.findings)
+    words = f"{len(checked.job.tasks)} tasks on {checked.job.spec.backend.type}"
+    out.print(f"[green]in order[/] [bold]{escape(one_line(checked.job.variant))}[/] {words}")
+
+
+job_run.add(app)
+job_read.add(app)
+
+
+def read_job(file: Path) -> Checked:
+    """Raises UsageError where there is no such file."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        msg = f"{file}: {error.strerror}"
+        raise UsageError(msg, hint="a JobSpec is a JSON file") from error
+    config = configuration.load()
+    around = surroundings(
+        file.parent, config, reader=suite_reader(config), templates=judge_templates(template_folders(config))
+    )
+    return check_spec(data, str(file), around)
+
+
+def described(job: Job) -> dict[str, Any]:
+    """What a job came out as: names and digests, no secret's value."""
+    return {
+        "variant": job.variant,
+        "backend": job.spec.backend.type,
+        "model": job.spec.backend.model_name,
+        "model_path": str(job.model_path) if job.model_path else None,
+        "scoring_mode": job.spec.scoring_mode,
+        "suite": job.suite.id if job.suite else None,
+        "network": job.network,
+        "secrets": list(job.secrets),
+        "tasks": [
+            {
+                "task": task.ref,
+                "plugin": task.known.plugin,
+                "sampling": list(task.sampling),
+                "metrics": list(task.metrics),
+                "data": str(task.data) if task.data else None,
+            }
+            for task in job.tasks
+        ],
+        "plugins": [
+            {"name": one.manifest.name, "version": one.manifest.version, "path": str(one.root), "sha256": one.sha256}
+            for one in job.plugins
+        ],
+        "judges": [{"name": judge.name, "template": judge.template_id} for judge in job.judges],
+    }

@@ -1,0 +1,135 @@
+"""`agentics job plan|run`: model evaluations as runs, with everything that `agentics eval` has."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from agentics import config as configuration
+from agentics.cli.console import err, one_line, out, print_json
+from agentics.cli.evaluate import Policy
+from agentics.cli.job_table import show_job
+from agentics.cli.progress import shown
+from agentics.cli.report import show_outcomes
+from agentics.cli.stream import streamed
+from agentics.rundir.jobs import suite_scores
+from agentics.rundir.reader import read_run
+from agentics.runner.campaign import Campaign, EvalRequest, compile_request
+from agentics.runner.evaluate import evaluate
+from agentics.runner.worker_image import ensure_worker
+
+Spec = Annotated[Path, typer.Argument(help="A JobSpec: JSON.", metavar="JOBSPEC")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+RUN_EPILOG = """
+Exit codes: as `agentics eval`.
+
+Examples:
+
+  agentics job run docs/examples/jobspec-quick.json
+
+  agentics job run job.json --run-id nightly --exit-policy strict --json
+
+  agentics job run other-judge.json --answers outputs/nightly
+"""
+
+PLAN_EPILOG = """
+Example:
+
+  agentics job plan docs/examples/jobspec-quick.json --json
+"""
+
+
+def add(app: typer.Typer) -> None:
+    app.command("plan", epilog=PLAN_EPILOG)(plan)
+    app.command("run", epilog=RUN_EPILOG)(run)
+
+
+def plan(spec: Spec, json: Json = False) -> None:
+    """Show what a job would do: every task's stages, as they would be carried out. Starts nothing."""
+    campaign = _campaign(EvalRequest(bundles=(), solutions=(), jobspecs=(spec,)))
+    plans = [trial.plan.model_dump(mode="json") for trial in campaign.trials]
+    if json:
+        digests = {job.variant: {"jobspec": job.digest, "plan": job.plan_digest} for job in campaign.jobs}
+        print_json({"ok": True, "command": "job plan", "digests": digests, "plans": plans})
+        return
+    table = Table("task", "model", "backend", "stages", box=None, pad_edge=False, header_style="bold")
+    for trial in campaign.trials:
+        stages = " → ".join(stage.name for stage in trial.plan.stages)
+        table.add_row(*(escape(one_line(text)) for text in (trial.ref, trial.variant, trial.plan.target, stages)))
+    out.print(table)
+    for job in campaign.jobs:
+        out.print(f"plan {job.plan_digest}", style="dim")
+
+
+def run(
+    spec: Spec,
+    run_id: Annotated[str | None, typer.Option(help="Create this run, or continue it.")] = None,
+    output_path: Annotated[Path, typer.Option(help="Where run directories go.")] = Path("outputs"),
+    exit_policy: Annotated[Policy, typer.Option(help="What exit code 0 demands.")] = Policy.relaxed,
+    tasks: Annotated[
+        list[str] | None, typer.Option(help="Only these tasks, as `agentics job plan` names them.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most N documents of each task; adds _LIMITED to the id.")
+    ] = None,
+    answers: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="RUN", help="A run whose answers need not be asked for again; repeatable."),
+    ] = None,
+    image: Annotated[str | None, typer.Option(help="The worker's image, instead of ours.")] = None,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop after the first task that fails.")] = False,
+    no_resume: Annotated[bool, typer.Option("--no-resume", help="Run completed tasks again, too.")] = False,
+    json: Json = False,
+    json_stream: Annotated[
+        bool, typer.Option("--json-stream", help="A JSON object for each event as it happens, then that of --json.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Every change on a line of its own.")] = False,
+) -> None:
+    """Evaluate a model as a JobSpec says, and leave a run directory and the job's artifacts."""
+    given: dict[str, Any] = {
+        "run_id": run_id,
+        "output_path": str(output_path),
+        "limit": limit,
+        "tasks": tasks,
+        "image": image,
+    }
+    request = EvalRequest(
+        bundles=(),
+        solutions=(),
+        jobspecs=(spec,),
+        answers_from=tuple(answers or ()),
+        run_id=run_id,
+        output_path=output_path,
+        exit_policy=exit_policy.value,
+        tasks=tuple(name for text in tasks or () for name in text.split(",") if name),
+        limit=limit,
+        images=(("*", image),) if image else (),
+        fail_fast=fail_fast,
+        resume=not no_resume,
+        argv=tuple(sys.argv),
+        cli_args={"jobspec": str(spec), **{key: value for key, value in given.items() if value is not None}},
+    )
+    campaign = _campaign(request)
+    ensure_worker(campaign, lambda line: None if quiet or json or json_stream else err.print(line, style="dim"))
+    with shown(quiet=quiet or json or json_stream, verbose=verbose) as observer, streamed(wanted=json_stream) as sink:
+        ended = evaluate(campaign, observer, sink=sink, operation="job")
+    scores = {name: score.model_dump(mode="json") for name, score in suite_scores(read_run(ended.run_dir))}
+    envelope = {**ended.envelope(), "command": "job run", **({"suites": scores} if scores else {})}
+    if json or json_stream:
+        print_json(envelope, indented=not json_stream)
+    else:
+        show_outcomes(ended.run_dir, ended.outcomes)
+        show_job(ended.run_dir)
+        out.print(f"run {escape(one_line(str(ended.run_dir)))}", style="dim")
+    sys.exit(ended.exit_status)
+
+
+def _campaign(request: EvalRequest) -> Campaign:
+    return compile_request(request, configuration.load())

@@ -1,0 +1,65 @@
+"""What the stages of a job work with: a worker to give orders to, and where answers are kept. It decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel
+
+from agentics.model.jobwork import Answer, Event, Judgement, Order
+from agentics.model.plan import Plan
+from agentics.model.record import Record
+from agentics.pipeline.bench import Keeper
+from agentics.pipeline.stage import Asked, Interrupted
+
+Kind = Literal["model", "judges"]
+Ledger = Literal["answers", "samples", "judgements"]
+
+
+class Orders(Protocol):
+    """A worker's session, ours alone while we have it."""
+
+    folder: Path
+    number: int
+
+    def file(self, name: str, rows: Iterable[BaseModel]) -> str:
+        """Write a file that the next order names, a line for each row; its name."""
+
+    def carry_out(self, order: Callable[[int], Order], interrupt: Asked) -> Iterator[list[Event]]:
+        """Give the order of the next number and follow it to its `Done` or `Failed`, in batches as they come.
+
+        Raises EngineError when the worker dies."""
+
+
+class JobKeeper(Keeper, Protocol):
+    """Also keeps many records at once."""
+
+    def append_all(self, name: str, records: Sequence[Record]) -> None:
+        """Add a line for each, all durable when this returns."""
+
+
+@dataclass(kw_only=True)
+class JobBench:
+    """One attempt's tools. `session` lends the worker of the model, or that of the judges. `answers` and `judgements`:
+    what need not be asked for again; `told`: what this attempt's ledgers hold so far."""
+
+    plan: Plan
+    keep: JobKeeper
+    interrupt: Asked
+    observer: Callable[..., None]
+    session: Callable[[Kind], AbstractContextManager[Orders]]
+    answers: Callable[[], Iterable[Answer]]
+    judgements: Callable[[], Iterable[Judgement]]
+    told: Callable[[Ledger], Sequence[Any]]
+
+    def observe(self, event: str, **facts: object) -> None:
+        self.observer(event, **facts)
+
+    def check_interrupted(self) -> None:
+        """Raises Interrupted when the run was asked to stop."""
+        if self.interrupt.is_set():
+            raise Interrupted

@@ -1,0 +1,226 @@
+"""The two ways to start a worker: a container of the image, or a process in an environment of the operator's."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+from agentics.errors import EngineError
+from agentics.lighteval.exchange import Exchange
+from agentics.runner.workers import Host, Needs
+from agentics.sandbox.engine import Container, Engine, Exit, Limits, Mount, Running
+from agentics.sandbox.places import Place, Scratch
+
+WORKER = "org.agentics.worker"
+ROLE = "model-worker"
+EXCHANGE = "/exchange"
+CODE = "/worker"
+ALL_GPUS = -1
+_MODULE = "agentics.lighteval.entry"
+_DISK_BYTES = 64 << 30
+_ALIKE = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+"""The order of sets is not to differ between two runs; and a plugin's folder stays what its digest says."""
+_LONG_S = 20 * 86400.0
+_GRACE_S = 5.0
+
+
+def code(dest: Path) -> Path:
+    """The worker's own scripts, and no other part of agentics, as a folder to import from."""
+    package = dest / "agentics" / "lighteval"
+    source = Path(str(resources.files("agentics.lighteval.entry")))
+    shutil.copytree(source, package / "entry", ignore=shutil.ignore_patterns("__pycache__"))
+    (dest / "agentics" / "__init__.py").touch()
+    (package / "__init__.py").touch()
+    for path in (dest, *dest.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return dest
+
+
+@dataclass(eq=False)
+class ContainerHost:
+    """A worker in a container."""
+
+    engine: Engine
+    labels: Mapping[str, str]
+    exchange: Exchange
+    running: Running
+    place: Place
+    scratch: Scratch
+    thread: threading.Thread
+
+    def freeze(self) -> None:
+        self.engine.pause(self.labels)
+
+    def thaw(self) -> None:
+        self.engine.unpause(self.labels)
+
+    def close(self) -> None:
+        self.exchange.shut_down()
+        self.thread.join(_GRACE_S)
+        if self.thread.is_alive():
+            with suppress(EngineError):
+                self.engine.remove(self.labels)
+            self.thread.join()
+        self.scratch.release(self.place)
+
+    def kill(self) -> None:
+        """Whoever removes what carries the run's labels removes this."""
+
+
+@dataclass(kw_only=True)
+class Containers:
+    """Starts workers in containers of one image, whose id `image` gives or raises EngineError. `gpus`: how many they
+    are given."""
+
+    engine: Engine
+    scratch: Scratch
+    image: Callable[[], str]
+    uid: int
+    labels: Mapping[str, str]
+    gpus: int = 0
+
+    def start(self, needs: Needs) -> Host:
+        place = self.scratch.bounded(_DISK_BYTES, uid=self.uid)
+        labels = {**self.labels, WORKER: secrets.token_hex(4)}
+        running = self.engine.start(self._container(needs, place, labels))
+        ended: list[str] = []
+        exchange = Exchange(root=place.path, gone=lambda: ended[0] if ended else None)
+        thread = threading.Thread(target=_watch, args=(running, ended), name="worker", daemon=True)
+        exchange.open()
+        thread.start()
+        return ContainerHost(self.engine, labels, exchange, running, place, self.scratch, thread)
+
+    def _container(self, needs: Needs, place: Place, labels: Mapping[str, str]) -> Container:
+        facts = self.engine.facts()
+        scripts = code(self.scratch.plain())
+        read_only = [Mount(source=path, target=target) for target, path in needs.mounts]
+        return Container(
+            role=ROLE,
+            image=self.image(),
+            argv=("python3", "-m", _MODULE, EXCHANGE, *_flags(needs)),
+            cwd="/tmp",  # noqa: S108 - a path inside the container
+            user=f"{self.uid}:{self.uid}",
+            limits=Limits(
+                timeout_s=_LONG_S,
+                memory_bytes=facts.memory_bytes,
+                cpu_millis=facts.cpus * 1000,
+                disk_bytes=_DISK_BYTES,
+                pids=16384,
+                open_files=8192,
+                log_bytes=4 << 20,
+            ),
+            env={"PYTHONPATH": CODE, "HOME": "/tmp", **_ALIKE, **_secrets(needs)},  # noqa: S108 - as above
+            mounts=(
+                Mount(source=place.path, target=EXCHANGE, writable=True),
+                Mount(source=scripts, target=CODE),
+                *read_only,
+            ),
+            labels={**labels, "org.agentics.role": ROLE},
+            network=needs.network,
+            gpus=self.gpus if needs.preload else 0,
+        )
+
+
+@dataclass(eq=False)
+class ProcessHost:
+    """A worker that is a process of this machine, with a process group of its own."""
+
+    exchange: Exchange
+    process: subprocess.Popen[bytes]
+
+    def freeze(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        self.exchange.shut_down()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(_GRACE_S)
+        self.kill()
+        self.process.wait()
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+
+@dataclass(kw_only=True)
+class Processes:
+    """Starts workers with an interpreter in whose environment LightEval is."""
+
+    python: Path
+    scratch: Scratch
+    inherited: Mapping[str, str] = field(default_factory=dict)
+
+    def start(self, needs: Needs) -> Host:
+        root, home, mounts = self.scratch.plain(), self.scratch.plain(), self.scratch.plain()
+        for target, path in needs.mounts:
+            place = mounts / target.lstrip("/")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(path.absolute())
+        log = (root / "worker.log").open("wb")
+        argv = [str(self.python), "-m", _MODULE, str(root), *_flags(needs)]
+        env = {**self.inherited, "PYTHONPATH": str(code(self.scratch.plain())), "HOME": str(home), **_secrets(needs)}
+        try:
+            with log:
+                process = subprocess.Popen(
+                    argv,
+                    cwd=home,
+                    env={**env, **_ALIKE, "AGENTICS_PARENT": str(os.getpid()), "AGENTICS_MOUNTS": str(mounts)},
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            msg = f"{self.python}: {error.strerror}"
+            hint = "[lighteval] worker in agentics.toml names the interpreter of a worker's environment"
+            raise EngineError(msg, code="worker_missing", retryable=False, hint=hint) from error
+        exchange = Exchange(root=root, gone=lambda: _gone(process, root / "worker.log"))
+        exchange.open()
+        return ProcessHost(exchange, process)
+
+
+def _flags(needs: Needs) -> tuple[str, ...]:
+    return (*(() if needs.preload else ("--no-preload",)), *(("--online",) if needs.network else ()))
+
+
+def _watch(running: Running, ended: list[str]) -> None:
+    try:
+        ended.append(_how(running.wait()))
+    except BaseException as error:  # whoever waits for the worker must not wait for ever
+        ended.append(str(error))
+        if not isinstance(error, EngineError):
+            raise
+
+
+def _how(ended: Exit) -> str:
+    words = ended.ended.replace("_", " ")
+    tail = ended.log[-2000:].decode(errors="replace").strip()
+    return f"its container {words} with code {ended.exit_code}" + (f": {tail}" if tail else "")
+
+
+def _gone(process: subprocess.Popen[bytes], log: Path) -> str | None:
+    code = process.poll()
+    if code is None:
+        return None
+    tail = log.read_bytes()[-2000:].decode(errors="replace").strip()
+    return f"its process ended with code {code}" + (f": {tail}" if tail else "")
+
+
+def _secrets(needs: Needs) -> dict[str, str]:
+    return {name: os.environ[name] for name in needs.secrets if name in os.environ}

@@ -1,0 +1,139 @@
+"""What a job leaves for others: its artifacts, wherever the JobSpec says, once its trials have ended.
+
+The run directory is the truth; this is a copy of what it holds, made whole or not at all, and made again at will.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentics import __version__
+from agentics.model.evidence import JobFacts, TrialEvidence
+from agentics.model.jobfiles import Stored
+from agentics.policy.digests import digest_of
+from agentics.policy.ingestion import Expected, ingest
+from agentics.policy.jobartifacts import (
+    JOBSPEC,
+    METADATA,
+    FinishedJob,
+    TaskEnd,
+    details_path,
+    metadata,
+    results_file,
+    results_path,
+)
+from agentics.policy.verdict import judge
+from agentics.rundir.atomic import document_bytes, make_directory, write_bytes
+from agentics.rundir.held import Run
+from agentics.rundir.jobs import suite_score_of
+from agentics.rundir.reader import RunView, read_evidence, read_run
+from agentics.runner.campaign import Campaign
+from agentics.runner.job import Job
+from agentics.storage import Store, open_store, publish
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """Where a job's artifacts are: the folder's URL, and the results file in it."""
+
+    variant: str
+    url: str
+    results: str
+
+
+def check_stores(campaign: Campaign) -> None:
+    """Before anything is started: whether every job can leave its artifacts. Raises UsageError."""
+    for job in campaign.jobs:
+        store_of(job, campaign).probe()
+
+
+def keep_jobspecs(run: Run, campaign: Campaign) -> None:
+    """Each job as it was understood, pinned and with the paths of this machine: it can be submitted again."""
+    for directory, job in _directories(campaign).items():
+        place = run.layout.jobspec(directory)
+        make_directory(place.parent)
+        write_bytes(place, document_bytes(job.placed()))
+        if job.checked.suite is not None:
+            write_bytes(run.layout.suite(directory), document_bytes(job.checked.suite))
+
+
+def publish_jobs(run: Run, campaign: Campaign) -> tuple[Published, ...]:
+    """The artifacts of every job all of whose trials have ended. Raises StorageError; what was left half-way has no
+    results file, and the next time completes it."""
+    view = read_run(run.root)
+    return tuple(found for job in campaign.jobs if (found := _publish(run, view, job, campaign)) is not None)
+
+
+def store_of(job: Job, campaign: Campaign) -> Store:
+    """Raises UsageError for a place that cannot be or may not be."""
+    return open_store(job.spec.artifacts.output_dir, campaign.config.storage, base=Path.cwd())
+
+
+def _publish(run: Run, view: RunView, job: Job, campaign: Campaign) -> Published | None:
+    finished = _finished(view, job, campaign)
+    if finished is None:
+        return None
+    model, folder = job.spec.backend.model_name, f"{run.run_id}/{job.variant}" if len(campaign.jobs) > 1 else run.run_id
+    details = {
+        details_path(model, finished.ended_at, ref): run.artifacts.path(end.facts.details_ref)
+        for ref, end in finished.tasks.items()
+        if end.facts.details_ref is not None
+    }
+    results = document_bytes(results_file(finished))
+    last = results_path(model, finished.ended_at)
+    files: dict[str, bytes | Path] = {**details, JOBSPEC: document_bytes(job.spec)}
+    stored = [_stored(path, data) for path, data in {**files, last: results}.items()]
+    files[METADATA] = document_bytes(metadata(finished, stored))
+    store = store_of(job, campaign).below(folder)
+    publish(store, {**files, last: results}, last)
+    # What cannot be read back as what it is was not published.
+    expected = Expected(run_id=run.run_id, jobspec_digest=job.digest, plan_digest=job.plan_digest)
+    ingest(store.get(last), expected, last)
+    return Published(variant=job.variant, url=store.url, results=last)
+
+
+def _finished(view: RunView, job: Job, campaign: Campaign) -> FinishedJob | None:
+    """None while a trial of it has not ended."""
+    trials = {trial.ids.task_id: trial for trial in view.trials if trial.ids.variant_id == job.variant}
+    ended = {ref: trials[ref] for ref in job.plans if ref in trials and trials[ref].result is not None}
+    requested = [trial.ref for trial in campaign.models if trial.job is job]
+    if not requested or any(ref not in ended for ref in requested):
+        return None
+    evidence = {ref: read_evidence(ended[ref]) for ref in requested}
+    ends = {ref: _end(found) for ref, found in evidence.items() if found is not None}
+    times = [trial.result.ext for ref, trial in ended.items() if ref in ends and trial.result is not None]
+    return FinishedJob(
+        agentics_version=__version__,
+        run_id=view.manifest.run_id,
+        variant=job.variant,
+        spec=job.spec,
+        jobspec_digest=job.digest,
+        plan_digest=job.plan_digest,
+        started_at=min(each.started_at for each in times),
+        ended_at=max(each.ended_at for each in times),
+        tasks=ends,
+        image=next(
+            (found.images["worker"].id for found in evidence.values() if found and "worker" in found.images), None
+        ),
+        model_revision=job.revision,
+        max_samples=job.max_samples,
+        templates=job.templates,
+        suite=suite_score_of(job.checked.suite, ended.values()) if job.checked.suite else None,
+        suite_digest=digest_of(job.checked.suite.model_dump(mode="json")) if job.checked.suite else None,
+    )
+
+
+def _end(evidence: TrialEvidence) -> TaskEnd:
+    return TaskEnd(facts=evidence.job or JobFacts(), verdict=judge(evidence))
+
+
+def _stored(path: str, data: bytes | Path) -> Stored:
+    content = data.read_bytes() if isinstance(data, Path) else data
+    return Stored(path=path, sha256=f"sha256:{hashlib.sha256(content).hexdigest()}", bytes=len(content))
+
+
+def _directories(campaign: Campaign) -> dict[str, Job]:
+    jobs = {job.variant: job for job in campaign.jobs}
+    return {directory: jobs[name] for directory, name in campaign.directories.items() if name in jobs}

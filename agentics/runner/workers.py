@@ -1,0 +1,167 @@
+"""The workers of a run: each is started once it is needed, serves whatever needs the same of it, and ends with the run.
+
+A worker is a container, or a process in an environment of the operator's. What is the same for both is the exchange.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from agentics.errors import EngineError
+from agentics.lighteval.exchange import Exchange, Session
+from agentics.model.plan import WorkerPlan
+from agentics.pipeline.jobbench import Kind
+from agentics.pipeline.stage import Asked, Interrupted
+
+_WAIT_S = 0.1
+
+
+class Host(Protocol):
+    """A started worker: where it is, and how it is held and ended."""
+
+    exchange: Exchange
+
+    def freeze(self) -> None:
+        """Stop it where it stands. Raises EngineError."""
+
+    def thaw(self) -> None:
+        """Let it go on. Raises EngineError."""
+
+    def close(self) -> None:
+        """End it, and all that it started; at first in good order."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
+class Hosts(Protocol):
+    """Starts workers: in containers, or as processes."""
+
+    def start(self, needs: Needs) -> Host:
+        """Raises EngineError."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What makes two sessions able to share a worker. `mounts`: paths inside it, and the host's folders there;
+    `preload`: it will load LightEval."""
+
+    network: bool
+    secrets: tuple[str, ...]
+    mounts: tuple[tuple[str, Path], ...]
+    preload: bool
+
+
+@dataclass(eq=False)
+class Lent:
+    """A session and who may use it: one trial at a time."""
+
+    session: Session
+    host: Host
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    broken: bool = False
+
+
+@dataclass(eq=False)
+class Workers:
+    """Thread-safe. `mounts`: of all jobs of the run, by network and secrets, so that they can share a worker."""
+
+    hosts: Hosts
+    mounts: Mapping[tuple[bool, tuple[str, ...]], Mapping[str, Path]]
+    _running: dict[Needs, Host] = field(default_factory=dict)
+    _sessions: dict[tuple[str, Kind], Lent] = field(default_factory=dict)
+    _number: int = 0
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def session(self, variant: str, plan: WorkerPlan, kind: Kind, interrupt: Asked) -> Iterator[Session]:
+        """The variant's session of this kind, for one trial alone.
+
+        Raises EngineError when no worker can be had, and Interrupted. After an error, or when the order was stopped,
+        the session is not used again.
+        """
+        lent = self._lent(variant, plan, kind, interrupt)
+        while not lent.lock.acquire(timeout=_WAIT_S):
+            if interrupt.is_set():
+                raise Interrupted
+        try:
+            yield lent.session
+        except BaseException:
+            lent.broken = True
+            raise
+        finally:
+            if lent.broken or interrupt.is_set():
+                self._drop(lent)
+            lent.lock.release()
+
+    def hosts_of(self, variant: str) -> tuple[Host, ...]:
+        """The workers that the variant's sessions are in: who freezes its trial freezes these."""
+        with self._guard:
+            found = {id(lent.host): lent.host for (name, _), lent in self._sessions.items() if name == variant}
+        return tuple(found.values())
+
+    def kill(self) -> None:
+        """End all of them at once, from wherever: nothing here is waited for."""
+        for host in tuple(self._running.values()):
+            host.kill()
+
+    def close(self) -> None:
+        with self._guard:
+            hosts, self._running, self._sessions = list(self._running.values()), {}, {}
+        for host in hosts:
+            host.close()
+
+    def _lent(self, variant: str, plan: WorkerPlan, kind: Kind, interrupt: Asked) -> Lent:
+        with self._guard:
+            found = self._sessions.get((variant, kind))
+            if found is not None and not found.broken:
+                return found
+            host = self._host(needs_of(plan, self.mounts, kind), interrupt)
+            self._number += 1
+            lent = Lent(host.exchange.session(f"{self._number}"), host)
+            self._sessions[variant, kind] = lent
+            return lent
+
+    def _host(self, needs: Needs, interrupt: Asked) -> Host:
+        host = self._running.get(needs)
+        if host is not None and host.exchange.gone() is None:
+            return host
+        if host is not None:
+            host.close()
+        host = self.hosts.start(needs)
+        try:
+            host.exchange.wait_ready(interrupt)
+        except EngineError:
+            host.close()
+            raise
+        if interrupt.is_set():
+            host.close()
+            raise Interrupted
+        self._running[needs] = host
+        return host
+
+    def _drop(self, lent: Lent) -> None:
+        lent.broken = True
+        lent.session.stop()
+        with self._guard:
+            self._sessions = {key: each for key, each in self._sessions.items() if each is not lent}
+
+
+def needs_of(plan: WorkerPlan, mounts: Mapping[tuple[bool, tuple[str, ...]], Mapping[str, Path]], kind: Kind) -> Needs:
+    """What a worker for this must have."""
+    key = key_of(plan)
+    return Needs(
+        network=key[0],
+        secrets=key[1],
+        mounts=tuple(sorted(mounts.get(key, {}).items())) if kind == "model" else (),
+        preload=kind == "model",
+    )
+
+
+def key_of(plan: WorkerPlan) -> tuple[bool, tuple[str, ...]]:
+    return plan.network == "enabled", plan.secrets

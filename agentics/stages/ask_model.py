@@ -1,0 +1,58 @@
+"""Asks a model about one task: what is known is not asked for again, and every answer is durable as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agentics.model.jobplan import AskModel
+from agentics.model.jobwork import Answer, Environment, Evaluate, Event, Report, TaskReady
+from agentics.pipeline.description import described
+from agentics.pipeline.jobbench import JobBench
+from agentics.pipeline.stage import Context, StageFailure
+from agentics.stages.orders import followed, one, stopped
+
+name = "ask_model"
+describe = described(name, "Asks a model about one task, in a LightEval worker.", AskModel, needs=("trial", "worker"))
+
+
+@dataclass
+class Counting:
+    """Tells how many of how many are answered."""
+
+    bench: JobBench
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+
+    def __call__(self, batch: Sequence[Event]) -> None:
+        before = self.done
+        for event in batch:
+            if isinstance(event, TaskReady):
+                self.total = event.requests
+            elif isinstance(event, Answer):
+                self.done += 1
+                self.failed += event.status == "failed"
+        if self.done > before:
+            self.bench.observe(
+                "samples_done", done=self.done, new=self.done - before, total=self.total, failed=self.failed
+            )
+
+
+def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
+    bench, template = context.job_bench, AskModel.model_validate(options).ask
+    with bench.session("model") as orders:
+        known = orders.file("known.jsonl", bench.answers())
+
+        def order(number: int) -> Evaluate:
+            return template.model_copy(update={"order": number, "known": known})
+
+        events, failed = followed(bench, orders, order, Counting(bench))
+    facts = {
+        "environment": one(Environment, events),
+        "ready": one(TaskReady, events),
+        "report": one(Report, events),
+    }
+    context = context.with_job(**facts)
+    return context if failed is None else stopped(context, name, failed)

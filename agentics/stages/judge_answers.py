@@ -1,0 +1,71 @@
+"""Asks judges about the answers that are stored. The model is not asked again, and a judge that fails is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from agentics.model.jobplan import JudgeAnswers
+from agentics.model.jobwork import Event, Judge, JudgeItem, Judgement
+from agentics.pipeline.description import described
+from agentics.pipeline.jobbench import JobBench
+from agentics.pipeline.stage import Context, StageFailure
+from agentics.policy.details import choices, golds
+from agentics.stages.orders import followed, stopped
+
+name = "judge_answers"
+describe = described(name, "Asks judges about a model's answers.", JudgeAnswers, needs=("trial", "worker"))
+
+
+def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
+    bench, wanted = context.job_bench, JudgeAnswers.model_validate(options)
+    items = tuple(_items(bench))
+    if not items:
+        return context  # nothing was answered: the result says so
+    done = _Counting(bench, len(items) * len(wanted.judges))
+    with bench.session("judges") as orders:
+        rows = orders.file("items.jsonl", items)
+        known = orders.file("judgements.jsonl", bench.judgements())
+
+        def order(number: int) -> Judge:
+            return Judge(order=number, judges=wanted.judges, items=rows, known=known)
+
+        _, failed = followed(bench, orders, order, done)
+    return context if failed is None else stopped(context, name, failed)
+
+
+class _Counting:
+    def __init__(self, bench: JobBench, total: int) -> None:
+        self.bench, self.total, self.done, self.failed = bench, total, 0, 0
+
+    def __call__(self, batch: Sequence[Event]) -> None:
+        said = [event for event in batch if isinstance(event, Judgement)]
+        self.done += len(said)
+        self.failed += sum(event.error is not None for event in said)
+        if said:
+            facts = {"done": self.done, "new": len(said), "total": self.total, "failed": self.failed}
+            self.bench.observe("samples_done", **facts)
+
+
+def _items(bench: JobBench) -> Iterator[JudgeItem]:
+    """What was answered, as judges see it: the question, the answer without its reasoning, and the reference."""
+    answers = {(a.key, a.seed, a.doc_id): a for a in bench.told("answers") if a.status == "answered"}
+    for sample in bench.told("samples"):
+        answer = answers.get((sample.key, sample.seed, sample.doc_id))
+        if answer is None or answer.response is None or sample.sampling != "generative":
+            continue
+        texts = answer.response.get("text") or [""]
+        yield JudgeItem(
+            key=sample.key,
+            seed=sample.seed,
+            doc_id=sample.doc_id,
+            question=str(sample.doc.get("query", "")),
+            answer=_final(str(texts[0] if isinstance(texts, list) else texts)),
+            gold=golds(sample),
+            choices=choices(sample),
+        )
+
+
+def _final(text: str) -> str:
+    """Without what a model thought before it answered."""
+    return text.rpartition("</think>")[2].strip()

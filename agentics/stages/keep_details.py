@@ -1,0 +1,45 @@
+"""Keeps every answer with its question, its metrics and what judges said, as one Parquet file of a fixed schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from agentics.model.jobplan import KeepDetails, ScoreAnswers
+from agentics.model.jobwork import DetailRow, Details
+from agentics.pipeline.description import described
+from agentics.pipeline.jobbench import JobBench
+from agentics.pipeline.stage import Context, StageFailure
+from agentics.policy.details import detail_rows
+from agentics.sandbox.regular import read_regular
+from agentics.stages import score_answers
+from agentics.stages.orders import followed, stopped
+
+name = "keep_details"
+describe = described(name, "Keeps the details of a task as Parquet.", KeepDetails, needs=("trial", "worker"))
+_OUTPUT = "details.parquet"
+_BYTES = 4 << 30
+
+
+def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
+    bench = context.job_bench
+    KeepDetails.model_validate(options)
+    with bench.session("model") as orders:
+        rows = orders.file("rows.jsonl", _rows(bench))
+
+        def order(number: int) -> Details:
+            return Details(order=number, rows=rows, output=f"{number}-{_OUTPUT}")
+
+        _, failed = followed(bench, orders, order, lambda _: None)
+        if failed is not None:
+            return stopped(context, name, failed)
+        data = read_regular(orders.folder, f"{orders.number}-{_OUTPUT}", _BYTES)
+    if isinstance(data, str):
+        return context.fail(name, "details_missing", f"the worker left no details: {data}")
+    return context.with_job(details_ref=bench.keep.put_bytes(data))
+
+
+def _rows(bench: JobBench) -> Iterator[DetailRow]:
+    options = next(stage.options for stage in bench.plan.stages if stage.name == score_answers.name)
+    told = (bench.told("samples"), bench.told("answers"), bench.told("judgements"))
+    return detail_rows(ScoreAnswers.model_validate(options), *told)

@@ -1,0 +1,69 @@
+"""Follows an order that a worker carries out: what it says is kept as it comes, and counted for whoever watches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from agentics.errors import EngineError
+from agentics.model.evidence import Trouble
+from agentics.model.jobwork import Answer, Event, Failed, Judgement, Order, Sample
+from agentics.model.record import Fault, Record
+from agentics.pipeline.jobbench import JobBench, Orders
+from agentics.pipeline.stage import Context, StageFailure
+
+LEDGERS: Mapping[type[Record], str] = {Answer: "answers", Sample: "samples", Judgement: "judgements"}
+"""Where what is said goes: the attempt's ledgers, by kind of line."""
+
+_FAULTS: Mapping[str, Fault] = {
+    "mapping": "user",
+    "task": "challenge",
+    "dataset": "challenge",
+    "backend": "user",
+    "scoring": "challenge",
+}
+_MACHINE = frozenset({"out_of_memory", "disk_full"})
+
+
+def followed(
+    bench: JobBench, orders: Orders, order: Callable[[int], Order], tell: Callable[[Sequence[Event]], None]
+) -> tuple[list[Event], Failed | None]:
+    """Carry out an order. What came that is kept nowhere else, and why it failed, if it did.
+
+    `tell` is given every batch, once what is in it is durable. Raises EngineError, and Interrupted when the run was
+    asked to stop.
+    """
+    rest: list[Event] = []
+    failed = None
+    for batch in _unless_stopped(bench, orders.carry_out(order, bench.interrupt)):
+        for kind, name in LEDGERS.items():
+            # What was known already is in an earlier attempt's ledger; here it stands for this attempt.
+            bench.keep.append_all(name, [line for line in batch if isinstance(line, kind)])
+        tell(batch)
+        rest += [line for line in batch if type(line) not in LEDGERS]
+        failed = batch[-1] if isinstance(batch[-1], Failed) else None
+    bench.check_interrupted()
+    return rest, failed
+
+
+def _unless_stopped(bench: JobBench, batches: Iterator[list[Event]]) -> Iterator[list[Event]]:
+    """A worker that was removed because the run is to stop has not failed."""
+    try:
+        yield from batches
+    except EngineError:
+        bench.check_interrupted()
+        raise
+
+
+def one(kind: type[Record], events: Iterable[Event]) -> object:
+    """The last event of a kind, None where there is none."""
+    return next((event for event in reversed(list(events)) if isinstance(event, kind)), None)
+
+
+def stopped(context: Context, stage: str, failed: Failed) -> StageFailure:
+    """The stage's failure for an order that was not carried out. Who wrote the task answers for the task, who wrote the
+    job for what the backend is told; a custom model's own exception is its author's."""
+    fault: Fault = "infrastructure" if failed.code in _MACHINE else _FAULTS.get(failed.stage, "infrastructure")
+    where = f" ({failed.field})" if failed.field else ""
+    hint = f"; {failed.hint}" if failed.hint else ""
+    trouble = Trouble(stage=stage, code=failed.code, message=f"{failed.message}{where}{hint}", fault=fault)
+    return StageFailure(trouble=trouble, context=context, traceback=failed.traceback)

@@ -1,0 +1,208 @@
+"""`agentics job` as a user calls it: LightEval in a container of its image, on the real engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from agentics.rundir.ledger import whole_lines
+from agentics.sandbox.labels import ROLE, RUN
+from tests.lighteval.environment import ROOT, worker_image, worker_python
+from tests.lighteval.openai_server import FakeOpenAI
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+EXAMPLES = ROOT / "docs" / "examples"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def image():
+    return worker_image()
+
+
+@pytest.fixture
+def job(desk):
+    """A copy of the example in the user's folder; its values can be replaced."""
+    shutil.copytree(EXAMPLES / "plugins", desk.home / "plugins")
+
+    def write(name="job.json", **changes):
+        spec = json.loads((EXAMPLES / "jobspec-quick.json").read_text())
+        (desk.home / name).write_text(json.dumps({**spec, **changes}))
+        return name
+
+    return write
+
+
+def run(desk, *words, verb=("job", "run"), **more):
+    argv = [sys.executable, "-m", "agentics", *verb, *map(str, words)]
+    return subprocess.run(argv, cwd=desk.home, capture_output=True, text=True, timeout=300, check=False, **more)
+
+
+def workers(desk):
+    """How many containers of workers were started for the run."""
+    filters = {"event": "start", "type": "container", "label": [f"{RUN}={desk.run_id}", f"{ROLE}=model-worker"]}
+    return len(list(desk.api.client.events(since=desk.began, until=int(time.time()) + 1, decode=True, filters=filters)))
+
+
+def results(desk, folder="outputs/artifacts"):
+    (found,) = (desk.home / folder / desk.run_id / "results").rglob("*.json")
+    return json.loads(found.read_text())
+
+
+def test_the_example_passes_without_a_network_and_leaves_nothing_behind(desk, job):
+    ended = run(desk, job(), "--run-id", desk.run_id)
+    assert ended.returncode == 0, ended.stderr
+    assert "quick_capitals|2" in ended.stdout
+    assert results(desk)["results"]["quick_capitals|2"]["em"] == 0.75
+    assert (workers(desk), desk.left_behind()) == (1, [])
+    again = run(desk, f"outputs/{desk.run_id}/jobs/quick/jobspec.json", "--run-id", f"{desk.run_id}-again", "--json")
+    told = json.loads(again.stdout)["outcomes"]["quick"]["tasks"]
+    scores = {ref: task["primary_metric"]["value"] for ref, task in told.items()}
+    assert scores == {"quick_capitals|2": 0.75, "quick_sums|0": 1.0, "quick_geo|0": 0.75}
+    assert run(desk, f"outputs/{desk.run_id}", verb=("run", "verify")).returncode == 0
+    assert run(desk, f"outputs/{desk.run_id}", verb=("schema", "validate")).returncode == 0
+
+
+def test_an_offline_job_on_a_worker_of_this_machine_needs_no_network_at_all(desk, job):
+    with (desk.home / "agentics.toml").open("a") as file:
+        file.write(f'[lighteval]\nworker = "{worker_python()}"\n')
+    argv = ["unshare", "--net", sys.executable, "-m", "agentics", "job", "run", job(), "--run-id", desk.run_id]
+    # In there, nothing has an address: not even an engine behind TCP could be asked.
+    ended = subprocess.run(argv, cwd=desk.home, capture_output=True, text=True, timeout=300, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert results(desk)["results"]["quick_geo|0"]["acc"] == 0.75
+    assert workers(desk) == 0
+
+
+def test_a_job_whose_process_is_killed_asks_only_for_what_is_missing(desk, job):
+    model = desk.home / "plugins" / "quick-model" / "model.py"
+    job()
+    # A model that takes its time, so that there is a middle to be killed in.
+    model.write_text(
+        model.read_text().replace("def answer(text):\n", "def answer(text):\n    __import__('time').sleep(0.1)\n")
+    )
+    argv = [sys.executable, "-m", "agentics", "job", "run", "job.json", "--run-id", desk.run_id]
+    process = subprocess.Popen(argv, cwd=desk.home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    ledger = desk.home / "outputs" / desk.run_id / "trials" / "trial_1" / "attempts" / "1" / "answers.jsonl"
+    while not ledger.exists() or not ledger.read_bytes():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = {json.loads(line)["key"] for line in whole_lines(ledger.read_bytes())}
+    assert run(desk, "job.json", "--run-id", desk.run_id).returncode == 0
+    lines = (
+        desk.home / "outputs" / desk.run_id / "trials" / "trial_1" / "attempts" / "2" / "answers.jsonl"
+    ).read_bytes()
+    again = [json.loads(line) for line in whole_lines(lines)]
+    assert {line["key"] for line in again if line["known"]} == before
+    assert len(again) == 16
+    assert desk.left_behind() == []
+
+
+def test_a_frozen_job_goes_on_when_it_is_thawed(desk, job):
+    model = desk.home / "plugins" / "quick-model" / "model.py"
+    job()
+    model.write_text(
+        model.read_text().replace("def answer(text):\n", "def answer(text):\n    __import__('time').sleep(0.1)\n")
+    )
+    argv = [sys.executable, "-m", "agentics", "job", "run", "job.json", "--run-id", desk.run_id]
+    process = subprocess.Popen(argv, cwd=desk.home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    ledger = desk.home / "outputs" / desk.run_id / "trials" / "trial_1" / "attempts" / "1" / "answers.jsonl"
+    while not ledger.exists() and process.poll() is None:
+        time.sleep(0.05)
+    paused = run(desk, f"outputs/{desk.run_id}", "--json", verb=("run", "pause"))
+    assert json.loads(paused.stdout)["ok"], paused.stdout
+    (container,) = desk.api.client.containers(filters={"label": [f"{RUN}={desk.run_id}", f"{ROLE}=model-worker"]})
+    assert container["State"] == "paused"
+    assert run(desk, f"outputs/{desk.run_id}", verb=("run", "resume")).returncode == 0
+    assert process.wait(120) == 0
+    assert results(desk)["results"]["quick_sums|0"]["em"] == 1.0
+
+
+def gateway(desk):
+    """The address of this machine on the engine's own network."""
+    return desk.api.client.inspect_network("bridge")["IPAM"]["Config"][0]["Gateway"]
+
+
+def test_a_server_is_asked_from_the_container_and_its_key_is_written_nowhere(desk, job):
+    secret = "correct-horse-battery-staple"
+    with FakeOpenAI(host=gateway(desk)) as server:
+        backend = {"type": "endpoint_litellm", "model_name": "tiny", "base_url": server.url, "api_key_env": "ACME_KEY"}
+        spec = {"backend": backend, "tasks": [{"id": "quick_capitals", "fewshot": 1}]}
+        spec["custom_plugins"] = [{"name": "quick-tasks", "version": "1.0.0", "path": "plugins/quick-tasks"}]
+        words = (job(**spec), "--run-id", desk.run_id, "--json")
+        ended = run(desk, *words, env={**os.environ, "ACME_KEY": secret})
+        assert ended.returncode == 0, ended.stderr
+        assert set(server.keys) == {f"Bearer {secret}"}
+        assert len(server.bodies) == 16
+    assert results(desk)["results"]["quick_capitals|1"]["em"] == 0.25
+    places = [path for folder in ("outputs",) for path in (desk.home / folder).rglob("*") if path.is_file()]
+    assert not [path for path in places if secret.encode() in path.read_bytes()]
+    assert secret not in ended.stdout + ended.stderr
+
+
+def test_a_jury_judges_the_answers_of_a_model_that_has_no_network(desk, job):
+    with FakeOpenAI(host=gateway(desk), text="It is.\nVERDICT: CORRECT") as server:
+        judges = [{"judge_model_name": name, "base_url": server.url} for name in ("a", "b", "c")]
+        config = {"judges": judges, "aggregation": "majority", "judge_template_id": "correct-or-not"}
+        spec = job(scoring_mode="jury", scoring_config=config, tasks=[{"id": "quick_capitals"}])
+        ended = run(desk, spec, "--run-id", desk.run_id, "--json")
+        assert ended.returncode == 0, ended.stderr
+        assert len(server.bodies) == 48
+    assert results(desk)["results"]["quick_capitals|0"]["judge_score"] == 1.0
+    assert workers(desk) == 2  # the model's is without a network, the judges' has one
+
+
+def test_jobs_and_a_challenge_stand_in_one_experiment_and_share_one_worker(desk, job):
+    job("one.json", run_name="one", tasks=[{"id": "quick_sums"}])
+    job("two.json", run_name="two", tasks=[{"id": "quick_geo"}])
+    desk.bundle("challenge")
+    (desk.home / "all.yaml").write_text(
+        "name: all\ntasks: [challenge]\nvariants: [{solution: mine}]\njobspecs: [one.json, two.json]\n"
+    )
+    ended = run(desk, "all.yaml", "--run-id", desk.run_id, "--json", verb=("experiment", "run"))
+    outcomes = json.loads(ended.stdout)["outcomes"]
+    assert {name: outcome["status"] for name, outcome in outcomes.items()} == {
+        "mine": "passed",
+        "one": "passed",
+        "two": "passed",
+    }
+    assert workers(desk) == 1
+
+
+def test_a_hub_dataset_is_found_in_the_operators_folder(desk, job):
+    data = desk.home / "data" / "openai" / "gsm8k"
+    data.mkdir(parents=True)
+    rows = [{"question": f"{n} plus 1?", "answer": f"It is. #### {n + 1}"} for n in range(6)]
+    for split in ("train", "test"):
+        (data / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with (desk.home / "agentics.toml").open("a") as file:
+        file.write('[lighteval]\ndata = "data"\n')
+    backend = {"type": "dummy", "model_name": "dummy"}
+    params = {"hf_subset": "default"}
+    spec = job(backend=backend, custom_plugins=[], tasks=[{"id": "gsm8k", "fewshot": 1, "params": params}])
+    ended = run(desk, spec, "--run-id", desk.run_id, "--json")
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["outcomes"]["quick"]["tasks"]["gsm8k|1"]["status"] == "passed", ended.stdout
+
+
+def test_a_worker_that_is_a_process_resumes_and_is_gone_afterwards(desk, job):
+    with (desk.home / "agentics.toml").open("a") as file:
+        file.write(f'[lighteval]\nworker = "{worker_python()}"\n')
+    assert run(desk, job(), "--run-id", desk.run_id, "--limit", "3").returncode == 0
+    left = subprocess.run(["pgrep", "-f", "agentics.lighteval.entry"], capture_output=True, text=True, check=False)
+    mine = [pid for pid in left.stdout.split() if str(desk.home.parent) in _command(pid)]
+    assert (mine, desk.left_behind()) == ([], [])
+
+
+def _command(pid):
+    path = Path("/proc") / pid / "cmdline"
+    return path.read_text() if path.exists() else ""
