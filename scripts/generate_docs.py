@@ -25,7 +25,8 @@ from typer.models import CommandInfo, OptionInfo, ParameterInfo
 
 from agentics import cli, config, errors
 from agentics.cli.evalfile import EvalFile
-from agentics.model import base, outcome, record
+from agentics.lighteval import support
+from agentics.model import base, jobspec, outcome, record
 from agentics.policy.outcome import EXIT_CHALLENGE, EXIT_CONTROLLED, EXIT_INFRASTRUCTURE, EXIT_POLICY_NOT_MET, accepts
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -111,7 +112,7 @@ def _resolved(said: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     return {**schema["$defs"][name], "title": name} if name else said
 
 
-def _kind(said: dict[str, Any]) -> tuple[str, str]:
+def _kind(said: dict[str, Any]) -> tuple[str, str]:  # noqa: PLR0911 - a kind of value each
     """What a value is, and the rule it keeps."""
     if "oneOf" in said:
         names = [ref["$ref"].rpartition("/")[2] for ref in said["oneOf"]]
@@ -120,6 +121,10 @@ def _kind(said: dict[str, Any]) -> tuple[str, str]:
         values = said.get("enum", [said.get("const")])
         return said["type"], code(values) if len(values) == 1 else f"one of {code(values)}"
     match said.get("type"):
+        case "array" if "prefixItems" in said:
+            return f"{len(said['prefixItems'])} {_plural(_kind(said['prefixItems'][0])[0])}", ""
+        case "number":
+            return "number", _bounds(said)
         case "array":
             return f"list of {_item(said['items'])}", _range(said.get("minItems"), said.get("maxItems"), " entries")
         case "integer":
@@ -132,6 +137,16 @@ def _kind(said: dict[str, Any]) -> tuple[str, str]:
             return "any JSON", ""
         case other:
             return str(other), ""
+
+
+def _bounds(said: dict[str, Any]) -> str:
+    words = {
+        "minimum": "at least",
+        "maximum": "at most",
+        "exclusiveMinimum": "more than",
+        "exclusiveMaximum": "less than",
+    }
+    return ", ".join(f"{word} {said[key]:g}" for key, word in words.items() if key in said)
 
 
 def _item(said: dict[str, Any]) -> str:
@@ -289,6 +304,21 @@ def settings(name: str) -> str:
     return table(("key", "type", "default", "meaning"), rows)
 
 
+def backends(_: str) -> str:
+    """What each backend of a JobSpec can make use of."""
+    rows = [
+        (
+            f"`{kind}`",
+            code(name for name in jobspec.Backend.model_fields if name in support.FIELDS[kind]),
+            code(name for name in jobspec.Generation.model_fields if name in support.GENERATION[kind]),
+            _yes(kind not in jobspec.ENDPOINTS),
+            _yes(kind in jobspec.ENDPOINTS),
+        )
+        for kind in get_args(jobspec.BackendType)
+    ]
+    return table(("backend", "fields", "generation", "log-probabilities", "network"), rows)
+
+
 def _toml_type(annotation: object) -> str:
     inner = [arg for arg in get_args(annotation) if arg not in (type(None), ...)]
     if not inner:
@@ -326,6 +356,7 @@ PARTS: dict[str, Callable[[str], str]] = {
     "statuses": statuses,
     "words": words,
     "settings": settings,
+    "backends": backends,
 }
 
 
