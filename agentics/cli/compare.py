@@ -18,7 +18,9 @@ from agentics.errors import UsageError
 from agentics.model.analysis import Difference, PairedStatistics, VariantComparison, VariantSummary
 from agentics.model.design import Comparison
 from agentics.policy.compare import Observation, compare
+from agentics.policy.jobcompare import check_comparable
 from agentics.rundir.analysis import Sheet, read_sheet, summary
+from agentics.rundir.jobs import contenders
 from agentics.rundir.reader import read_run
 
 
@@ -32,7 +34,7 @@ class How(StrEnum):
 EPILOG = """
 A pair is one task and replication that both variants tried. Pairs in which a side has no verdict are excluded, and
 counted with the reason. p: exact binomial test of wins against losses, adjusted for the number of variants (Holm);
-replications of one task count as if they were independent.
+replications of one task count as if they were independent. Models that were not measured alike are refused.
 
 Examples:
 
@@ -59,7 +61,9 @@ def show(
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Compare the variants of a run with its baseline."""
-    sheet = read_sheet(read_run(run))
+    view = read_run(run)
+    check_comparable(contenders(view))
+    sheet = read_sheet(view)
     observations = _baseline_first(sheet, baseline)
     base = next(iter(observations))
     unpaired = how is How.unpaired or (how is None and sheet.comparison == "unpaired")

@@ -15,6 +15,7 @@ from agentics.model.jobwork import Answer, DetailRow, Judgement, Sample
 from agentics.model.plan import Plan
 from agentics.model.suite import Suite, SuiteScore
 from agentics.policy.details import detail_rows
+from agentics.policy.jobcompare import Contender
 from agentics.policy.suites import Measured, suite_score
 from agentics.rundir import ledger
 from agentics.rundir.atomic import read_document
@@ -45,6 +46,14 @@ def job_results(view: RunView) -> Iterator[tuple[TrialView, JobResult]]:
         facts = job_facts(trial) if trial.result is not None else None
         if facts is not None and facts.result is not None:
             yield trial, facts.result
+
+
+def contenders(view: RunView) -> list[Contender]:
+    """Each model of a run with its results, as a comparison takes them."""
+    found: dict[str, dict[str, JobResult]] = {}
+    for trial, result in job_results(view):
+        found.setdefault(trial.ids.variant_id, {})[trial.ids.task_id] = result
+    return [Contender(name=name, results=results) for name, results in found.items()]
 
 
 def suite_scores(view: RunView) -> Iterator[tuple[str, SuiteScore]]:

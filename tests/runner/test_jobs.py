@@ -298,3 +298,18 @@ def test_a_suite_is_read_from_a_url(jobs):
         file.write('suites = ["memory://shelf"]\n')
     assert "pair" in jobs.lab("suite", "list", "--json").out
     fsspec.filesystem("memory").store.clear()
+
+
+def test_d9_models_of_one_run_that_were_not_measured_alike_are_not_compared(jobs):
+    jobs.spec("a")
+    jobs.spec("b", max_samples=2)
+    file = jobs.home / "both.yaml"
+    file.write_text("name: both\njobspecs: [a.json, b.json]\ncomparison: none\n")
+    assert jobs.lab("experiment", "run", file, "--run-id", "r").status == 0
+    said = jobs.lab("run", "compare", "outputs/r", "--json")
+    assert (said.status, said.json["error"]["code"]) == (2, "not_comparable")
+    jobs.spec("c", run_name="c")
+    jobs.spec("d", run_name="d")
+    file.write_text("name: alike\njobspecs: [c.json, d.json]\n")
+    assert jobs.lab("experiment", "run", file, "--run-id", "alike").status == 0
+    assert jobs.lab("run", "compare", "outputs/alike", "--json").status == 0
