@@ -22,6 +22,7 @@ from agentics.rundir.reader import read_run
 from agentics.runner.campaign import Campaign, EvalRequest, compile_request
 from agentics.runner.evaluate import evaluate
 from agentics.runner.worker_image import ensure_worker
+from agentics.runner.worker_probe import probe_worker
 
 Spec = Annotated[Path, typer.Argument(help="A JobSpec: JSON.", metavar="JOBSPEC")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
@@ -45,9 +46,17 @@ Example:
 """
 
 
+WORKER_EPILOG = """
+Example:
+
+  agentics job worker
+"""
+
+
 def add(app: typer.Typer) -> None:
     app.command("plan", epilog=PLAN_EPILOG)(plan)
     app.command("run", epilog=RUN_EPILOG)(run)
+    app.command("worker", epilog=WORKER_EPILOG)(worker)
 
 
 def plan(spec: Spec, json: Json = False) -> None:
@@ -65,6 +74,21 @@ def plan(spec: Spec, json: Json = False) -> None:
     out.print(table)
     for job in campaign.jobs:
         out.print(f"plan {job.plan_digest}", style="dim")
+
+
+def worker(json: Json = False) -> None:
+    """Start this machine's worker, and show what it is and which backends it can run."""
+    found = probe_worker(configuration.load())
+    if json:
+        print_json({"ok": True, "command": "job worker", **found.model_dump(mode="json", exclude={"type", "order"})})
+        return
+    for kind, why in found.backends.items():
+        out.print(f"[red]✗[/] [bold]{kind}[/]: {escape(one_line(why, 400))}" if why else f"[green]✓[/] [bold]{kind}[/]")
+    told = ", ".join(f"{name} {version}" for name, version in found.versions.items() if version)
+    out.print(escape(one_line(told, 400)), style="dim")
+    gpus = found.machine.get("gpus")
+    names = [str(name) for name in gpus] if isinstance(gpus, list) and gpus else ["no GPU"]
+    out.print(escape(one_line(", ".join(names))), style="dim")
 
 
 def run(

@@ -1,0 +1,47 @@
+"""What a worker of this machine is: started once, asked, and ended."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+from agentics.config import Config, resolve
+from agentics.errors import EngineError
+from agentics.lighteval.planning import IMAGE
+from agentics.model.jobwork import Describe, Environment
+from agentics.runner.hosts import ALL_GPUS, Containers, Processes
+from agentics.runner.machine import open_engine, open_scratch, users
+from agentics.runner.workers import Hosts, Needs
+from agentics.sandbox.labels import OWNER, this_process
+
+_NEEDS = Needs(network=False, secrets=(), mounts=(), preload=False)
+
+
+def probe_worker(config: Config) -> Environment:
+    """Versions, machine, and which backends it can run. Raises EngineError where there is no worker."""
+    with ExitStack() as stack:
+        scratch = stack.enter_context(open_scratch(config))
+        if config.lighteval.is_local:
+            hosts: Hosts = Processes(python=Path(config.lighteval.worker), scratch=scratch)
+        else:
+            engine = stack.enter_context(open_engine(config, scratch))
+            facts, used = engine.facts(), resolve(config, "dummy", IMAGE).used
+            hosts = Containers(
+                engine=engine,
+                scratch=scratch,
+                image=lambda: engine.image(used, None).id,
+                uid=users(facts).evaluator,
+                labels={OWNER: this_process().label()},
+                gpus=ALL_GPUS if facts.gpus else 0,
+            )
+        host = hosts.start(_NEEDS)
+        stack.callback(host.close)
+        host.exchange.wait_ready(threading.Event())
+        session = host.exchange.session("probe")
+        batches = session.carry_out(lambda number: Describe(order=number), threading.Event())
+        found = [event for batch in batches for event in batch if isinstance(event, Environment)]
+        if not found:
+            msg = "the worker did not say what it is"
+            raise EngineError(msg, code="worker_protocol", retryable=False)
+        return found[-1]
