@@ -59,5 +59,5 @@ def run(argv: Sequence[str], log: Log, *, env: Mapping[str, str] | None = None, 
             tail.append(line.rstrip())
     if process.returncode:
         said = "\n".join(tail)
-        msg = f"{argv[0]} ended with status {process.returncode} while making an image:\n{said}"
+        msg = f"{argv[0]} ended with status {process.returncode}:\n{said}"
         raise EngineError(msg, code="image_build_failed", hint=hint)
