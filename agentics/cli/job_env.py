@@ -14,10 +14,8 @@ from agentics.cli.console import err, one_line, out, print_json
 from agentics.sandbox.worker_env import make_worker_env
 
 EPILOG = """
-Then, in agentics.toml:
-
-  [lighteval]
-  worker = "DIR/bin/python"
+Then agentics.toml names DIR/bin/python as `worker`, in the table `lighteval`. A job runs as a process of yours there:
+neither its memory nor its network has a limit.
 
 Examples:
 

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from agentics.sandbox.steps import run
+from agentics.sandbox.steps import run, step
 
 MIRROR_VARIABLE = "AGENTICS_DEBIAN_MIRROR"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -67,7 +67,8 @@ def make_rootfs(engine: BuilderEngine, recipe: Rootfs, directory: Path, tar: Pat
         )
         return
     log(f"no root, no apt-get or another architecture than the engine's: using a container of {job_image(recipe)}")
-    engine.run_rootfs_builder(job(recipe, directory, mirror=os.environ.get(MIRROR_VARIABLE)), tar, log)
+    with step(log, "making a root directory"):
+        engine.run_rootfs_builder(job(recipe, directory, mirror=os.environ.get(MIRROR_VARIABLE)), tar, log)
 
 
 def command(recipe: Rootfs, *, customize: Path, tar: Path, mirror: str | None) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from agentics.sandbox.wheels import Elsewhere, Pip, Python
 
 IMAGE = "lighteval"
 _MARK = ".agentics-worker"
+_UNFINISHED = "unfinished"
 _VERSIONS = ("3.11", "3.12", "3.13")  # what the locked packages have wheels for
 _ASK_PYTHON = "import sys, venv, ensurepip; print(*sys.version_info[:2], sep='.')"
 _ASK_WORKER = (
@@ -52,14 +53,14 @@ def make_worker_env(
     with the end of what pip or the new environment said; the same call then goes on where it stopped.
     """
     definition = definitions(images)[IMAGE]
-    state = _state(directory)
-    wanted = f"{definition.digest} {'cpu' if cpu else 'any'}"
-    made = state != wanted
+    kind = "cpu" if cpu else "any"
+    wanted = f"{definition.digest} {kind}"
+    made = _state(directory, kind) != wanted
     interpreter = directory.absolute() / "bin" / "python"
     try:
         if made:
             _check_python(python)
-            _start(directory, python, log)
+            _start(directory, f"{_UNFINISHED} {kind}", python, log)
             _install(definition, interpreter, log, cpu=cpu)
         with step(log, "importing LightEval once"):
             found = _ask_worker(interpreter)
@@ -70,10 +71,15 @@ def make_worker_env(
     return replace(found, made=made)
 
 
-def _state(directory: Path) -> str | None:
-    """None: nothing is there yet. Raises UsageError where something is that is not ours."""
+def _state(directory: Path, kind: str) -> str | None:
+    """None: nothing is there yet. Raises UsageError where something is that is not ours, or has another torch: pip
+    would take the one for the other."""
     if (directory / _MARK).is_file():
-        return (directory / _MARK).read_text(encoding="utf-8")
+        state = (directory / _MARK).read_text(encoding="utf-8")
+        if not state.endswith(f" {kind}"):
+            msg = f"{directory} was made {'without' if kind == 'cpu' else 'with'} --cpu"
+            raise UsageError(msg, code="directory_in_use", hint="name another directory, or remove this one")
+        return state
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         msg = f"{directory} is in use, and was not made by this command"
         raise UsageError(msg, code="directory_in_use", hint="name a directory that is new or empty")
@@ -95,10 +101,10 @@ def _check_python(python: str) -> None:
         raise UsageError(msg, code="python_unsupported", hint="--python python3.12, for example")
 
 
-def _start(directory: Path, python: str, log: Log) -> None:
+def _start(directory: Path, state: str, python: str, log: Log) -> None:
     """An environment whose interpreter works is kept: what pip has put there need not be fetched again."""
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / _MARK).write_text("unfinished", encoding="utf-8")
+    (directory / _MARK).write_text(state, encoding="utf-8")
     with step(log, "making the virtual environment"):
         run((python, "-I", "-m", "venv", str(directory)), log)
 
