@@ -25,6 +25,8 @@ BUILD_EPILOG = """
 Example:
 
   agentics images build
+
+  agentics images build lighteval
 """
 
 LIST_EPILOG = """
@@ -69,6 +71,7 @@ def show(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] =
                     "id": one.stored.id if one.stored else None,
                     "size_bytes": one.stored.size_bytes if one.stored else None,
                     "current": one.current,
+                    "optional": one.definition.optional,
                 }
                 for one in listed
             ]

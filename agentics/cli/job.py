@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from agentics import config as configuration
-from agentics.cli import job_read, job_run
+from agentics.cli import job_env, job_read, job_run
 from agentics.cli.console import one_line, out, print_json
 from agentics.cli.findings import show_findings
 from agentics.errors import UsageError
@@ -59,6 +59,7 @@ def check(file: JobSpecFile, json: Json = False) -> None:
 
 job_run.add(app)
 job_read.add(app)
+job_env.add(app)
 
 
 def read_job(file: Path) -> Checked:

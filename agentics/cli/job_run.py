@@ -141,7 +141,9 @@ def run(
         cli_args={"jobspec": str(spec), **{key: value for key, value in given.items() if value is not None}},
     )
     campaign = _campaign(request)
-    ensure_worker(campaign, lambda line: None if quiet or json or json_stream else err.print(line, style="dim"))
+    ensure_worker(
+        campaign, lambda line: None if quiet or json or json_stream else err.print(line, markup=False, style="dim")
+    )
     with shown(quiet=quiet or json or json_stream, verbose=verbose) as observer, streamed(wanted=json_stream) as sink:
         ended = evaluate(campaign, observer, sink=sink, operation="job")
     scores = {name: score.model_dump(mode="json") for name, score in suite_scores(read_run(ended.run_dir))}

@@ -7,28 +7,33 @@ An image carries the digest of its definition as a label: a changed definition i
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
+from typing import Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from agentics import __version__
 from agentics.errors import ConfigError, UsageError
 from agentics.sandbox.labels import PREFIX
 from agentics.sandbox.rootfs import BuilderEngine, Rootfs, make_rootfs
+from agentics.sandbox.steps import Log, step
 from agentics.sandbox.wheels import Python, install_wheels
 
 # A link to the top-level images/ in a source tree, a copy of it in a wheel.
 DEFINITIONS = Path(__file__).parent / "definitions"
 DEFINITION_LABEL = f"{PREFIX}.definition"
 
-Log = Callable[[str], None]
+# Where a Dockerfile finds the Python packages of its definition.
+SITE = "site"
+# A /tmp in memory has no room for some gigabytes. Only the parent of a folder with a name of its own.
+_ROOMY = "/var/tmp"  # noqa: S108
 
 
 class Dockerfile(BaseModel):
@@ -41,7 +46,7 @@ class Dockerfile(BaseModel):
 
 class Recipe(BaseModel):
     """The content of an image.toml: exactly one of `rootfs` and `dockerfile`. `python`: packages that a Dockerfile
-    finds in its folder as `site`. `optional`: made only when it is named."""
+    finds beside it in `site`. `optional`: made only when it is named."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,6 +54,22 @@ class Recipe(BaseModel):
     rootfs: Rootfs | None = None
     dockerfile: Dockerfile | None = None
     python: Python | None = None
+
+    @model_validator(mode="after")
+    def _makes_one_image(self) -> Self:
+        if (self.rootfs is None) == (self.dockerfile is None):
+            msg = "an image has exactly one of [rootfs] and [dockerfile]"
+            raise ValueError(msg)
+        if self.python is not None and self.dockerfile is None:
+            msg = "[python] is for a [dockerfile], which copies the packages"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def made(self) -> Rootfs | Dockerfile:
+        made = self.rootfs or self.dockerfile
+        assert made is not None, "validated above"
+        return made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +169,7 @@ def build(store: ImageStore, definition: Definition, known: Mapping[str, Definit
     match definition.recipe:
         case Dockerfile(base=base):
             buildargs = {"BASE": known[base].reference}
-            with _context(definition, store.architecture(), log) as context:
+            with _context(definition, store, log) as context, step(log, f"making {definition.reference} of its layers"):
                 store.build(context, definition.reference, buildargs, {key: digest}, log)
         case Rootfs() as recipe:
             with TemporaryDirectory(prefix="agentics-image-") as scratch:
@@ -161,29 +182,24 @@ def build(store: ImageStore, definition: Definition, known: Mapping[str, Definit
 
 
 @contextmanager
-def _context(definition: Definition, architecture: str, log: Log) -> Iterator[Path]:
+def _context(definition: Definition, store: ImageStore, log: Log) -> Iterator[Path]:
     """The folder that a Dockerfile is built from: the definition's own, with its Python packages if it has any."""
     if definition.python is None:
         yield definition.directory
         return
-    with TemporaryDirectory(prefix="agentics-image-", dir="/var/tmp") as scratch:
+    with TemporaryDirectory(prefix="agentics-image-", dir=os.environ.get("TMPDIR", _ROOMY)) as scratch:
         context = Path(scratch) / "context"
         shutil.copytree(definition.directory, context)
-        install_wheels(definition.python, definition.directory, context / "site", architecture, log)
-        log("handing the packages to the engine")
+        install_wheels(definition.python, definition.directory, context / SITE, store.architecture(), log)
         yield context
 
 
 def _recipe(path: Path) -> Recipe:
     try:
-        recipe = Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (ValidationError, tomllib.TOMLDecodeError) as error:
         msg = f"{path}: {error}"
         raise ConfigError(msg) from error
-    if (recipe.rootfs is None) == (recipe.dockerfile is None):
-        msg = f"{path}: an image has exactly one of [rootfs] and [dockerfile]"
-        raise ConfigError(msg)
-    return recipe
 
 
 def _stands(recipe: Recipe, found: Mapping[str, Definition]) -> bool:
@@ -191,12 +207,9 @@ def _stands(recipe: Recipe, found: Mapping[str, Definition]) -> bool:
 
 
 def _define(directory: Path, recipe: Recipe, found: Mapping[str, Definition]) -> Definition:
-    digest, made = hashlib.sha256(), recipe.rootfs or recipe.dockerfile
-    if made is None:
-        msg = "a recipe was read that makes nothing"
-        raise AssertionError(msg)
-    if isinstance(made, Dockerfile):
-        digest.update(found[made.base].digest.encode())
+    digest = hashlib.sha256()
+    if recipe.dockerfile is not None:
+        digest.update(found[recipe.dockerfile.base].digest.encode())
     for path in sorted(path for path in directory.rglob("*") if path.is_file()):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(directory).as_posix()}\0{len(content)}\0".encode() + content)
@@ -204,7 +217,7 @@ def _define(directory: Path, recipe: Recipe, found: Mapping[str, Definition]) ->
         name=directory.name,
         directory=directory,
         digest=digest.hexdigest(),
-        recipe=made,
+        recipe=recipe.made,
         python=recipe.python,
         optional=recipe.optional,
     )

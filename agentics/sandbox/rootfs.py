@@ -8,7 +8,6 @@ import os
 import platform
 import shlex
 import shutil
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +15,10 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from agentics.errors import EngineError
+from agentics.sandbox.steps import run, step
 
 MIRROR_VARIABLE = "AGENTICS_DEBIAN_MIRROR"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-_TAIL_LINES = 15
 
 
 class Rootfs(BaseModel):
@@ -69,7 +67,8 @@ def make_rootfs(engine: BuilderEngine, recipe: Rootfs, directory: Path, tar: Pat
         )
         return
     log(f"no root, no apt-get or another architecture than the engine's: using a container of {job_image(recipe)}")
-    engine.run_rootfs_builder(job(recipe, directory, mirror=os.environ.get(MIRROR_VARIABLE)), tar, log)
+    with step(log, "making a root directory"):
+        engine.run_rootfs_builder(job(recipe, directory, mirror=os.environ.get(MIRROR_VARIABLE)), tar, log)
 
 
 def command(recipe: Rootfs, *, customize: Path, tar: Path, mirror: str | None) -> tuple[str, ...]:
@@ -137,24 +136,5 @@ def _install_mmdebstrap(log: Callable[[str], None]) -> None:
 
 
 def _run(argv: Sequence[str], log: Callable[[str], None]) -> None:
-    tail: list[str] = []
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    with subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=environment,
-        text=True,
-        errors="replace",
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            log(line.rstrip())
-            tail = [*tail, line.rstrip()][-_TAIL_LINES:]
-    if process.returncode:
-        said = "\n".join(tail)
-        msg = f"{argv[0]} ended with status {process.returncode} while making an image:\n{said}"
-        raise EngineError(
-            msg, code="image_build_failed", hint=f"is the Debian archive reachable? {MIRROR_VARIABLE} names a mirror"
-        )
+    hint = f"is the Debian archive reachable? {MIRROR_VARIABLE} names a mirror"
+    run(argv, log, env={"DEBIAN_FRONTEND": "noninteractive"}, hint=hint)

@@ -1,64 +1,101 @@
-"""Python packages for an image, installed by this machine's pip into a folder that becomes a layer.
+"""Python packages for an image, installed by this machine's pip, with its settings, into a folder that becomes a layer.
 
 The image's Python need not be this machine's: only wheels are taken, and what has none is built first, if it is pure.
 """
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from agentics.errors import EngineError
-
-Log = Callable[[str], None]
+from agentics.sandbox.steps import Log, run, step
 
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
-_GLIBC = ("2_28", "2_17", "2_12", "2_5")
+_GLIBC = ("2_28", "2_27", "2_26", "2_24", "2_17", "2_12", "2_5")  # all that wheels are named after, up to Debian 12's
 _OLD_NAMES = ("manylinux2014", "manylinux2010", "manylinux1")
-_TAIL_LINES = 15
 _NOT_FOUND = "No matching distribution found"
+_HINT = "is a package index reachable? pip's own settings count: `pip config list`, PIP_INDEX_URL, PIP_FIND_LINKS"
+
+
+class Elsewhere(BaseModel):
+    """Packages, each pinned, that every index packs for itself, so that no hash holds for all. `index` is asked where
+    this machine's settings of pip lead to none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    packages: tuple[str, ...]
+    index: str
 
 
 class Python(BaseModel):
-    """`version` is that of the image's Python; `requirements` a file of pinned wheels, `sources` one of what has none.
-    `index` is tried as well where this machine's own settings of pip do not lead to all of them."""
+    """`version` is that of the image's Python. `requirements`: a file of wheels, `sources`: one of what has none and is
+    pure Python; every package pinned with its hashes, none brings others. `leave_out`: glob patterns of what nobody
+    needs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: str
     requirements: str
     sources: str | None = None
-    index: str | None = None
+    elsewhere: Elsewhere | None = None
+    leave_out: tuple[str, ...] = ()
 
 
 def install_wheels(python: Python, definition: Path, dest: Path, architecture: str, log: Log) -> None:
-    """Fill `dest`. Raises EngineError (image_build_failed) with the end of what pip said."""
-    with tempfile.TemporaryDirectory(prefix="agentics-wheels-") as built:
+    """Fill `dest`, beside which there has to be room for as much again. Raises EngineError (image_build_failed)."""
+    pip = Pip(_pip(), log, scratch=dest.parent)
+    where = ("install", "--target", str(dest), "--no-deps", "--no-compile", *_platform(python.version, architecture))
+    with tempfile.TemporaryDirectory(prefix="built-", dir=dest.parent) as built:
         if python.sources is not None:
-            log("building the wheels of packages that have none")
-            sources = ("-r", str(definition / python.sources))
-            _pip(("wheel", "--no-deps", "--wheel-dir", built, *sources), python.index)
-        log("installing Python packages with this machine's pip; some hundred MB are downloaded unless pip has them")
-        where = ("--target", str(dest), "--no-deps", "--no-compile", *_platform(python.version, architecture))
-        _pip(("install", *where, "-r", str(definition / python.requirements)), python.index)
-        wheels = sorted(str(path) for path in Path(built).glob("*.whl"))
-        if wheels:
-            _pip(("install", *where, *wheels), None)
+            with step(log, "building the wheels of packages that have none"):
+                sources = ("--require-hashes", "-r", _file(definition, python.sources))
+                pip("wheel", "--no-deps", "--wheel-dir", built, *sources)
+        with step(log, "installing Python packages with this machine's pip"):
+            pip(*where, "--require-hashes", "-r", _file(definition, python.requirements))
+            if python.elsewhere is not None:
+                pip.elsewhere(python.elsewhere, where)
+            if wheels := sorted(str(path) for path in Path(built).glob("*.whl")):
+                pip(*where, *wheels)
+    _leave_out(dest, python.leave_out)
 
 
-def pip() -> tuple[str, ...]:
+class Pip:
+    """A pip by its command. What it unpacks on the way lies in `scratch`: a /tmp in memory may be too small."""
+
+    def __init__(self, command: Sequence[str], log: Log, scratch: Path) -> None:
+        self._command, self._log, self._scratch = tuple(command), log, scratch
+
+    def __call__(self, *words: str) -> None:
+        """Raises EngineError (image_build_failed) with the end of what pip said."""
+        calm = ("--disable-pip-version-check", "--no-input", "--progress-bar", "off")
+        run((*self._command, *words, *calm), self._log, env={"TMPDIR": str(self._scratch)}, hint=_HINT)
+
+    def elsewhere(self, wanted: Elsewhere, words: Sequence[str]) -> None:
+        """With this machine's own settings first: where they are enough, nobody else is asked."""
+        try:
+            self(*words, *wanted.packages)
+        except EngineError as error:
+            if _NOT_FOUND not in error.message:
+                raise
+            self._log(f"not found where this machine's pip looks: asking {wanted.index}")
+            self(*words, "--extra-index-url", wanted.index, *wanted.packages)
+
+
+def _pip() -> tuple[str, ...]:
     """The pip of this environment, or of the machine where this environment has none. Raises EngineError."""
-    for python in (sys.executable, "python3"):
-        found = subprocess.run((python, "-m", "pip", "--version"), capture_output=True, check=False)
+    for python in filter(None, (sys.executable, shutil.which("python3"))):
+        found = subprocess.run((python, "-I", "-m", "pip", "--version"), capture_output=True, check=False)
         if found.returncode == 0:
-            return (python, "-m", "pip")
+            return (python, "-I", "-m", "pip")
     msg = "no pip was found: neither in this environment nor as `python3 -m pip`"
-    raise EngineError(msg, code="image_build_failed", retryable=False, hint="python3 -m ensurepip, or install pip")
+    raise EngineError(msg, code="pip_missing", retryable=False, hint="python3 -m ensurepip, or install pip")
 
 
 def _platform(version: str, architecture: str) -> tuple[str, ...]:
@@ -72,19 +109,14 @@ def _platform(version: str, architecture: str) -> tuple[str, ...]:
     )
 
 
-def _pip(words: Sequence[str], index: str | None) -> None:
-    """With this machine's own settings first: where they are enough, nobody else is asked."""
-    quiet = ("--quiet", "--disable-pip-version-check", "--no-input")
-    said = _run((*pip(), *words, *quiet))
-    if said is not None and _NOT_FOUND in said and index is not None:
-        said = _run((*pip(), *words, *quiet, "--extra-index-url", index))
-    if said is not None:
-        tail = "\n".join(said.splitlines()[-_TAIL_LINES:])
-        msg = f"pip {words[0]} failed:\n{tail}"
-        raise EngineError(msg, code="image_build_failed")
+def _file(definition: Path, name: str) -> str:
+    return str((definition / name).resolve())
 
 
-def _run(argv: Sequence[str]) -> str | None:
-    """What it said on stderr if it failed; None if it did not."""
-    ended = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    return ended.stderr if ended.returncode else None
+def _leave_out(site: Path, patterns: Sequence[str]) -> None:
+    """What a package's list of its files says of these stays: nobody uninstalls anything from an image."""
+    for path in [path for pattern in patterns for path in site.glob(pattern)]:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

@@ -23,8 +23,14 @@ def test_the_repository_defines_cpu_on_base():
 def test_what_is_optional_is_made_when_it_is_named_only(store, defined):
     recipe = defined / "shed" / "image.toml"
     recipe.write_text(f"optional = true\n{recipe.read_text()}")
-    assert "shed" not in names(build_missing(store, (), silent, defined))
-    assert "shed" in names(build_missing(store, ("shed",), silent, defined))
+    assert names(build_missing(store, (), silent, defined)) == ["ground", "house"]
+    assert names(build_missing(store, ("shed",), silent, defined)) == ["shed"]
+
+
+def test_what_others_stand_on_is_made_even_if_it_is_optional(store, defined):
+    recipe = defined / "ground" / "image.toml"
+    recipe.write_text(f"optional = true\n{recipe.read_text()}")
+    assert names(build_missing(store, (), silent, defined)) == ["ground", "shed", "house"]
 
 
 def test_everything_missing_is_made_and_what_others_stand_on_comes_first(store, defined):
@@ -105,6 +111,8 @@ def test_an_unknown_name_is_refused_before_anything_is_made(store, defined):
         '[dockerfile]\nbase = "ground"\nbsae = "x"\n',
         "[dockerfile]\nbase = 1\n",
         '[rootfs]\nsuite = "bookworm"\n',
+        '[dockerfile]\nbase = "ground"\n[python]\nversion = "3.11"\n',
+        '[rootfs]\nsuite = "s"\npackages = []\ncustomize = "c"\n[python]\nversion = "3.11"\nrequirements = "r"\n',
     ],
 )
 def test_a_definition_that_is_no_definition_is_refused_with_its_file(defined, text):
