@@ -8,13 +8,13 @@ from agentics.config import resolve
 from agentics.lighteval.planning import IMAGE
 from agentics.runner.campaign import Campaign
 from agentics.runner.machine import open_images
-from agentics.sandbox.images import build_missing
+from agentics.sandbox.images import build_missing, list_images
 
 NAME = "lighteval"
 
 
 def ensure_worker(campaign: Campaign, log: Callable[[str], None]) -> None:
-    """Build our image unless it is there. Somebody else's, or a worker without one, is left to its owner.
+    """Build our image unless this version's is there. Somebody else's, or a worker without one, is left to its owner.
 
     Raises EngineMissing and EngineError.
     """
@@ -24,6 +24,6 @@ def ensure_worker(campaign: Campaign, log: Callable[[str], None]) -> None:
     if found.used != IMAGE:
         return
     with open_images(campaign.config) as store:
-        if store.image(IMAGE) is None:
+        if not all(one.current for one in list_images(store) if one.definition.name == NAME):
             log("the worker's image is made once, in two or three minutes: `agentics images build lighteval`")
             build_missing(store, (NAME,), log)
