@@ -89,6 +89,7 @@ def test_a_stopped_job_goes_on_where_it_was(jobs):
     assert jobs.asked() == ["one/0/2", "one/0/3"]
 
 
+@pytest.mark.slow
 def test_answers_of_another_run_are_not_asked_for_again(jobs):
     jobs.spec()
     jobs.run()
@@ -100,6 +101,7 @@ def test_answers_of_another_run_are_not_asked_for_again(jobs):
     assert jobs.result(run_id="again")["primary_metric"] == jobs.result()["primary_metric"]
 
 
+@pytest.mark.slow
 def test_d7_the_jobspec_in_a_run_can_be_submitted_again_with_the_same_digests_and_scores(jobs):
     jobs.spec()
     jobs.run()
@@ -115,6 +117,7 @@ def test_d7_the_jobspec_in_a_run_can_be_submitted_again_with_the_same_digests_an
     assert jobs.result(run_id="again")["scope"] == jobs.result()["scope"]
 
 
+@pytest.mark.slow
 def test_two_jobs_of_one_experiment_share_a_worker_and_a_challenge_stands_beside_them(jobs):
     jobs.spec("small", tasks=("one", "two"))
     jobs.spec("large", tasks=("one",), options={"documents": 6})
@@ -179,6 +182,7 @@ def test_a_judge_that_never_answers_is_an_error_and_no_zero(jobs):
     assert jobs.result()["primary_metric"] is None
 
 
+@pytest.mark.slow
 def test_another_judge_is_asked_about_the_same_answers_without_the_model(jobs):
     _judged(jobs, "kind", mode="judge")
     jobs.run()
@@ -189,6 +193,7 @@ def test_another_judge_is_asked_about_the_same_answers_without_the_model(jobs):
     assert jobs.result(run_id="strict")["primary_metric"]["value"] == 0.0
 
 
+@pytest.mark.slow
 def test_d9_scoring_modes_are_never_compared(jobs):
     jobs.spec()
     jobs.run()
@@ -300,6 +305,7 @@ def test_a_suite_is_read_from_a_url(jobs):
     fsspec.filesystem("memory").store.clear()
 
 
+@pytest.mark.slow
 def test_d9_models_of_one_run_that_were_not_measured_alike_are_not_compared(jobs):
     jobs.spec("a")
     jobs.spec("b", max_samples=2)
