@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-import fsspec
 import tenacity
-from fsspec.core import url_to_fs
 
 from agentics.config import Storage
 from agentics.errors import Refused, StorageError, UsageError
@@ -246,12 +244,14 @@ def _check_roots(full: str, settings: Storage, base: Path) -> None:
 
 
 def _driver(full: str, scheme: str) -> tuple[Any, str]:
+    from fsspec.core import url_to_fs  # noqa: PLC0415 - 0.05 s, and most commands store nothing
+
     try:
         fs, root = url_to_fs(full)
     except (ImportError, ValueError) as error:
         package = _DRIVERS.get(scheme)
         msg = f"{full}: no driver for {scheme}:// is installed"
-        hint = f"pip install {package}" if package else f"known are {', '.join(sorted(fsspec.available_protocols()))}"
+        hint = f"pip install {package}" if package else "fsspec knows none: name a folder, or another URL"
         raise UsageError(msg, code="fsspec_driver_missing", hint=hint) from error
     return fs, str(root)
 

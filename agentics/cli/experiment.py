@@ -17,13 +17,12 @@ from agentics.cli.evaluate import Policy
 from agentics.cli.progress import shown
 from agentics.cli.report import show_outcomes
 from agentics.cli.stream import streamed
-from agentics.model.design import Slot
-from agentics.policy.schedule import slots
 from agentics.runner.campaign import Campaign
 from agentics.runner.evaluate import Ended, evaluate
 from agentics.runner.experiment import resolved
 from agentics.runner.experiment_file import asked_for, compiled, parse_experiment
 from agentics.runner.preflight import passed, preflight
+from agentics.runner.slotted import Slotted
 
 app = typer.Typer(help="Compare variants: tasks x variants x replications, from one file.", no_args_is_help=True)
 
@@ -106,16 +105,14 @@ def run(
 def plan(file: File, json: Json = False) -> None:
     """Show what an experiment would do: every slot in order, and what each field came out as. Needs no engine."""
     campaign = _campaign(file)
-    names, refs = list(campaign.directories.values()), _tasks(campaign)
-    order = slots(campaign.request.design, variants=len(names), tasks=len(refs))
     if json:
-        schedule = [_slot(slot, names, refs) for slot in order]
+        schedule = [_slot(trial) for trial in campaign.trials]
         facts = {"summary": summary(campaign), "schedule": schedule, "resolved_experiment": resolved(campaign)}
         print_json({"ok": True, "command": "experiment plan", **facts})
         return
     table = Table("slot", "variant", "task", "replication", box=None, pad_edge=False, header_style="bold")
-    for slot in order:
-        row = _slot(slot, names, refs)
+    for trial in campaign.trials:
+        row = _slot(trial)
         cells = (row["schedule_idx"], row["variant_id"], row["task_id"], row["repl_idx"])
         table.add_row(*(escape(one_line(str(cell))) for cell in cells))
     out.print(table)
@@ -148,12 +145,12 @@ def summary(campaign: Campaign) -> dict[str, Any]:
     tasks, variants = len(_tasks(campaign)), len(campaign.directories)
     return {
         "experiment": request.experiment.get("name") or "eval",
-        "workload_type": "challenge_evaluation",
+        "workload_type": "challenge_evaluation" if campaign.solutions else "model_evaluation",
         "dataset": request.mode,
         "tasks": tasks,
         "replications": design.replications,
         "variant_count": variants,
-        "total_trials": tasks * variants * design.replications,
+        "total_trials": len(campaign.trials),
         "network": "none",
         "scheduling": design.scheduling,
         "state_policy": "isolate_per_trial",
@@ -175,8 +172,8 @@ def _tasks(campaign: Campaign) -> list[str]:
     return list(dict.fromkeys(trial.ref for trial in campaign.trials))
 
 
-def _slot(slot: Slot, names: list[str], refs: list[str]) -> dict[str, Any]:
-    return {**slot.model_dump(), "variant_id": names[slot.variant_idx], "task_id": refs[slot.task_idx]}
+def _slot(trial: Slotted) -> dict[str, Any]:
+    return {**trial.slot.model_dump(), "variant_id": trial.variant, "task_id": trial.ref}
 
 
 def _word(value: object) -> str:

@@ -137,6 +137,7 @@ def run(
         images=(("*", image),) if image else (),
         fail_fast=fail_fast,
         resume=not no_resume,
+        experiment={"id": "job", "name": "job", "workload_type": "model_evaluation"},
         argv=tuple(sys.argv),
         cli_args={"jobspec": str(spec), **{key: value for key, value in given.items() if value is not None}},
     )

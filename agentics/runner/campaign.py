@@ -23,7 +23,7 @@ from agentics.policy.planning import plan
 from agentics.policy.schedule import slots
 from agentics.policy.topologies.parts import Request as PlanRequest
 from agentics.rundir.names import variant_directories
-from agentics.runner.job import Job, JobTrial, compile_jobs
+from agentics.runner.job import Job, JobTrial
 from agentics.runner.ownstages import with_own
 from agentics.runner.slotted import Slotted
 
@@ -117,7 +117,7 @@ class Campaign:
 def compile_request(request: EvalRequest, config: Config) -> Campaign:
     """Raises UsageError and InvalidDocument; nothing has been started or written."""
     packages = {package.name: package for package in _packages(request.solutions)}
-    jobs = {job.variant: job for job in compile_jobs(request.jobspecs, config, limit=request.limit)}
+    jobs = {job.variant: job for job in _jobs(request, config)}
     directories = variant_directories([*packages, *jobs])
     names = tuple(directories.values())
     tasks = _selected(_tasks(request), request.tasks) if request.bundles or not jobs else []
@@ -140,6 +140,14 @@ def compile_request(request: EvalRequest, config: Config) -> Campaign:
             task = tasks[slot.task_idx]
             trials.append(_trial(request, packages[name], task, plans[name, ref], shared))
     return Campaign(request=request, config=config, directories=directories, trials=tuple(trials))
+
+
+def _jobs(request: EvalRequest, config: Config) -> list[Job]:
+    if not request.jobspecs:
+        return []
+    from agentics.runner.jobfile import compile_jobs  # noqa: PLC0415 - the rules of JobSpecs cost 0.1 s to import
+
+    return compile_jobs(request.jobspecs, config, limit=request.limit)
 
 
 def _trial(

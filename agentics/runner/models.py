@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from agentics import pipeline
 from agentics.model.evidence import TrialEvidence
 from agentics.model.jobresult import JobResult
+from agentics.model.jobspec import ENDPOINTS
 from agentics.model.judgement import Judgement as Verdict
 from agentics.model.outcome import Direction, ErrorDetails, PrimaryMetric, SampleSummary, SubtaskRecord
 from agentics.model.record import Ids
@@ -79,7 +81,7 @@ def result(
     """Metrics only where there is a verdict: what the infrastructure did is never a score."""
     job = evidence.job.result if evidence.job is not None else None
     decided = job if judgement.outcome in ("success", "failure") else None
-    primary = _primary(decided)
+    primary, ended_at = _primary(decided), utc_now()
     return TrialResult(
         ids=attempt.ids,
         outcome=judgement.outcome,
@@ -98,8 +100,9 @@ def result(
             trust=evidence.trust,
             attempt=attempt.number,
             started_at=started_at,
-            ended_at=utc_now(),
-            summary=_samples(job),
+            ended_at=ended_at,
+            wall_s=_seconds(started_at, ended_at),
+            summary=_samples(job, endpoint=evidence.target in ENDPOINTS),
             subtasks=_seeds(decided),
             primary_metric=primary,
             parent=dict(trial.ext) or None,
@@ -156,17 +159,23 @@ def _primary(job: JobResult | None) -> PrimaryMetric | None:
     return PrimaryMetric(metric_name=job.primary.name, value=job.primary.value, direction=direction)
 
 
-def _samples(job: JobResult | None) -> SampleSummary:
+def _seconds(start: str, end: str) -> float:
+    """The whole attempt, the worker's start included where it had to be started."""
+    return round(max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()), 6)
+
+
+def _samples(job: JobResult | None, *, endpoint: bool) -> SampleSummary:
+    """What a server said nothing to counts as invalid; a model of ours may mean it."""
     if job is None:
         return SampleSummary()
     counts = job.answers
     share = (lambda number: round(number / counts.asked, 6)) if counts.asked else (lambda _: None)
     return SampleSummary(
         total_samples=counts.asked,
-        valid_samples=counts.answered + counts.empty,
+        valid_samples=counts.answered + (0 if endpoint else counts.empty),
         error_count=counts.failed,
         error_rate=share(counts.failed),
-        invalid_response_rate=share(counts.empty),
+        invalid_response_rate=share(counts.empty if endpoint else 0),
         connectivity_error_rate=share(counts.failed),
         response_rate=share(counts.asked - counts.failed),
     )

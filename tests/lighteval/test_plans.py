@@ -10,7 +10,7 @@ import pytest
 from agentics import config as configuration
 from agentics.errors import AgenticsError
 from agentics.model.jobspec import Backend, Generation, JobSpec, Judge, ScoringConfig, TaskSpec
-from agentics.runner.job import compile_job
+from agentics.runner.jobfile import compile_job
 from tests.lighteval.environment import ROOT
 
 GOLDEN = Path(__file__).with_name("golden")

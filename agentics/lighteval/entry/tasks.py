@@ -17,7 +17,7 @@ from agentics.lighteval.entry import plugins as plugin_loader
 from agentics.lighteval.entry.emit import OrderError, metric_name, plain
 
 _TEXTS = frozenset({"few_shots_split", "few_shots_select", "hf_repo", "hf_subset", "hf_revision"})
-_LISTS = frozenset({"stop_sequence", "evaluation_splits", "hf_avail_splits"})
+_LISTS = frozenset({"stop_sequence", "evaluation_splits"})
 _NUMBERS = frozenset({"generation_size", "version"})
 _SAMPLING = {"GENERATIVE": "generative", "LOGPROBS": "logprobs", "PERPLEXITY": "perplexity"}
 
@@ -130,32 +130,23 @@ def _set(config: Any, name: str, value: Any, modules: Mapping[str, ModuleType]) 
         or (name in _NUMBERS and isinstance(value, int) and not isinstance(value, bool))
     )
     if name == "metrics" and isinstance(value, list):
-        config.metrics = tuple(_metric(item, modules) for item in value)
+        config.metrics = tuple(_metric(item, config.metrics, modules) for item in value)
     elif right:
-        setattr(config, name, tuple(value) if name in ("evaluation_splits", "hf_avail_splits") else value)
+        setattr(config, name, tuple(value) if name == "evaluation_splits" else value)
     else:
         msg = f"{config.name}: {name} cannot be {value!r}"
         raise OrderError(msg, "mapping", "unknown_task_param")
 
 
-def _metric(item: Any, modules: Mapping[str, ModuleType]) -> Any:  # noqa: ANN401 - LightEval's
-    from lighteval.metrics.metrics import Metrics  # noqa: PLC0415 - the worker's, and heavy
-
-    if not isinstance(item, Mapping):
-        item = {"name": item}
-    if "plugin" in item:
-        table = getattr(modules.get(item["plugin"]), "METRICS", {})
-        if item.get("metric") not in table:
-            msg = f"plugin {item['plugin']} defines no metric {item.get('metric')!r}"
-            raise OrderError(msg, "task", "unknown_metric", hint=f"it has {', '.join(table)}" if table else None)
-        return table[item["metric"]]
-    params = {key: value for key, value in item.items() if key != "name"}
-    try:
-        metric = Metrics[str(item.get("name"))]
-    except KeyError as error:
-        msg = f"LightEval has no metric {item.get('name')!r}"
-        raise OrderError(msg, "task", "unknown_metric") from error
-    return metric(sample_params=params) if params else metric.value
+def _metric(name: Any, own: Sequence[Any], modules: Mapping[str, ModuleType]) -> Any:  # noqa: ANN401 - LightEval's
+    """A metric of the task's own by its name, or of a plugin."""
+    plugged = {each: metric for module in modules.values() for each, metric in getattr(module, "METRICS", {}).items()}
+    mine = {each: metric for metric in own for each, _ in _metrics([metric])}
+    known = {**plugged, **mine}
+    if name not in known:
+        msg = f"{name!r} is a metric of neither the task nor a plugin"
+        raise OrderError(msg, "task", "unknown_metric", hint=f"there is {', '.join(known)}")
+    return known[name]
 
 
 def _dataset(config: Any) -> Any:  # noqa: ANN401 - a DatasetDict

@@ -212,6 +212,30 @@ def test_without_scoring_there_are_answers_and_no_metrics(worker):
     assert len(told.of("answer")) == 16
 
 
+METRIC = """
+import numpy as np
+from lighteval.metrics.metrics_sample import SampleLevelComputation
+from lighteval.metrics.utils.metric_utils import SampleLevelMetric
+from lighteval.tasks.requests import SamplingMethod
+
+class Length(SampleLevelComputation):
+    def compute(self, doc, model_response, **kwargs):
+        return float(len(model_response.final_text[0]))
+
+METRICS = {"length": SampleLevelMetric(metric_name="length", higher_is_better=True, category=SamplingMethod.GENERATIVE,
+                                       sample_level_fn=Length(), corpus_level_fn=np.mean)}
+"""
+
+
+def test_a_metric_of_a_plugin_counts_beside_the_tasks_own(worker, tmp_path):
+    (tmp_path / "code.py").write_text(METRIC)
+    plugins = [*QUICK, plugin(tmp_path, "metric", "code.py", name="mine")]
+    told = worker.ask({**evaluate(LOOKUP, params={"metrics": ["length", "em"]}), "plugins": plugins})
+    assert list(told.scores) == ["length", "em"]
+    assert told.scores["em"] == 0.75
+    assert told.scores["length"] > 3
+
+
 def test_max_samples_is_a_prefix_of_more(worker):
     few = [s.doc_id for s in worker.ask(evaluate(LOOKUP, max_samples=3)).of("sample")]
     more = [s.doc_id for s in worker.ask(evaluate(LOOKUP, max_samples=5)).of("sample")]

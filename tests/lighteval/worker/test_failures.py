@@ -129,7 +129,7 @@ def test_two_evaluation_splits_keep_their_documents_apart(worker, broken):
 
 
 def test_few_shot_examples_from_the_evaluation_data_are_warned_of(worker, broken):
-    params = {"few_shots_split": "test", "hf_avail_splits": ["test"]}
+    params = {"few_shots_split": "test"}
     told = worker.ask({**evaluate(DUMMY, "good", 1, params=params), "plugins": [broken]})
     assert "evaluation data" in told.one("report").warnings[0]
 
