@@ -6,7 +6,7 @@ A worker is a container, or a process in an environment of the operator's. What 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,10 +69,12 @@ class Lent:
 
 @dataclass(eq=False)
 class Workers:
-    """Thread-safe. `mounts`: of all jobs of the run, by network and secrets, so that they can share a worker."""
+    """Thread-safe. `mounts`: of all jobs of the run, by network and secrets, so that they can share a worker. `tell` is
+    told what takes long."""
 
     hosts: Hosts
     mounts: Mapping[tuple[bool, tuple[str, ...]], Mapping[str, Path]]
+    tell: Callable[[str], None] = lambda _: None
     _running: dict[Needs, Host] = field(default_factory=dict)
     _sessions: dict[tuple[str, Kind], Lent] = field(default_factory=dict)
     _number: int = 0
@@ -133,6 +135,9 @@ class Workers:
             return host
         if host is not None:
             host.close()
+        self.tell(
+            "starting a worker: LightEval takes some ten seconds to load" if needs.preload else "starting a worker"
+        )
         host = self.hosts.start(needs)
         try:
             host.exchange.wait_ready(interrupt)

@@ -23,7 +23,7 @@ from agentics.runner.hosts import ALL_GPUS, Containers, Processes
 from agentics.runner.images import Images, ready
 from agentics.runner.job import mounts_of
 from agentics.runner.machine import NoEngine, open_engine, open_scratch, users
-from agentics.runner.progress import Observer
+from agentics.runner.progress import Observer, Progress
 from agentics.runner.signals import Stop
 from agentics.runner.slotted import Slotted
 from agentics.runner.workers import Hosts, Workers
@@ -88,7 +88,11 @@ def open_workshop(campaign: Campaign, run: Run, observer: Observer, events: Emit
         engine = stack.enter_context(open_engine(config, scratch)) if needs_engine(campaign) else NoEngine()
         engine.reap()
         labels = {RUN: run.run_id, OWNER: this_process().label()}
-        workers = Workers(hosts=_hosts(campaign, engine, scratch, labels), mounts=mounts_of(campaign.models))
+        workers = Workers(
+            hosts=_hosts(campaign, engine, scratch, labels),
+            mounts=mounts_of(campaign.models),
+            tell=lambda text: observer(Progress(kind="note", facts={"text": text})),
+        )
         stack.callback(workers.close)
         yield Workshop(
             campaign=campaign,
