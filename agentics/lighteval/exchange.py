@@ -20,9 +20,10 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from pydantic import BaseModel, ValidationError
 
@@ -34,6 +35,8 @@ LINE_BYTES = 64 << 20
 EVENT_BYTES = 8 << 30
 _SMALL = 1 << 20
 _CHUNK = 4 << 20
+_SHARED = 0o1777
+"""Everybody may add names; nobody may remove or rename what is another's."""
 
 
 class Asked(Protocol):
@@ -43,26 +46,105 @@ class Asked(Protocol):
 
 
 @dataclass(kw_only=True)
-class Tail:
-    """Whole lines of a growing file, each once. Only a regular file is followed, and only so far."""
+class Folder:
+    """A directory that a worker can write to, by descriptor: whatever it does to names and links, we stay in there.
+
+    We make new files only, and follow no link.
+    """
 
     path: Path
+    fd: int
+
+    @classmethod
+    def make(cls, path: Path, mode: int) -> Folder:
+        path.mkdir()
+        path.chmod(mode)
+        return cls(path=path, fd=os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))
+
+    def write(self, name: str, chunks: Iterable[bytes]) -> None:
+        """A new file. Raises EngineError where the worker has put something under its name."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            with os.fdopen(os.open(name, flags, 0o644, dir_fd=self.fd), "wb") as file:
+                os.fchmod(file.fileno(), 0o644)
+                file.writelines(chunks)
+        except OSError as error:
+            msg = f"{name}: {error.strerror}"
+            raise broken(msg) from error
+
+    def put(self, name: str, value: Mapping[str, Any]) -> None:
+        """A new JSON file that a reader sees whole or not at all."""
+        self.write(f".{name}.half", (json.dumps(value).encode(),))
+        try:
+            os.rename(f".{name}.half", name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+        except OSError as error:
+            msg = f"{name}: {error.strerror}"
+            raise broken(msg) from error
+
+    def mark(self, name: str) -> None:
+        """An empty file, if nothing is there."""
+        with suppress(EngineError):
+            self.write(name, ())
+
+    def open(self, name: str) -> BinaryIO | None:
+        """A regular file that the worker wrote, None where there is none. Raises EngineError for anything else."""
+        try:
+            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self.fd)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            msg = f"{name}: {error.strerror}"
+            raise broken(msg) from error
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            msg = f"{name} is not a regular file"
+            raise broken(msg)
+        return os.fdopen(fd, "rb", buffering=0)
+
+    def read(self, name: str, most: int) -> bytes | None:
+        """All of a file of at most so many bytes, None where there is none."""
+        file = self.open(name)
+        if file is None:
+            return None
+        with file:
+            data = file.read(most + 1) or b""
+            while len(data) <= most and (more := file.read(most + 1 - len(data))):
+                data += more
+        if len(data) > most:
+            msg = f"{name} holds more than {most} bytes"
+            raise broken(msg)
+        return data
+
+    def small(self, name: str) -> dict[str, Any] | None:
+        """A small JSON object, None where there is none (yet)."""
+        data = self.read(name, _SMALL)
+        try:
+            value = json.loads(data) if data is not None else None
+        except ValueError:
+            return None
+        return value if isinstance(value, dict) else None
+
+    def close(self) -> None:
+        """Whoever still uses it fails; the number of the descriptor may soon be another file's."""
+        fd, self.fd = self.fd, -1
+        os.close(fd)
+
+
+@dataclass(kw_only=True)
+class Tail:
+    """Whole lines of a growing file, each once, and only so far."""
+
+    folder: Folder
+    name: str
     offset: int = 0
     rest: bytes = b""
 
     def lines(self) -> list[bytes]:
         """Those that are new. Raises EngineError (worker_protocol) for no file, or more than a worker may say."""
-        try:
-            fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except FileNotFoundError:
+        file = self.folder.open(self.name)
+        if file is None:
             return []
-        except OSError as error:
-            msg = f"{self.path.name}: {error.strerror}"
-            raise broken(msg) from error
-        with os.fdopen(fd, "rb", buffering=0) as file:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                msg = f"{self.path.name} is not a regular file"
-                raise broken(msg)
+        with file:
             file.seek(self.offset)
             data = file.read(_CHUNK) or b""
         self.offset += len(data)
@@ -77,26 +159,28 @@ class Tail:
 class Session:
     """One session of a worker. `gone`: why the worker is no longer there, None while it is."""
 
-    folder: Path
+    place: Folder
     gone: Callable[[], str | None]
     number: int = 0
     tail: Tail = field(init=False)
 
     def __post_init__(self) -> None:
-        self.tail = Tail(path=self.folder / "events.jsonl")
+        self.tail = Tail(folder=self.place, name="events.jsonl")
 
     def file(self, name: str, rows: Iterable[BaseModel]) -> str:
         """Write a file that the next order names, a line for each row; its name."""
-        path = self.folder / f"{self.number + 1}-{name}"
-        with path.open("wb") as file:
-            file.writelines(row.model_dump_json().encode() + b"\n" for row in rows)
-        path.chmod(0o644)
-        return path.name
+        name = f"{self.number + 1}-{name}"
+        self.place.write(name, (row.model_dump_json().encode() + b"\n" for row in rows))
+        return name
+
+    def read(self, name: str, most: int) -> bytes | None:
+        """A file that the worker made, of at most so many bytes; None where there is none. Raises EngineError."""
+        return self.place.read(name, most)
 
     def send(self, order: Callable[[int], Order]) -> int:
         """Give the order of the next number; that number."""
         self.number += 1
-        put(self.folder / f"order-{self.number}.json", order(self.number).model_dump(mode="json"))
+        self.place.put(f"order-{self.number}.json", order(self.number).model_dump(mode="json"))
         return self.number
 
     def carry_out(self, order: Callable[[int], Order], interrupt: Asked) -> Iterator[list[Event]]:
@@ -123,32 +207,41 @@ class Session:
             time.sleep(LOOK_S)
 
     def stop(self) -> None:
-        (self.folder / "stop").touch()
+        self.place.mark("stop")
 
     def _ended(self) -> int | None:
-        said = read_small(self.folder / "ended.json")
+        said = self.place.small("ended.json")
         if said is None:
             return None
         code = said.get("exit_code")
         return code if isinstance(code, int) else 1
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Exchange:
-    """The directory of one worker. `gone` as in a session."""
+    """The directory of one worker, whose parent is ours alone. `gone` as in a session."""
 
-    root: Path
-    gone: Callable[[], str | None]
+    top: Folder
+    sessions: Path
+    gone: Callable[[], str | None] = lambda: None
+    _folders: list[Folder] = field(default_factory=list)
 
-    def open(self) -> None:
-        """Make the directory ready; the worker may be another user."""
-        (self.root / "sessions").mkdir()
-        for folder in (self.root, self.root / "sessions"):
-            folder.chmod(0o777)
+    @classmethod
+    def make(cls, root: Path) -> Exchange:
+        """Make the directory ready, before the worker starts: it may be another user, who can neither move nor replace
+        what is ours in there."""
+        top = Folder.make(root, _SHARED)
+        (root / "sessions").mkdir()
+        (root / "sessions").chmod(0o755)
+        return cls(top=top, sessions=root / "sessions")
+
+    @property
+    def root(self) -> Path:
+        return self.top.path
 
     def wait_ready(self, interrupt: Asked) -> None:
         """Until the worker has started. Raises EngineError when it cannot, or speaks another protocol."""
-        while (said := read_small(self.root / "ready.json")) is None:
+        while (said := self.top.small("ready.json")) is None:
             if (why := self.gone()) is not None:
                 raise died(why)
             if interrupt.is_set():
@@ -163,38 +256,17 @@ class Exchange:
             raise EngineError(msg, code="worker_protocol", retryable=False, hint="build its image or environment anew")
 
     def session(self, name: str) -> Session:
-        folder = self.root / "sessions" / name
-        folder.mkdir()
-        folder.chmod(0o777)
-        return Session(folder=folder, gone=self.gone)
+        place = Folder.make(self.sessions / name, _SHARED)
+        self._folders.append(place)
+        return Session(place=place, gone=self.gone)
 
     def shut_down(self) -> None:
-        (self.root / "shutdown").touch()
+        self.top.mark("shutdown")
 
-
-def put(path: Path, value: Mapping[str, Any]) -> None:
-    """Write JSON so that a reader sees all of it or nothing."""
-    half = path.with_name(f".{path.name}.half")
-    half.write_text(json.dumps(value), encoding="utf-8")
-    half.chmod(0o644)
-    half.rename(path)
-
-
-def read_small(path: Path) -> dict[str, Any] | None:
-    """A small JSON object that a worker wrote, None where there is none (yet)."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
-    with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return None
-        data = file.read(_SMALL)
-    try:
-        value = json.loads(data)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
+    def close(self) -> None:
+        """Let go of the directory."""
+        for folder in (self.top, *self._folders):
+            folder.close()
 
 
 def broken(what: str) -> EngineError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel
@@ -23,11 +22,13 @@ Ledger = Literal["answers", "samples", "judgements"]
 class Orders(Protocol):
     """A worker's session, ours alone while we have it."""
 
-    folder: Path
     number: int
 
     def file(self, name: str, rows: Iterable[BaseModel]) -> str:
         """Write a file that the next order names, a line for each row; its name."""
+
+    def read(self, name: str, most: int) -> bytes | None:
+        """A file that the worker made, of at most so many bytes; None where there is none. Raises EngineError."""
 
     def carry_out(self, order: Callable[[int], Order], interrupt: Asked) -> Iterator[list[Event]]:
         """Give the order of the next number and follow it to its `Done` or `Failed`, in batches as they come.

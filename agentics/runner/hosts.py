@@ -70,6 +70,7 @@ class ContainerHost:
             with suppress(EngineError):
                 self.engine.remove(self.labels)
             self.thread.join()
+        self.exchange.close()
         self.scratch.release(self.place)
 
     def kill(self) -> None:
@@ -91,15 +92,15 @@ class Containers:
     def start(self, needs: Needs) -> Host:
         place = self.scratch.bounded(_DISK_BYTES, uid=self.uid)
         labels = {**self.labels, WORKER: secrets.token_hex(4)}
-        running = self.engine.start(self._container(needs, place, labels))
+        exchange = Exchange.make(place.path / "exchange")
+        running = self.engine.start(self._container(needs, exchange.root, labels))
         ended: list[str] = []
-        exchange = Exchange(root=place.path, gone=lambda: ended[0] if ended else None)
+        exchange.gone = lambda: ended[0] if ended else None
         thread = threading.Thread(target=_watch, args=(running, ended), name="worker", daemon=True)
-        exchange.open()
         thread.start()
         return ContainerHost(self.engine, labels, exchange, running, place, self.scratch, thread)
 
-    def _container(self, needs: Needs, place: Place, labels: Mapping[str, str]) -> Container:
+    def _container(self, needs: Needs, exchange: Path, labels: Mapping[str, str]) -> Container:
         facts = self.engine.facts()
         scripts = code(self.scratch.plain())
         read_only = [Mount(source=path, target=target) for target, path in needs.mounts]
@@ -120,7 +121,7 @@ class Containers:
             ),
             env={"PYTHONPATH": CODE, "HOME": "/tmp", **_ALIKE, **_secrets(needs)},  # noqa: S108 - as above
             mounts=(
-                Mount(source=place.path, target=EXCHANGE, writable=True),
+                Mount(source=exchange, target=EXCHANGE, writable=True),
                 Mount(source=scripts, target=CODE),
                 *read_only,
             ),
@@ -149,6 +150,7 @@ class ProcessHost:
             self.process.wait(_GRACE_S)
         self.kill()
         self.process.wait()
+        self.exchange.close()
 
     def kill(self) -> None:
         self._signal(signal.SIGKILL)
@@ -173,7 +175,8 @@ class Processes:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(path.absolute())
         log = (root / "worker.log").open("wb")
-        argv = [str(self.python), "-m", _MODULE, str(root), *_flags(needs)]
+        exchange = Exchange.make(root / "exchange")
+        argv = [str(self.python), "-m", _MODULE, str(exchange.root), *_flags(needs)]
         env = {**self.inherited, "PYTHONPATH": str(code(self.scratch.plain())), "HOME": str(home), **_secrets(needs)}
         try:
             with log:
@@ -187,11 +190,11 @@ class Processes:
                     start_new_session=True,
                 )
         except OSError as error:
+            exchange.close()
             msg = f"{self.python}: {error.strerror}"
             hint = "[lighteval] worker in agentics.toml names the interpreter of a worker's environment"
             raise EngineError(msg, code="worker_missing", retryable=False, hint=hint) from error
-        exchange = Exchange(root=root, gone=lambda: _gone(process, root / "worker.log"))
-        exchange.open()
+        exchange.gone = lambda: _gone(process, root / "worker.log")
         return ProcessHost(exchange, process)
 
 

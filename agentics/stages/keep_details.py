@@ -11,7 +11,6 @@ from agentics.pipeline.description import described
 from agentics.pipeline.jobbench import JobBench
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.policy.details import detail_rows
-from agentics.sandbox.regular import read_regular
 from agentics.stages import score_answers
 from agentics.stages.orders import followed, stopped
 
@@ -33,9 +32,9 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
         _, failed = followed(bench, orders, order, lambda _: None)
         if failed is not None:
             return stopped(context, name, failed)
-        data = read_regular(orders.folder, f"{orders.number}-{_OUTPUT}", _BYTES)
-    if isinstance(data, str):
-        return context.fail(name, "details_missing", f"the worker left no details: {data}")
+        data = orders.read(f"{orders.number}-{_OUTPUT}", _BYTES)
+    if data is None:
+        return context.fail(name, "details_missing", "the worker left no details")
     return context.with_job(details_ref=bench.keep.put_bytes(data))
 
 

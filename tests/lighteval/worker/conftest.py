@@ -100,18 +100,15 @@ def started(root: Path, *flags: str, **env: str) -> Iterator[Worker]:
     own = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0", "HOME": str(root)}
     log = (root / "log").open("wb")
     argv = [str(worker_python()), "-m", "agentics.lighteval.entry", str(root / "exchange"), *flags]
-    (root / "exchange").mkdir()
+    exchange = Exchange.make(root / "exchange")
     env = {"PATH": os.environ["PATH"], "AGENTICS_PARENT": str(os.getpid()), **own, **env}
     process = subprocess.Popen(argv, env=env, cwd=root, stdout=log, stderr=log)
-    exchange = Exchange(
-        root=root / "exchange",
-        gone=lambda: None if process.poll() is None else (root / "log").read_text(errors="replace")[-2000:],
-    )
-    exchange.open()
+    exchange.gone = lambda: None if process.poll() is None else (root / "log").read_text(errors="replace")[-2000:]
     exchange.wait_ready(threading.Event())
     yield Worker(exchange, process)
     exchange.shut_down()
     process.wait(20)
+    exchange.close()
     log.close()
 
 

@@ -211,4 +211,4 @@ def _details(worker, session, rows):
     output = f"{session.number + 1}.parquet"
     told = worker.follow(lambda number: Details(order=number, rows=name, output=output), session)
     assert told.of("done")
-    return session.folder / output
+    return session.place.path / output
