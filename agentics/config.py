@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from agentics.errors import ConfigError
 from agentics.model.record import Record
@@ -95,6 +95,16 @@ class Storage(Record):
 
     schemes: tuple[str, ...] = ("file", "memory", "s3")
     roots: tuple[str, ...] = ()
+
+    @field_validator("roots")
+    @classmethod
+    def _say_where(cls, roots: tuple[str, ...]) -> tuple[str, ...]:
+        for root in roots:
+            # A relative one would allow another folder to whoever starts elsewhere.
+            if not root.startswith("/") and "://" not in root:
+                msg = f"{root!r} is neither an absolute path nor a URL"
+                raise ValueError(msg)
+        return roots
 
 
 class Config(Record):

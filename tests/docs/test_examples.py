@@ -184,3 +184,12 @@ def test_the_snippet_of_the_cooperative_solution_is_in_it():
 @pytest.mark.parametrize("name", ["authors.md", "participants.md", "cooperative-solutions.md"])
 def test_a_guide_stays_short(name):
     assert len((ROOT / "docs" / name).read_text(encoding="utf-8").splitlines()) < GUIDE_LINES
+
+
+def test_the_storage_shown_is_one_that_is_read_and_its_errors_are_all_there_are():
+    page = (ROOT / "docs" / "storage.md").read_text(encoding="utf-8")
+    (shown,) = code_blocks(page, "toml")
+    assert config.Config.model_validate(tomllib.loads(shown)).storage.schemes == ("file", "s3")
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "agentics" / "storage").glob("*.py"))
+    codes = set(re.findall(r'code="(\w+)"', sources)) - {"document_too_large"}
+    assert set(re.findall(r"^\| `(\w+)` \| \d", page, re.M)) == codes
