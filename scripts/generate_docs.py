@@ -71,6 +71,7 @@ def code(values: Iterable[object]) -> str:
 
 
 TOML_TYPES = {"str": "string", "Path": "string", "int": "integer", "float": "number", "bool": "boolean"}
+_TEXT_PATTERN = TypeAdapter(base.Text).json_schema()["pattern"]
 KINDS = {"path": base.RelPath, "name": base.Token, "challenge name": base.ChallengeName, "keyword": base.Keyword}
 
 
@@ -85,26 +86,41 @@ def _kind_words() -> dict[str, str]:
 
 
 def fields(name: str) -> str:
-    """A model of the bundle contract, `MODULE.Model`: one row for each key, as the JSON Schema has it."""
+    """A model, `MODULE.Model`: one row for each key, as the JSON Schema has it; what it means, where words.toml says.
+
+    Raises ValueError when words.toml explains other keys than the model has.
+    """
     module, _, model_name = name.partition(".")
     model: type[BaseModel] = getattr(import_module(f"agentics.model.{module}"), model_name)
     schema = model.model_json_schema()
-    rows = [_row(key, said, schema) for key, said in schema["properties"].items()]
+    rows = [_row(key, said, schema, model) for key, said in schema["properties"].items()]
     optional = any(default for *_, default in rows)
-    head = ("key", "type", "rule", "if left out")
-    shown = table(head, rows) if optional else table(head[:-1], [row[:-1] for row in rows])
+    shown = [("key", "type", "rule", "if left out"), *rows]
+    shown = shown if optional else [row[:-1] for row in shown]
+    if name in MEANINGS:
+        meanings = ["meaning", *(meaning for _, meaning in _explained(name, model.model_fields))]
+        shown = [(*row, meaning) for row, meaning in zip(shown, meanings, strict=True)]
     unknown = "an error" if model.model_config.get("extra") == "forbid" else "ignored"
-    return f"{shown}\n\n{'' if optional else 'Every key is mandatory. '}A key that is not listed is {unknown}."
+    mandatory = "" if optional else "Every key is mandatory. "
+    return f"{table(shown[0], shown[1:])}\n\n{mandatory}A key that is not listed is {unknown}."
 
 
-def _row(key: str, said: dict[str, Any], schema: dict[str, Any]) -> tuple[str, ...]:
+def _row(key: str, said: dict[str, Any], schema: dict[str, Any], model: type[BaseModel]) -> tuple[str, ...]:
     choices = said.get("anyOf", [said])
     described = [_kind(_resolved(choice, schema)) for choice in choices if choice.get("type") != "null"]
     kind = " or ".join(dict.fromkeys(kind for kind, _ in described))
     rule = "; ".join(dict.fromkeys(rule for _, rule in described if rule))
     nullable = len(described) < len(choices)
-    default = "" if key in schema.get("required", ()) else f"`{json.dumps(said.get('default'))}`"
+    default = "" if key in schema.get("required", ()) else f"`{json.dumps(_default_of(model, key))}`"
     return f"`{key}`", kind + " or null" * nullable, rule, default
+
+
+def _default_of(model: type[BaseModel], key: str) -> object:
+    """As it could be written: what says nothing is left out."""
+    value = model.model_fields[key].get_default(call_default_factory=True)
+    if isinstance(value, BaseModel):
+        return {name: each for name, each in value.model_dump().items() if each not in (None, ())}
+    return value
 
 
 def _resolved(said: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
@@ -159,13 +175,15 @@ def _text(said: dict[str, Any]) -> tuple[str, str]:
     if "maxLength" in said:
         return "string", f"at most {said['maxLength']} bytes"
     word = _kind_words().get(said.get("description", ""))
-    return word or ("text" if "pattern" in said else "string"), ""
+    if word or said.get("pattern") == _TEXT_PATTERN:
+        return word or "text", ""
+    return ("text", f"matches `{said['pattern']}`") if "pattern" in said else ("string", "")
 
 
 def _range(least: int | None, most: int | None, what: str = "") -> str:
     if most is not None and most <= BEYOND_USE:
         return f"{least or 0} to {most}{what}"
-    return f"{least} or more{what}" if least else ""
+    return "" if least is None else f"{least} or more{what}"
 
 
 # --- Commands ---------------------------------------------------------------------------------------------------------
@@ -313,10 +331,11 @@ def backends(_: str) -> str:
             code(name for name in jobspec.Generation.model_fields if name in support.GENERATION[kind]),
             _yes(kind not in jobspec.ENDPOINTS),
             _yes(kind in jobspec.ENDPOINTS),
+            _yes(kind in (*support.LOCAL, "custom")),
         )
         for kind in get_args(jobspec.BackendType)
     ]
-    return table(("backend", "fields", "generation", "log-probabilities", "network"), rows)
+    return table(("backend", "fields", "generation", "log-probabilities", "network", "GPU"), rows)
 
 
 def _toml_type(annotation: object) -> str:

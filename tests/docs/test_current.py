@@ -11,10 +11,14 @@ from typing import get_args
 import pytest
 
 from agentics.errors import AgenticsError
+from agentics.model import jobspec
+from agentics.model.base import Document
 from agentics.model.outcome import Counts, ExitPolicy
 from agentics.model.record import Fault, Status, Trust
 from agentics.policy import outcome
 from tests.docs.conftest import DOCUMENTS, ROOT, first_column, section
+
+OF_A_JOBSPEC = {model for model in Document.__subclasses__() if model.__module__ == jobspec.__name__}
 
 
 def test_the_committed_pages_are_what_the_code_says_now(generator):
@@ -36,6 +40,23 @@ def test_a_word_that_docs_do_not_explain_stops_the_generator(generator, monkeypa
     monkeypatch.setitem(generator.WORDS, "policies", lambda: ("relaxed", "smoke", "strict", "new"))
     with pytest.raises(ValueError, match=r"words\.toml"):
         generator.words("policies")
+
+
+def test_a_field_without_a_meaning_stops_the_generator(generator, monkeypatch):
+    known = generator.MEANINGS["jobspec.Artifacts"]
+    monkeypatch.setitem(generator.MEANINGS, "jobspec.Artifacts", {"output_dir": known["output_dir"]})
+    with pytest.raises(ValueError, match="save_details"):
+        generator.fields("jobspec.Artifacts")
+
+
+def test_every_key_of_a_jobspec_is_explained(generator):
+    explained = {name.removeprefix("jobspec.") for name in generator.MEANINGS if name.startswith("jobspec.")}
+    assert explained == {model.__name__ for model in OF_A_JOBSPEC}
+    page = text(ROOT / "docs" / "lighteval.md")
+    for model in OF_A_JOBSPEC:
+        part = re.search(rf"<!-- generated: fields jobspec\.{model.__name__} -->\n(.*?)<!-- end -->", page, re.S)
+        assert part is not None, model
+        assert first_column(part[1], "key") == list(model.model_fields)
 
 
 def test_every_generated_part_is_closed():
