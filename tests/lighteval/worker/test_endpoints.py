@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +15,17 @@ from tests.lighteval.worker.conftest import PLUGINS, evaluate, plugin
 pytestmark = pytest.mark.slow
 SECRET = "correct-horse-battery"
 QUICKLY = {"api_max_retry": 2, "api_retry_sleep": 0.001}
+
+
+@pytest.fixture(scope="module")
+def worker(worker):
+    """The worker with one session for all that is asked here: each has to make its first connection."""
+    kept = worker.session()
+
+    def ask(order, known=None, session=kept):
+        return worker.ask(order, known, session)
+
+    return SimpleNamespace(ask=ask, session=worker.session, exchange=worker.exchange)
 
 
 def endpoint(server, **more):
