@@ -151,8 +151,11 @@ def test_few_shot_examples_from_the_evaluation_data_are_warned_of(worker, broken
     assert "evaluation data" in told.one("report").warnings[0]
 
 
-def test_a_hub_dataset_without_a_network_says_what_to_do(worker):
-    order = {**evaluate(DUMMY, "gsm8k", modules=["lighteval.tasks.tasks.gsm8k"]), "plugins": []}
+def test_a_hub_dataset_without_a_network_says_what_to_do(worker, tmp_path):
+    # As in a worker that may not use one: here a hub is only out of reach, and asked for half a minute.
+    (tmp_path / "model.py").write_text("import datasets\ndatasets.config.HF_HUB_OFFLINE = True\n")
+    own = plugin(tmp_path, "model", "model.py", name="offline")
+    order = {**evaluate(DUMMY, "gsm8k", modules=["lighteval.tasks.tasks.gsm8k"]), "plugins": [own]}
     failed = worker.ask(order).one("failed")
     assert (failed.stage, failed.code) == ("dataset", "dataset_offline")
     assert "params.hf_repo" in failed.hint

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -23,13 +24,24 @@ MESSAGES = (
 )
 
 
+@pytest.fixture(scope="module")
+def light(light):
+    """The worker with one session for all that is asked here: each would have to load what it asks with."""
+    kept = light.session()
+
+    def follow(order, session=None):
+        return light.follow(order, session or kept)
+
+    return SimpleNamespace(follow=follow, kept=kept, session=light.session)
+
+
 def judge(server, name="a", **more):
     about = {"base_url": server.url, "max_tokens": 9, "messages": MESSAGES, "api_key_env": "ACME_KEY"}
     return {"name": name, "model": f"model-{name}", **about, **more}
 
 
 def judged(worker, judges, items, known=None):
-    session = worker.session()
+    session = worker.kept
     more = {"items": session.file("items.jsonl", items)}
     if known is not None:
         more["known"] = session.file("judgements.jsonl", known)
@@ -130,8 +142,8 @@ print(json.dumps([[each.num_rows for each in tables], table.to_pylist(), [str(fi
 """
 
 
-def kept(worker, rows, session=None):
-    session = session or worker.session()
+def kept(worker, rows):
+    session = worker.kept
     name, output = session.file("rows.jsonl", rows), f"{session.number + 1}.parquet"
     told = worker.follow(lambda number: Details(order=number, rows=name, output=output), session)
     assert [event.type for event in told.events] == ["accepted", "done"]
@@ -155,8 +167,7 @@ def rows(worker):
 
 
 def test_details_have_one_schema_whatever_is_in_them(light, rows):
-    session = light.session()
-    counts, found, types = read(*(kept(light, each, session) for each in (*rows, [])))
+    counts, found, types = read(*(kept(light, each) for each in (*rows, [])))
     assert counts == [3, 3, 0]
     assert len(types) == len(DetailRow.model_fields)
     assert "null" not in types
@@ -175,7 +186,6 @@ def test_details_of_many_rows_are_all_there(light, rows):
 
 
 def test_rows_that_are_not_there_fail_and_leave_no_file(light):
-    session = light.session()
-    told = light.follow(lambda number: Details(order=number, rows="none.jsonl", output="x.parquet"), session)
+    told = light.follow(lambda number: Details(order=number, rows="none.jsonl", output="x.parquet"))
     assert told.one("failed").stage == "details"
-    assert not list(session.place.path.glob("*x.parquet*"))
+    assert not list(light.kept.place.path.glob("*x.parquet*"))
