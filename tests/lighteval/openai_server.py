@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -11,16 +12,20 @@ from typing import Any
 
 @dataclass
 class FakeOpenAI:
-    """`answer` makes a text of the last message. `failing`: status codes that the next requests get, then it is well.
-    `always`: the status of every request. `barrier`: requests wait there for one another."""
+    """`text` is what it says, or a capital. `failing`: status codes that the next requests get, then it is well.
+    `always`: the status of every request. `reply`: what it sends instead of an answer. `drops`: it hangs up.
+    `barrier`: requests wait there for one another. `silent_until`: nobody is answered before it is set."""
 
     host: str = "127.0.0.1"
     text: str | None = None
     failing: list[int] = field(default_factory=list)
     always: int | None = None
-    garbage: bool = False
+    reply: bytes | None = None
+    drops: bool = False
     retry_after: str | None = None
     barrier: threading.Barrier | None = None
+    silent_until: threading.Event | None = None
+    asked: threading.Event = field(default_factory=threading.Event)
     bodies: list[Any] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -34,13 +39,17 @@ class FakeOpenAI:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 status, data = outer.respond(body, self.headers.get("authorization"))
+                if outer.drops:
+                    self.close_connection = True
+                    return
                 self.send_response(status)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(data)))
                 if outer.retry_after is not None and status != 200:
                     self.send_header("retry-after", outer.retry_after)
-                self.end_headers()
-                self.wfile.write(data)
+                with suppress(ConnectionError):  # whoever was told to stop does not wait for it
+                    self.end_headers()
+                    self.wfile.write(data)
 
             def log_message(self, *_: object) -> None:
                 """Nothing."""
@@ -67,12 +76,15 @@ class FakeOpenAI:
             self.bodies.append(body)
             self.keys.append(authorization)
             status = self.always or (self.failing.pop(0) if self.failing else 200)
+        self.asked.set()
         if self.barrier is not None:
             self.barrier.wait(timeout=30)
+        if self.silent_until is not None:
+            self.silent_until.wait(timeout=60)
         if status != 200:
             return status, json.dumps({"error": {"message": f"no, {authorization}", "type": "x"}}).encode()
-        if self.garbage:
-            return 200, b"<html>not json</html>"
+        if self.reply is not None:
+            return 200, self.reply
         choices = [
             {"index": n, "finish_reason": "stop", "message": {"role": "assistant", "content": self._text(body)}}
             for n in range(body.get("n") or 1)

@@ -10,6 +10,8 @@ from typing import Any
 from agentics.lighteval.entry.answers import Keys, Known, kept
 from agentics.lighteval.entry.emit import OrderError, Stop
 
+_OUT_OF_MEMORY = ("OutOfMemoryError", "MemoryError")
+
 _METHODS = {"generative": "greedy_until", "logprobs": "loglikelihood"}
 ENDPOINTS = ("endpoint_litellm", "endpoint_inference_providers")
 Emit = Callable[..., None]
@@ -21,6 +23,7 @@ class Asking:
     def __init__(self, order: Mapping[str, Any], emit: Emit, stop: Stop, keys: Keys, known: Known) -> None:
         self.order, self.emit, self.stop, self.keys, self.known = order, emit, stop, keys, known
         self.counts = dict.fromkeys(("answered", "empty", "failed", "known"), 0)
+        self._before: dict[str, Any] = {}
 
     def ask(self, model: Any, docs: Sequence[Any], sampling: str, seed: int) -> list[Any]:  # noqa: ANN401
         """A response for each document, None where there is none."""
@@ -31,13 +34,16 @@ class Asking:
                 line = self.known.lines[key]
                 usage, latency = line.get("usage") or {}, line.get("latency_s")
                 self._tell(doc, key, seed, sampling, found[key], known=True, usage=usage, latency_s=latency)
-        missing = {key: doc for doc, key in zip(docs, keys, strict=True) if found[key] is None}
+        before = {key: self._before[key] for key in keys if found[key] is None and key in self._before}
+        missing = {k: doc for doc, k in zip(docs, keys, strict=True) if found[k] is None and k not in before}
         ask = self._endpoint if self.order["backend"]["type"] in ENDPOINTS else self._local
-        found.update(ask(model, missing, sampling, seed))
+        found.update({**before, **ask(model, missing, sampling, seed)})
         for doc, key in zip(docs, keys, strict=True):
-            if key in missing and missing[key] is not doc:
-                # The same question twice: asked once, and counted for both.
-                self._tell(doc, key, seed, sampling, found[key], known=found[key] is not None)
+            if key in before or (key in missing and missing[key] is not doc):
+                # The same question twice, here or under another seed: asked once, and counted for each.
+                self._tell(doc, key, seed, sampling, found[key])
+        if self.order["fewshot_seeds"] > 1:
+            self._before.update(found)
         return [found[key] for key in keys]
 
     def _local(self, model: Any, missing: Mapping[str, Any], sampling: str, seed: int) -> dict[str, Any]:  # noqa: ANN401
@@ -47,15 +53,8 @@ class Asking:
             docs = [missing[key] for key in keys]
             _seed(model, self.order, keys[0])
             began = time.monotonic()
-            try:
-                responses = getattr(model, _METHODS[sampling])(docs)
-            except (NotImplementedError, AttributeError) as error:
-                msg = f"{self.order['backend']['model_name']} gives no {sampling} answers: {error}".rstrip(": ")
-                raise OrderError(msg, "generation", "metric_needs_logprobs", field="/backend") from error
+            responses = self._responses(model, docs, sampling)
             took = round((time.monotonic() - began) / len(docs), 6)
-            if len(responses) != len(docs):
-                msg = f"the model gave {len(responses)} answers to {len(docs)} questions"
-                raise OrderError(msg, "generation", "wrong_number_of_answers", field="/backend")
             for key, doc, response in zip(keys, docs, responses, strict=True):
                 found[key] = response
                 usage = {
@@ -64,6 +63,32 @@ class Asking:
                 }
                 self._tell(doc, key, seed, sampling, response, usage=usage, latency_s=took)
         return found
+
+    def _responses(self, model: Any, docs: Sequence[Any], sampling: str) -> Sequence[Any]:  # noqa: ANN401
+        """What the model says, which is whatever a plugin wants. Raises OrderError."""
+        from lighteval.models.model_output import ModelResponse  # noqa: PLC0415 - the worker's, and heavy
+
+        name = self.order["backend"]["model_name"]
+        # A custom model's own exception is its author's.
+        stage = "backend" if self.order["backend"]["type"] == "custom" else "generation"
+        try:
+            said = list(getattr(model, _METHODS[sampling])(docs))
+        except BaseException as error:
+            if type(error).__name__ in _OUT_OF_MEMORY:
+                raise
+            if isinstance(error, NotImplementedError) and sampling == "logprobs":
+                msg = f"{name} gives no {sampling} answers: {error}".rstrip(": ")
+                raise OrderError(msg, stage, "metric_needs_logprobs", field="/backend") from error
+            msg = f"{name}: {type(error).__name__}: {error}"[:2000]
+            raise OrderError(msg, stage, "model_failed", field="/backend") from error
+        if len(said) != len(docs):
+            msg = f"the model gave {len(said)} answers to {len(docs)} questions"
+            raise OrderError(msg, stage, "wrong_number_of_answers", field="/backend")
+        wrong = next((one for one in said if not isinstance(one, ModelResponse)), None)
+        if wrong is not None or None in said:
+            msg = f"{name} answers with a {type(wrong).__name__}, and not with LightEval's ModelResponse"
+            raise OrderError(msg, stage, "model_failed", field="/backend")
+        return said
 
     def _endpoint(self, model: Any, missing: Mapping[str, Any], sampling: str, seed: int) -> dict[str, Any]:  # noqa: ANN401
         found: dict[str, Any] = dict.fromkeys(missing)

@@ -7,22 +7,27 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from agentics.lighteval.entry.emit import Stop
+from agentics.lighteval.entry.emit import OrderError, Stop
 
 _BATCH = 2000
 VERSION = "1"
 
 
 def run(order: dict[str, Any], folder: Path, emit: Callable[..., None], stop: Stop, kept: dict[str, Any]) -> None:  # noqa: ARG001
-    """Carry out a details order."""
+    """Carry out a details order. Raises OrderError (details_failed)."""
     import pyarrow  # noqa: PLC0415 - the worker's, and heavy
     from pyarrow import parquet  # noqa: PLC0415
 
     schema, target = _schema(pyarrow), folder / order["output"]
     half = target.with_name(f".{target.name}.half")
-    with parquet.ParquetWriter(half, schema, compression="zstd") as writer:
-        for rows in _batches(folder / order["rows"]):
-            writer.write_table(pyarrow.Table.from_pylist(rows, schema=schema))
+    try:
+        with parquet.ParquetWriter(half, schema, compression="zstd") as writer:
+            for rows in _batches(folder / order["rows"]):
+                writer.write_table(pyarrow.Table.from_pylist(rows, schema=schema))
+    except Exception as error:
+        half.unlink(missing_ok=True)
+        msg = f"{target.name}: {type(error).__name__}: {error}"[:2000]
+        raise OrderError(msg, "details", "details_failed") from error
     half.chmod(0o644)
     half.rename(target)
 

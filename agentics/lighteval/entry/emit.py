@@ -12,7 +12,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-_ADDRESS = re.compile(r"<(?:bound method |function )?([\w.]+)(?: object)?(?: of .*?)? at 0x[0-9a-f]+>+")
+_LOCAL = re.compile(r"\b[\w.]+\.<locals>\.")
+_ADDRESS = re.compile(
+    r"<(?:bound method |built-in \w+ |function )?([\w.<>]+?)(?: object)?(?: of .*?)? at 0x[0-9a-f]+>+"
+)
+_LAST = frozenset({"done", "failed"})
 
 
 class OrderError(Exception):
@@ -42,25 +46,36 @@ class Stop:
 
 
 class Emitter:
-    """Appends lines to a session's events. Thread-safe."""
+    """Appends lines to a session's events. Thread-safe, and nothing follows the line that ends the order."""
 
     def __init__(self, path: Path, order: int) -> None:
         self._file = path.open("ab", buffering=0)
         self._order = order
         self._lock = threading.Lock()
+        self._ended = False
 
     def __call__(self, kind: str, **facts: Any) -> None:  # noqa: ANN401 - by kind
         line = json.dumps(plain({"type": kind, "order": self._order, **facts}), ensure_ascii=False, allow_nan=False)
         with self._lock:
-            self._file.write(line.encode("utf-8", "replace") + b"\n")
+            # A request that nobody waits for any more may still be answered.
+            if not self._ended:
+                self._file.write(line.encode("utf-8", "replace") + b"\n")
+            self._ended = self._ended or kind in _LAST
 
     def close(self) -> None:
-        self._file.close()
+        with self._lock:
+            self._ended = True
+            self._file.close()
 
 
 def metric_name(name: object) -> str:
     """LightEval puts the parameters of a metric into its name, functions with their address in memory."""
-    return _ADDRESS.sub(r"\1", str(name))
+    return without_addresses(str(name))
+
+
+def without_addresses(text: str) -> str:
+    """How Python shows functions and objects, without what is another one in every process."""
+    return _ADDRESS.sub(r"\1", _LOCAL.sub("", text))
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911 - whatever LightEval and its plugins hand out
@@ -81,4 +96,4 @@ def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911 - whatever LightEval and 
         return [plain(item) for item in (sorted(value, key=str) if isinstance(value, set | frozenset) else value)]
     if hasattr(value, "tolist"):
         return plain(value.tolist())
-    return getattr(value, "__name__", None) or repr(value)
+    return getattr(value, "__name__", None) or without_addresses(repr(value))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from lighteval.models.abstract_model import LightevalModel, ModelConfig
@@ -11,7 +10,7 @@ from lighteval.models.model_output import ModelResponse
 from lighteval.tasks.prompt_manager import PromptManager
 
 from agentics.lighteval.entry.emit import OrderError
-from agentics.lighteval.entry.server import Server, litellm_server, providers_server
+from agentics.lighteval.entry.server import Server, at_once, litellm_server, providers_server
 
 OPTIONS = frozenset({"timeout", "api_max_retry", "api_retry_sleep", "max_model_length"})
 _PARAMETERS = ("temperature", "top_p", "seed", "frequency_penalty", "presence_penalty")
@@ -43,10 +42,19 @@ class Endpoint(LightevalModel):  # type: ignore[misc] # LightEval is not install
     def max_length(self) -> int:
         return int(self.backend["options"].get("max_model_length") or 1 << 20)
 
+    def begin(self, stop: Any) -> None:  # noqa: ANN401 - emit.Stop
+        """Another order: what failed in the one before may be mended."""
+        self.stop, self.server.broken = stop, None
+
     def greedy_until(self, docs: Sequence[Any]) -> list[ModelResponse]:
-        """Ask about all of them at once, so many in flight as the job says; in the order given."""
-        with ThreadPoolExecutor(max_workers=self.backend["parallel_calls_count"]) as pool:
-            return list(pool.map(self._one, docs))
+        """Ask about all of them, so many in flight as the job says; told to stop, what was answered until then."""
+        found: dict[int, ModelResponse] = {}
+
+        def one(place: int) -> None:
+            found[place] = self._one(docs[place])
+
+        at_once(one, range(len(docs)), self.backend["parallel_calls_count"], self.stop)
+        return [found[place] for place in sorted(found)]
 
     def loglikelihood(self, docs: Sequence[Any]) -> list[ModelResponse]:
         msg = "a server gives no log-probabilities of given answers"

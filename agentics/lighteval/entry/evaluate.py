@@ -33,6 +33,8 @@ def run(order: dict[str, Any], folder: Path, emit: Callable[..., None], stop: St
     known = Known.read(folder / order["known"] if order["known"] else None)
     asking = Asking(order, emit, stop, _keys(order, task), known)
     model = _model(order, modules, kept)
+    if order["backend"]["type"] in ENDPOINTS:
+        model.begin(stop)
     reports = [_one_seed(order, task, docs[seed], seed, asking, model) for seed in seeds]
     counts = asking.counts
     asked = counts["answered"] + counts["empty"] + counts["failed"]
@@ -72,7 +74,8 @@ def _model(order: Mapping[str, Any], modules: Mapping[str, Any], kept: dict[str,
     """Loaded once in a session, as long as nothing of it changes."""
     wanted = (order["backend"], order["generation"])
     if kept.get("model_of") != wanted:
-        kept.pop("model", None)
+        for name in ("model", "model_of"):
+            kept.pop(name, None)
         if order["backend"]["type"] in ENDPOINTS:
             from agentics.lighteval.entry import endpoint  # noqa: PLC0415 - imports LightEval
 
@@ -91,8 +94,6 @@ def _one_seed(
     asking: Asking,
     model: Any,  # noqa: ANN401 - a LightevalModel
 ) -> dict[str, Any]:
-    if hasattr(model, "stop"):
-        model.stop = asking.stop
     scoring = Scoring(task, order, asking, seed)
     for method in dict.fromkeys(method for doc in docs for method in doc.sampling_methods):
         wanted = [doc for doc in docs if method in doc.sampling_methods]

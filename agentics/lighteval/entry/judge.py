@@ -6,12 +6,11 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from agentics.lighteval.entry.emit import Stop
-from agentics.lighteval.entry.server import Server, litellm_server
+from agentics.lighteval.entry.server import Server, at_once, litellm_server
 
 _PLACEHOLDER = re.compile(r"\{(question|answer|gold|choices)\}")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -20,14 +19,13 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 def run(order: dict[str, Any], folder: Path, emit: Callable[..., None], stop: Stop, kept: dict[str, Any]) -> None:  # noqa: ARG001
     """Carry out a judge order. A judge that fails is told of, item by item; it never ends the order."""
     items = list(_lines(folder / order["items"]))
-    known = {line["key"]: line for line in _lines(folder / order["known"])} if order["known"] else {}
+    lines = _lines(folder / order["known"]) if order["known"] else ()
+    known = {line["key"]: line for line in lines if line["error"] is None}
     for judge in order["judges"]:
         asking = _Asking(judge, _server(judge), emit, stop)
         todo = [item for item in items if not asking.tell_known(item, known)]
-        with ThreadPoolExecutor(max_workers=judge["parallel_calls_count"]) as pool:
-            # Without the list nobody would see what a thread raises.
-            list(pool.map(asking.ask, todo))
-    stop.check()
+        at_once(asking.ask, todo, judge["parallel_calls_count"], stop)
+        stop.check()
 
 
 def messages_for(template: Sequence[Mapping[str, str]], item: Mapping[str, Any]) -> list[dict[str, str]]:

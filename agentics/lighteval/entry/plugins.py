@@ -13,6 +13,8 @@ from typing import Any
 
 from agentics.lighteval.entry.emit import OrderError
 
+_LOADED: set[Path] = set()
+"""The folders of the plugins of this process: Python knows modules by their names alone."""
 _WANTED = {"task": "TASKS_TABLE", "metric": "METRICS"}
 
 
@@ -72,8 +74,19 @@ def _module(plugin: Mapping[str, Any]) -> ModuleType:
 @contextmanager
 def _importable(folder: Path) -> Iterator[None]:
     """The plugin may import what lies beside its module, while it loads."""
+    for name in [name for name, module in sys.modules.items() if _of_another(name, module, folder)]:
+        del sys.modules[name]
+    _LOADED.add(folder)
     sys.path.insert(0, str(folder))
     try:
         yield
     finally:
         sys.path.remove(str(folder))
+
+
+def _of_another(name: str, module: object, folder: Path) -> bool:
+    """Whether a module came from beside another plugin, and this one has its own of that name."""
+    top, file = name.partition(".")[0], getattr(module, "__file__", None)
+    if not file or not (_LOADED - {folder}) & set(Path(file).parents):
+        return False
+    return (folder / f"{top}.py").is_file() or (folder / top).is_dir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from agentics.lighteval.entry.session import carry_out_orders
 PROTOCOL = 1
 _LOOK_S = 0.02
 _BEAT_S = 1.0
+_PR_SET_PDEATHSIG = 1
 
 
 class Ended(Exception):
@@ -66,15 +68,17 @@ def _serve(exchange: Path, children: dict[int, Path], parent: int | None) -> Non
 
 
 def _fork(folder: Path) -> int:
+    parent = os.getpid()
     pid = os.fork()
     if pid:
         return pid
     status = 1
     try:
+        _end_with_parent()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         os.setpgid(0, 0)
-        carry_out_orders(folder, os.getppid())
+        carry_out_orders(folder, parent)
         status = 0
     except BaseException:  # noqa: BLE001 - a child must never go on as its parent
         traceback.print_exc()
@@ -82,6 +86,12 @@ def _fork(folder: Path) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+def _end_with_parent() -> None:
+    """Nobody else would end a session that is in the middle of an answer when its worker is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _reap(children: dict[int, Path]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,8 +14,10 @@ MOMENTARY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 FATAL = frozenset({"unauthorized", "not_found", "secret_missing", "stopped"})
 """The next request will fail as this one did."""
 _CODES = {401: "unauthorized", 403: "unauthorized", 404: "not_found", 408: "timeout", 429: "rate_limited"}
+_SERVER_ERROR = 500
 _SHORTEST_KEY = 4
 _LONGEST_WAIT_S = 30.0
+_LOOK_S = 0.05
 
 
 class Stoppable(Protocol):
@@ -69,6 +72,9 @@ class Server:
             try:
                 self._check(stop)
                 found = self.ask(messages, parameters, self._key())
+                if len(found.texts) < parameters.get("n", 1):
+                    msg = "malformed_response"
+                    raise Failure(msg, f"{parameters['n']} samples asked, {len(found.texts)} given")
                 return Asked(completion=found, error=None, latency_s=_since(began))
             except Failure as failure:
                 if failure.code in FATAL and failure.code != "stopped":
@@ -106,6 +112,19 @@ class Server:
         if key and len(key) >= _SHORTEST_KEY:
             message = message.replace(key, "***")
         return {"code": failure.code, "message": message, "http_status": failure.status, "retries": retries}
+
+
+def at_once(ask: Callable[[Any], object], items: Iterable[Any], parallel: int, stop: Stoppable) -> None:
+    """Call `ask` for every item, so many at a time. Told to stop it waits for nobody. Raises what `ask` raises."""
+    pool = ThreadPoolExecutor(max_workers=parallel)
+    try:
+        waiting = {pool.submit(ask, item) for item in items}
+        while waiting and not stop.is_set():
+            done, waiting = wait(waiting, timeout=_LOOK_S, return_when=FIRST_EXCEPTION)
+            for each in done:
+                each.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def litellm_server(settings: Mapping[str, Any]) -> Server:
@@ -192,10 +211,21 @@ def _failure(error: Exception) -> Failure:
     # litellm gives a refused connection the status of a server's own error.
     if "Connection" in kind or "Connection error" in said or "Connect" in kind:
         return Failure("connection_failed", said)
-    if kind in ("JSONDecodeError", "APIResponseValidationError") or "JSONDecodeError" in said:
+    if kind in ("JSONDecodeError", "APIResponseValidationError") or _made_up(error):
         return Failure("malformed_response", said)
-    code = _CODES.get(status or 0) or ("server_error" if status is None or status >= 500 else "bad_request")  # noqa: PLR2004
+    code = _CODES.get(status or 0) or ("server_error" if status is None or status >= _SERVER_ERROR else "bad_request")
     return Failure(code, said, status=status, retry_after=_retry_after(response))
+
+
+def _made_up(error: Exception) -> bool:
+    """Whether the status is litellm's own: it says 500 of every answer that it cannot read."""
+    if not type(error).__module__.startswith("litellm") or getattr(error, "status_code", None) != _SERVER_ERROR:
+        return False
+    chain, each = [], error.__cause__ or error.__context__
+    while each is not None:
+        chain.append(each)
+        each = each.__cause__ or each.__context__
+    return not any(hasattr(one, "response") for one in chain if not type(one).__module__.startswith("litellm"))
 
 
 def _retry_after(response: Any) -> float | None:  # noqa: ANN401 - a library's response

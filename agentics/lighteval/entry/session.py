@@ -86,14 +86,20 @@ def _run(kind: str) -> Callable[..., None]:
 
 def _facts(error: BaseException, kept: dict[str, Any]) -> dict[str, Any]:
     if isinstance(error, OrderError):
-        return error.facts
+        if error.facts["code"] == "model_failed":
+            kept.clear()
+        cause = error.__cause__
+        return {**error.facts, "traceback": _trace(cause)} if cause is not None else error.facts
     # A model that ran out of memory may have left anything behind.
     kept.clear()
-    text = "".join(traceback.format_exception(error))[-8000:]
     memory = type(error).__name__ in _OUT_OF_MEMORY
     return {
         "stage": "internal",
         "code": "out_of_memory" if memory else "worker_error",
         "message": f"{type(error).__name__}: {error}"[:2000],
-        "traceback": text,
+        "traceback": _trace(error),
     }
+
+
+def _trace(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))[-8000:]

@@ -94,7 +94,7 @@ def described(task: Task, documents: int, requests: int) -> dict[str, Any]:
         for name, value in vars(task.config).items()
         if name not in ("metrics", "prompt_function", "original_num_docs", "effective_num_docs")
     }
-    config["prompt_function"] = getattr(task.config.prompt_function, "__name__", repr(task.config.prompt_function))
+    config["prompt_function"] = plain(task.config.prompt_function)
     config["metrics"] = [name for name, _ in _metrics(task.config.metrics)]
     return {
         "documents": documents,
@@ -201,7 +201,7 @@ def _with_unique_ids(made: Any) -> list[Any]:  # noqa: ANN401 - LightEval's
 def _check_golds(docs: Sequence[Any], name: str) -> None:
     for doc in docs:
         golds = doc.gold_index if isinstance(doc.gold_index, list | tuple) else [doc.gold_index]
-        wrong = [gold for gold in golds if isinstance(gold, int) and doc.choices and gold >= len(doc.choices)]
+        wrong = [gold for gold in golds if isinstance(gold, int) and doc.choices and not 0 <= gold < len(doc.choices)]
         if wrong:
             msg = f"{name}: document {doc.id} has {len(doc.choices)} choices and gold index {wrong[0]}"
             raise OrderError(msg, "dataset", "gold_out_of_range")
@@ -272,10 +272,14 @@ def _prompt_source(function: Any) -> str:  # noqa: ANN401 - a callable
 
 
 def _data(task: Task) -> str:
+    from lighteval.tasks.lighteval_task import LightevalTask  # noqa: PLC0415 - the worker's, and heavy
+
     digest = hashlib.sha256()
     splits = [*task.config.evaluation_splits]
-    if task.config.num_fewshots and task.config.few_shots_split not in (None, *splits):
-        splits.append(task.config.few_shots_split)
+    # Where a task names no split for its examples LightEval looks for one.
+    shots_from = LightevalTask(task.config).fewshot_split
+    if task.config.num_fewshots and shots_from not in (None, *splits):
+        splits.append(shots_from)
     for split in splits:
         digest.update(f"{split}\n".encode())
         for row in task.dataset[split]:

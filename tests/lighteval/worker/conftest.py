@@ -82,6 +82,9 @@ def plugin(root: Path, kind: str, module: str, name: str | None = None) -> dict[
 
 QUICK = [plugin(PLUGINS / "quick-tasks", "task", "tasks.py"), plugin(PLUGINS / "quick-model", "model", "model.py")]
 LOOKUP = {"type": "custom", "model_name": "acme/lookup", "model_plugin": "quick-model", "model_class": "Lookup"}
+SECRETS = {"ACME_KEY": "correct-horse-battery"}
+NOWHERE = "http://127.0.0.1:9"
+"""Where a worker that may use the network looks for a hub: no test asks a real one."""
 DUMMY = {"type": "dummy", "model_name": "dummy"}
 
 
@@ -93,7 +96,13 @@ def evaluate(backend: dict[str, Any], task: str = "quick_capitals", fewshot: int
 
 @pytest.fixture(scope="session")
 def worker(tmp_path_factory) -> Iterator[Worker]:
-    yield from started(tmp_path_factory.mktemp("worker"), "--online", ACME_KEY="correct-horse-battery")
+    yield from started(tmp_path_factory.mktemp("worker"), "--online", **SECRETS, HF_ENDPOINT=NOWHERE)
+
+
+@pytest.fixture(scope="session")
+def light(tmp_path_factory) -> Iterator[Worker]:
+    """A worker that has not loaded LightEval: for judges, details and what it is like."""
+    yield from started(tmp_path_factory.mktemp("light"), "--no-preload", **SECRETS)
 
 
 def started(root: Path, *flags: str, **env: str) -> Iterator[Worker]:

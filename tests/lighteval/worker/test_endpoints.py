@@ -1,19 +1,31 @@
-"""Models and judges behind servers: what is sent, what is retried, and that nobody's silence becomes an answer."""
+"""Models behind servers: what is sent, what is retried, and that nobody's silence becomes an answer."""
 
 from __future__ import annotations
 
 import json
 import threading
+from types import SimpleNamespace
 
 import pytest
 
-from agentics.model.jobwork import Details, Judge, JudgeItem
+from agentics.model.jobwork import Evaluate
 from tests.lighteval.openai_server import FakeOpenAI
-from tests.lighteval.worker.conftest import evaluate
+from tests.lighteval.worker.conftest import PLUGINS, evaluate, plugin
 
 pytestmark = pytest.mark.slow
 SECRET = "correct-horse-battery"
 QUICKLY = {"api_max_retry": 2, "api_retry_sleep": 0.001}
+
+
+@pytest.fixture(scope="module")
+def worker(worker):
+    """The worker with one session for all that is asked here: each has to make its first connection."""
+    kept = worker.session()
+
+    def ask(order, known=None, session=kept):
+        return worker.ask(order, known, session)
+
+    return SimpleNamespace(ask=ask, session=worker.session, exchange=worker.exchange)
 
 
 def endpoint(server, **more):
@@ -76,10 +88,15 @@ def test_an_empty_answer_is_one_and_is_counted_apart(worker):
     assert (report.answered, report.empty, report.failed) == (0, 3, 0)
 
 
-def test_nonsense_from_a_server_is_no_answer(worker):
-    with FakeOpenAI(garbage=True) as server:
+@pytest.mark.parametrize(
+    "reply", [b"<html>not json</html>", b"", b"{}", b"[1]", b'{"choices": []}', b'{"choices": [{"index": 0}]}']
+)
+def test_nonsense_from_a_server_is_no_answer(worker, reply):
+    with FakeOpenAI(reply=reply) as server:
         told = worker.ask(evaluate(endpoint(server), max_samples=2))
     assert told.one("report").failed == 2
+    assert {answer.error.code for answer in told.of("answer")} == {"malformed_response"}
+    assert told.one("report").seeds[0].metrics == {}
 
 
 def test_a_server_that_is_not_there_fails_every_request(worker):
@@ -133,82 +150,95 @@ def test_inference_providers_are_asked_through_their_client(worker):
     assert server.bodies[0]["max_tokens"] == 16
 
 
-ITEM = JudgeItem(key="k1", seed=0, doc_id="1", question="2 {answer} 2?", answer="{gold} 4", gold=("four",))
-MESSAGES = ({"role": "user", "content": "Q {question} A {answer} G {gold} C {choices}"},)
+def test_a_server_that_hangs_up_is_asked_again_and_then_given_up(worker):
+    with FakeOpenAI(drops=True) as server:
+        told = worker.ask(evaluate(endpoint(server, parallel_calls_count=1), max_samples=1))
+    (answer,) = told.of("answer")
+    assert (answer.error.code, answer.error.retries) == ("connection_failed", 2)
+    assert len(server.bodies) == 3
 
 
-def judges(server, *names, **more):
-    about = {"base_url": server.url, "max_tokens": 9, "messages": MESSAGES, "api_key_env": "ACME_KEY", **more}
-    return tuple({"name": name, "model": name, **about} for name in names)
+def test_a_server_that_says_nothing_in_time_has_timed_out(worker):
+    said = threading.Event()
+    with FakeOpenAI(silent_until=said) as server:
+        options = {"timeout": 0.2, "api_max_retry": 0}
+        (answer,) = worker.ask(evaluate(endpoint(server, options=options), max_samples=1)).of("answer")
+        said.set()
+    assert answer.error.code == "timeout"
 
 
-def test_judges_are_asked_with_the_texts_as_they_are(worker):
+def test_a_server_that_has_had_enough_is_asked_again_and_then_given_up(worker):
+    with FakeOpenAI(always=429, retry_after="0.01") as server:
+        (answer,) = worker.ask(evaluate(endpoint(server, parallel_calls_count=1), max_samples=1)).of("answer")
+    assert (answer.error.code, answer.error.http_status, answer.error.retries) == ("rate_limited", 429, 2)
+
+
+def test_told_to_stop_it_waits_for_no_server(worker):
+    said, session, stop = threading.Event(), worker.session(), threading.Event()
+    with FakeOpenAI(silent_until=said) as server:
+        order = Evaluate.model_validate({**evaluate(endpoint(server, parallel_calls_count=2)), "order": 1})
+        events = []
+        for batch in session.carry_out(lambda _: order, stop):
+            events += batch
+            if any(event.type == "task" for event in batch):
+                server.asked.wait(30)
+                stop.set()
+        said.set()
+    assert (events[-1].type, events[-1].code) == ("failed", "stopped")
+    assert not any(event.type == "answer" and event.status == "answered" for event in events)
+    assert len(server.bodies) <= 2
+
+
+def test_a_wrong_key_is_not_held_against_the_next_task(worker):
     session = worker.session()
-    with FakeOpenAI(text="VERDICT: CORRECT") as server:
-        items = session.file("items.jsonl", [ITEM])
-
-        def order(number):
-            return Judge.model_validate({"order": number, "judges": judges(server, "a", "b"), "items": items})
-
-        told = worker.follow(order, session)
-        again = session.file("known.jsonl", told.of("judgement"))
-        known = worker.follow(lambda n: order(n).model_copy(update={"known": again}), session)
-    said = told.of("judgement")
-    assert [one.judge for one in said] == ["a", "b"]
-    assert said[0].messages[0]["content"] == "Q 2 {answer} 2? A {gold} 4 G four C "
-    assert (said[0].text, server.bodies[0]["max_tokens"], server.bodies[0]["temperature"]) == ("VERDICT: CORRECT", 9, 0)
-    assert len(server.bodies) == 2
-    assert all(one.known for one in known.of("judgement"))
+    with FakeOpenAI(failing=[401]) as server:
+        order = evaluate(endpoint(server, parallel_calls_count=1), max_samples=3)
+        first, second = worker.ask(order, session=session), worker.ask(order, session=session)
+    assert (first.one("report").failed, second.one("report").answered) == (3, 3)
 
 
-def test_a_judge_that_fails_is_told_of_for_every_item(worker):
-    session = worker.session()
-    with FakeOpenAI(always=401) as server:
-        items = session.file("items.jsonl", [ITEM, ITEM.model_copy(update={"key": "k2"})])
-        told = worker.follow(
-            lambda number: Judge.model_validate({"order": number, "judges": judges(server, "a"), "items": items}),
-            session,
-        )
-    assert [one.error.code for one in told.of("judgement")] == ["unauthorized", "unauthorized"]
-    assert told.of("done")
+def test_d1_failed_answers_are_asked_again_and_the_others_are_not(worker):
+    with FakeOpenAI(text="Paris", failing=[400, 400]) as server:
+        order = evaluate(endpoint(server, parallel_calls_count=1), max_samples=5)
+        first = worker.ask(order)
+        second = worker.ask(order, known=first.of("answer"))
+    assert len(server.bodies) == 7
+    assert (second.one("report").known, second.one("report").answered) == (3, 5)
+    failed = {answer.key for answer in first.of("answer") if answer.status == "failed"}
+    assert {answer.key for answer in second.of("answer") if not answer.known} == failed
 
 
-def test_details_have_one_schema_whatever_is_in_them(worker):
-    from agentics.model.jobplan import ScoreAnswers
-    from agentics.policy.details import detail_rows
-    from tests.lighteval.worker.conftest import LOOKUP
-
-    session, files = worker.session(), []
-    for task in ("quick_capitals", "quick_geo"):
-        told = worker.ask(evaluate(LOOKUP, task, max_samples=3), session=session)
-        score = ScoreAnswers(
-            task=task,
-            fewshot=0,
-            scoring_mode="deterministic",
-            endpoint=False,
-            primary_metric=None,
-            model_revision=None,
-            comparability={},
-        )
-        rows = list(detail_rows(score, told.of("sample"), told.of("answer"), ()))
-        files.append(_details(worker, session, rows))
-    files.append(_details(worker, session, []))
-    code = (
-        "import sys, pyarrow as pa, pyarrow.parquet as pq;"
-        "t = pa.concat_tables([pq.read_table(p) for p in sys.argv[1:]]);"
-        "print(t.num_rows, len(t.schema))"
-    )
-    import subprocess
-
-    from tests.lighteval.environment import worker_python
-
-    said = subprocess.run([worker_python(), "-c", code, *files], capture_output=True, text=True, check=True).stdout
-    assert said.split() == ["6", "19"]
+def test_the_same_question_under_several_seeds_is_asked_once(worker):
+    with FakeOpenAI() as server:
+        told = worker.ask(evaluate(endpoint(server), fewshot_seeds=3, max_samples=4))
+    report = told.one("report")
+    assert len(server.bodies) == 4
+    assert (report.asked, report.answered, report.known) == (12, 12, 0)
+    first, *others = [seed.metrics for seed in report.seeds]
+    assert others == [first, first]
 
 
-def _details(worker, session, rows):
-    name = session.file("rows.jsonl", rows)
-    output = f"{session.number + 1}.parquet"
-    told = worker.follow(lambda number: Details(order=number, rows=name, output=output), session)
-    assert told.of("done")
-    return session.place.path / output
+def test_several_samples_are_one_request(worker, several):
+    with FakeOpenAI() as server:
+        order = evaluate(endpoint(server), "several", generation={"temperature": 1.0}, max_samples=1)
+        told = worker.ask({**order, "plugins": [several]})
+    assert [body["n"] for body in server.bodies] == [3]
+    assert len(told.of("answer")[0].response["text"]) == 3
+
+
+def test_a_server_that_gives_fewer_samples_than_asked_has_not_answered(worker, several):
+    one = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "x"}}
+    said = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [one]}
+    with FakeOpenAI(reply=json.dumps(said).encode()) as server:
+        order = evaluate(endpoint(server), "several", generation={"temperature": 1.0}, max_samples=1)
+        (answer,) = worker.ask({**order, "plugins": [several]}).of("answer")
+    assert (answer.status, answer.error.code) == ("failed", "malformed_response")
+
+
+@pytest.fixture
+def several(tmp_path):
+    code = (PLUGINS / "quick-tasks" / "tasks.py").read_text()
+    code = code.replace("Path(__file__).parent", f"Path({str(PLUGINS / 'quick-tasks')!r})")
+    code += 'TASKS_TABLE = [task("several", "sums", question, [Metrics.maj_at_n(sample_params={"n": 3})], 8)]\n'
+    (tmp_path / "tasks.py").write_text(code)
+    return plugin(tmp_path, "task", "tasks.py", name="several")

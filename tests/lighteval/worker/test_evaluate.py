@@ -35,7 +35,7 @@ config = TransformersModelConfig(model_name=os.path.relpath(model), dtype="float
 parameters = PipelineParameters(launcher_type=ParallelismManager.ACCELERATE, custom_tasks_directory=tasks,
                                 bootstrap_iters=0)
 tracker = EvaluationTracker(output_dir=out, save_details=False)
-pipeline = Pipeline(tasks="quick_capitals|2,quick_sums|0,quick_geo|1", pipeline_parameters=parameters,
+pipeline = Pipeline(tasks=os.environ["TASKS"], pipeline_parameters=parameters,
                     evaluation_tracker=tracker, model_config=config)
 pipeline.evaluate()
 for name, metrics in tracker.metrics_logger.metric_aggregated.items():
@@ -46,21 +46,37 @@ json.dump({"scores": found, "prompts": prompts}, open(out + "/found.json", "w"))
 """
 
 
+CHOOSING = """
+for select in ("balanced", "random", "random_sampling", "random_sampling_from_train"):
+    made = task(f"choosing:{select}", "geo", choice, [Metrics.loglikelihood_acc], -1)
+    made.few_shots_select = select
+    TASKS_TABLE.append(made)
+"""
+COMPARED = [
+    *(("quick_capitals", 2), ("quick_sums", 0), ("quick_geo", 1), ("choosing:balanced", 3), ("choosing:random", 3)),
+    *(("choosing:random_sampling", 3), ("choosing:random_sampling_from_train", 3)),
+]
+
+
 @pytest.fixture(scope="module")
 def plain(tiny, tmp_path_factory):
     """The same tasks and model through LightEval itself."""
     out = tmp_path_factory.mktemp("plain")
     script = out / "plain.py"
     script.write_text(PLAIN, encoding="utf-8")
-    tasks = PLUGINS / "quick-tasks" / "tasks.py"
+    shutil.copytree(PLUGINS / "quick-tasks", out / "quick-tasks")
+    tasks = out / "quick-tasks" / "tasks.py"
+    tasks.write_text(tasks.read_text() + CHOOSING)
     env = {**os.environ, "HOME": str(out), "PYTHONDONTWRITEBYTECODE": "1"}
+    env["TASKS"] = ",".join(f"{task}|{fewshot}" for task, fewshot in COMPARED)
     subprocess.run([worker_python(), script, tiny, tasks, out], check=True, capture_output=True, cwd=out, env=env)
-    return json.loads((out / "found.json").read_text())
+    found = json.loads((out / "found.json").read_text())
+    return {**found, "plugins": [plugin(out / "quick-tasks", "task", "tasks.py")]}
 
 
-@pytest.mark.parametrize(("task", "fewshot"), [("quick_capitals", 2), ("quick_sums", 0), ("quick_geo", 1)])
+@pytest.mark.parametrize(("task", "fewshot"), COMPARED)
 def test_scores_are_those_of_plain_lighteval_to_the_last_digit(worker, checkpoint, plain, task, fewshot):
-    told = worker.ask(evaluate(checkpoint, task, fewshot))
+    told = worker.ask({**evaluate(checkpoint, task, fewshot), "plugins": plain["plugins"]})
     assert told.scores == plain["scores"][f"{task}|{fewshot}"]
     samples = [[s.doc_id, s.doc["query"], [shot["query"] for shot in s.doc["fewshot"]]] for s in told.of("sample")]
     assert samples == plain["prompts"][f"{task}|{fewshot}"]

@@ -14,7 +14,9 @@ TASKS = """
 from pathlib import Path
 from lighteval.metrics.metrics import Metrics
 from lighteval.tasks.lighteval_task import LightevalTaskConfig
-from lighteval.tasks.requests import Doc
+from lighteval.metrics.metrics_sample import SampleLevelComputation
+from lighteval.metrics.utils.metric_utils import SampleLevelMetric
+from lighteval.tasks.requests import Doc, SamplingMethod
 HERE = Path(__file__).parent
 def prompt(line, task_name=None):
     return Doc(task_name=task_name, query=line["question"], choices=[line["answer"]], gold_index=line.get("gold", 0))
@@ -27,9 +29,14 @@ def task(name, prompt=prompt, data="data", metrics=(Metrics.exact_match,), **mor
                  few_shots_split="train", few_shots_select="sequential", generation_size=4, stop_sequence=["!"])
     return LightevalTaskConfig(name=name, prompt_function=prompt, hf_repo=str(HERE / data), metrics=list(metrics),
                                **{**given, **more})
+class Breaks(SampleLevelComputation):
+    def compute(self, doc, model_response, **more):
+        raise ZeroDivisionError("a metric of the test's")
+BREAKS = SampleLevelMetric(metric_name="breaks", sample_level_fn=Breaks(), category=SamplingMethod.GENERATIVE,
+                           corpus_level_fn=min, higher_is_better=True)
 TASKS_TABLE = [
     task("good"), task("raises", raises), task("empty", nothing), task("nowhere", data="none"),
-    task("gold", data="gold"),
+    task("gold", data="gold"), task("unlabelled", data="unlabelled"), task("weighs", metrics=[BREAKS]),
     task("subset", hf_subset="other"), task("split", evaluation_splits=["nosplit"]),
     task("both", evaluation_splits=["train", "test"]), task("perplexity", metrics=[Metrics.word_perplexity]),
     task("several", metrics=[Metrics.maj_at_n(sample_params={"n": 3})]),
@@ -40,7 +47,7 @@ TASKS_TABLE = [
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory):
     root = tmp_path_factory.mktemp("plugins") / "broken"
-    for name, gold in (("data", 0), ("gold", 3)):
+    for name, gold in (("data", 0), ("gold", 3), ("unlabelled", -1)):
         (root / name).mkdir(parents=True)
         for split in ("train", "test"):
             rows = [{"question": f"{split} {n}?", "answer": f"{n}", "gold": gold} for n in range(3)]
@@ -58,6 +65,7 @@ def broken(tmp_path_factory):
         ("subset", "dataset", "dataset_subset"),
         ("split", "dataset", "dataset_split"),
         ("gold", "dataset", "gold_out_of_range"),
+        ("unlabelled", "dataset", "gold_out_of_range"),
         ("perplexity", "task", "perplexity_unsupported"),
         ("unheard", "task", "unknown_task"),
     ],
@@ -88,6 +96,15 @@ def test_a_task_that_cannot_be_asked_fails_before_the_model_is_loaded(worker, br
 def test_what_a_job_says_wrongly_has_a_code(worker, broken, changes, code):
     order = {**evaluate(LOOKUP, "good"), "plugins": [broken, QUICK[1]], **changes}
     assert worker.ask(order).one("failed").code == code
+
+
+def test_a_metric_that_fails_is_named_and_the_answers_were_told_before(worker, broken):
+    told = worker.ask({**evaluate(DUMMY, "weighs"), "plugins": [broken]})
+    failed = told.one("failed")
+    assert (failed.stage, failed.code) == ("scoring", "metric_failed")
+    assert "ZeroDivisionError: a metric of the test's" in failed.message
+    assert "tasks.py" in failed.traceback
+    assert len(told.of("answer")) == 3
 
 
 def test_several_samples_at_temperature_zero_are_refused(worker, broken, checkpoint):
@@ -134,8 +151,14 @@ def test_few_shot_examples_from_the_evaluation_data_are_warned_of(worker, broken
     assert "evaluation data" in told.one("report").warnings[0]
 
 
-def test_a_hub_dataset_without_a_network_says_what_to_do(worker):
-    order = {**evaluate(DUMMY, "gsm8k", modules=["lighteval.tasks.tasks.gsm8k"]), "plugins": []}
+def test_a_hub_dataset_without_a_network_says_what_to_do(worker, tmp_path):
+    # As in a worker that may not use one: here a hub is only out of reach, and asked for half a minute.
+    (tmp_path / "model.py").write_text("import datasets\ndatasets.config.HF_HUB_OFFLINE = True\n")
+    own = plugin(tmp_path, "model", "model.py", name="offline")
+    order = {**evaluate(DUMMY, "gsm8k", modules=["lighteval.tasks.tasks.gsm8k"]), "plugins": [own]}
+    failed = worker.ask(order).one("failed")
+    assert (failed.stage, failed.code) == ("dataset", "dataset_offline")
+    assert "params.hf_repo" in failed.hint
     failed = worker.ask({**order, "task": {**order["task"], "params": {"hf_repo": "/not/here"}}}).one("failed")
     assert (failed.stage, failed.code) == ("dataset", "dataset_missing")
 
