@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from agentics.archive import tree
 from agentics.archive.central import DEFLATED, STORED, DamagedZip, Record, content, ranges, records
 from agentics.errors import InvalidDocument
 from agentics.model.document import invalid
@@ -94,8 +95,8 @@ def read(file: BinaryIO, name: str, member: Member) -> bytes:
         raise damaged(damage, name) from damage
 
 
-def unpack(file: BinaryIO, name: str, inventory: Inventory, dest: Path, *, file_mode: int) -> None:
-    """Write all members below the existing directory `dest`: directories 0755, files `file_mode`.
+def unpack(file: BinaryIO, name: str, inventory: Inventory, dest: Path) -> None:
+    """Write all members below the existing directory `dest`: directories 0755, files 0644 whatever the ZIP says.
 
     Raises InvalidDocument when something is there already, or when sizes or checksums lie.
     """
@@ -107,7 +108,7 @@ def unpack(file: BinaryIO, name: str, inventory: Inventory, dest: Path, *, file_
                 with target.open("xb") as writer:
                     for chunk in content(file, member.record):
                         writer.write(chunk)
-                target.chmod(file_mode)
+                target.chmod(tree.file_mode(executable=False))
         except DamagedZip as damage:
             raise damaged(damage, name) from damage
         except (FileExistsError, NotADirectoryError) as error:
@@ -121,7 +122,7 @@ def _make_directories(dest: Path, path: str) -> None:
         here /= part
         if here.is_symlink() or not here.is_dir():
             here.mkdir()
-            here.chmod(0o755)
+            here.chmod(tree.DIRECTORY_MODE)
 
 
 def damaged(damage: DamagedZip, name: str) -> InvalidDocument:

@@ -48,7 +48,7 @@ def read_solution(path: Path, name: str | None = None) -> SolutionPackage:
 def extract(package: SolutionPackage, dest: Path) -> None:
     """Unpack into the existing, empty directory `dest`: files 0644, directories 0755. Raises InvalidDocument."""
     file = io.BytesIO(package.data)
-    unpack(file, package.source.name, inspect(file, package.source.name, SOLUTION), dest, file_mode=0o644)
+    unpack(file, package.source.name, inspect(file, package.source.name, SOLUTION), dest)
 
 
 def _read_zip(path: Path) -> bytes:

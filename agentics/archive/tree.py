@@ -20,6 +20,7 @@ MAX_BYTES = 1 << 30
 MAX_ENTRIES = 100_000
 MAX_DEPTH = 128
 CHUNK = 1 << 20
+DIRECTORY_MODE = 0o755
 
 Kind = Literal["file", "directory", "symlink", "special"]
 
@@ -159,8 +160,8 @@ class Copy:
 def copy(source: Path, dest: Path, job: Copy) -> None:
     """Copy files and directories into the existing directory `dest`, each file exclusively.
 
-    Files become 0444, or 0555 if anybody may execute them; new directories 0755. Links, special files and files that
-    are there already become findings of `job`. Raises InvalidDocument beyond the caps, OSError when reading fails.
+    Files get `file_mode`, directories DIRECTORY_MODE. Links, special files and files that are there already become
+    findings of `job`. Raises InvalidDocument beyond the caps, OSError when reading fails.
     """
     with opened(source) as here, opened(dest) as there:
         _copy(here, there, "", job, 0)
@@ -186,10 +187,10 @@ def _copy_directory(here: int, there: int, entry: Entry, job: Copy, depth: int) 
         refuse_tree(Path(entry.path[:80]), "tree_too_deep", f"directories nested deeper than {MAX_DEPTH}")
     name = name_of(entry)
     with suppress(FileExistsError):
-        os.mkdir(name, 0o755, dir_fd=there)
+        os.mkdir(name, DIRECTORY_MODE, dir_fd=there)
     try:
         with below(here, name) as inner, below(there, name) as target:
-            os.fchmod(target, 0o755)
+            os.fchmod(target, DIRECTORY_MODE)
             _copy(inner, target, f"{entry.path}/", job, depth + 1)
     except NotADirectoryError:
         job.findings.append(exists(entry.path))
@@ -215,13 +216,13 @@ def _copy_file(here: int, there: int, entry: Entry, job: Copy) -> None:
             if job.size > MAX_BYTES:
                 refuse_tree(Path(entry.path), "tree_too_large", f"more than {MAX_BYTES} bytes")
             writer.write(chunk)
-        os.fchmod(target, 0o555 if entry.mode & 0o111 else 0o444)
+        os.fchmod(target, file_mode(executable=bool(entry.mode & 0o111)))
 
 
-def set_directory_modes(root: Path, mode: int) -> None:
-    """Give every directory of a tree of ours its final mode, the innermost first."""
-    for folder, _, _ in os.walk(root, topdown=False):
-        Path(folder).chmod(mode)
+def file_mode(*, executable: bool) -> int:
+    """The mode of a file that containers read. Its owner may write: mounts are read-only, and a program that copies the
+    file together with its mode can write to the copy."""
+    return 0o755 if executable else 0o644
 
 
 def _entry(path: str, info: os.stat_result) -> Entry:

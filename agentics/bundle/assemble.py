@@ -35,11 +35,11 @@ class _Overlay:
         return self.paths.issuperset(asset.required_paths)
 
 
-def assemble(bundle: Bundle, overlays: Sequence[Path], dest: Path, mode: Mode, *, dir_mode: int = 0o755) -> Bundle:
+def assemble(bundle: Bundle, overlays: Sequence[Path], dest: Path, mode: Mode) -> Bundle:
     """Copy the bundle into the empty directory `dest`, made if need be, and check that it can run.
 
-    In validation mode private data and overlays are left out. Files become 0444 or 0555, directories `dir_mode`.
-    Raises InvalidDocument; what is in `dest` then is of no use.
+    In validation mode private data and overlays are left out. Files become 0644 or 0755, directories 0755. Raises
+    InvalidDocument; what is in `dest` then is of no use.
     """
     dest.mkdir(parents=True, exist_ok=True)
     if mode == "official":
@@ -52,7 +52,6 @@ def assemble(bundle: Bundle, overlays: Sequence[Path], dest: Path, mode: Mode, *
         public_copy(bundle, dest)
     assembled = replace(bundle, root=dest)
     _refuse(_problems(assembled, mode))
-    tree.set_directory_modes(dest, dir_mode)
     return assembled
 
 
@@ -105,7 +104,7 @@ def _lay_over(source: Path, dest: Path) -> None:
         _refuse(job.findings)
         return
     with _opened(source) as file:
-        unpack(file, source.name, inspect(file, source.name, OVERLAY), dest, file_mode=0o444)
+        unpack(file, source.name, inspect(file, source.name, OVERLAY), dest)
 
 
 def _opened(source: Path) -> BinaryIO:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from agentics.archive.tree import file_mode
 from agentics.model.hooks import Action, ControlPlane, Requester
 from agentics.policy.hooks import Heard, listen
 from agentics.sandbox.regular import read_regular
@@ -128,6 +129,6 @@ def write_whole(path: Path, document: BaseModel | bytes) -> str:
     data = document if isinstance(document, bytes) else document.model_dump_json(indent=2).encode() + b"\n"
     staging = path.with_name(f".{path.name}.new")
     staging.write_bytes(data)
-    staging.chmod(0o444)  # before it has its name: whoever can see it can read it
+    staging.chmod(file_mode(executable=False))  # before it has its name: whoever can see it can read it
     staging.replace(path)
     return hashlib.sha256(data).hexdigest()

@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from agentics.archive.tree import DIRECTORY_MODE, file_mode
 from agentics.bundle import assemble
 from agentics.config import Config
 from agentics.model.record import Ids, Mode
@@ -141,6 +142,6 @@ def _guest(scratch: Scratch) -> Path:
     for item in resources.files("agentics.sandbox.guest").iterdir():
         if item.name.endswith(".py") and item.name != "__init__.py":
             (dest / item.name).write_bytes(item.read_bytes())
-            (dest / item.name).chmod(0o555)
-    dest.chmod(0o755)
+            (dest / item.name).chmod(file_mode(executable=True))
+    dest.chmod(DIRECTORY_MODE)
     return dest

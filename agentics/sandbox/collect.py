@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from agentics.archive.tree import DIRECTORY_MODE, file_mode
+
 ViolationKind = Literal[
     "link",
     "special_file",
@@ -100,11 +102,11 @@ class _Count:
 def collect(source: Path, dest: Path, caps: Caps, *, reserved: frozenset[str] = frozenset()) -> Collected:
     """Copy the regular files and directories of `source` to `dest`, which must not exist yet or be empty.
 
-    Files become 0444 (0555 where executable), directories 0755; digests are of what was copied. `reserved` names may
+    Files become 0644 (0755 where executable), directories 0755; digests are of what was copied. `reserved` names may
     not stand at the top. Raises OSError for trouble of the host's own.
     """
-    dest.mkdir(mode=0o755, exist_ok=True)
-    dest.chmod(0o755)
+    dest.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+    dest.chmod(DIRECTORY_MODE)
     count = _Count(caps, reserved)
     source_at, dest_at = os.open(source, DIR), os.open(dest, DIR)
     try:
@@ -168,11 +170,11 @@ def _directory(source: int, dest: int, path: str, depth: int, count: _Count) -> 
     name = path.rpartition("/")[2]
     inner = _open(name, DIR, source, path)
     try:
-        os.mkdir(name, 0o755, dir_fd=dest)
+        os.mkdir(name, DIRECTORY_MODE, dir_fd=dest)
         copy = os.open(name, DIR, dir_fd=dest)
         try:
             _walk(inner, copy, f"{path}/", depth, count)
-            os.fchmod(copy, 0o755)
+            os.fchmod(copy, DIRECTORY_MODE)
         finally:
             os.close(copy)
     finally:
@@ -196,7 +198,7 @@ def _file(source: int, dest: int, path: str, count: _Count) -> None:
         target = os.open(name, _NEW, 0o600, dir_fd=dest)
         try:
             size, digest = _copy(descriptor, target, count.caps.bytes - count.bytes, path)
-            os.fchmod(target, 0o555 if executable else 0o444)
+            os.fchmod(target, file_mode(executable=executable))
         finally:
             os.close(target)
     finally:
@@ -277,10 +279,13 @@ def usage(path: Path) -> tuple[int, int]:
 
 
 def make_readable(path: Path) -> None:
-    """Let everybody read the tree, and run what is executable, before it is mounted read-only. Links are left alone."""
+    """Let everybody read the tree, and run what is executable, before it is mounted read-only.
+
+    Owners may write, so that a copy that keeps the modes can be written to. Links are left alone.
+    """
     for at, name, found, _ in _everything(path):
-        run = stat.S_ISDIR(found.st_mode) or found.st_mode & 0o111
-        _permit(at, name, found, 0o755 if stat.S_ISDIR(found.st_mode) else 0o555 if run else 0o444)
+        is_directory, executable = stat.S_ISDIR(found.st_mode), bool(found.st_mode & 0o111)
+        _permit(at, name, found, DIRECTORY_MODE if is_directory else file_mode(executable=executable))
 
 
 def make_writable(path: Path, *, uid: int | None = None) -> None:

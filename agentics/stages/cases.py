@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any
 
+from agentics.archive.tree import DIRECTORY_MODE, file_mode
 from agentics.errors import InvalidDocument
 from agentics.model.evidence import CaseRecord, Trouble
 from agentics.model.manifest import Run, RunManifest
@@ -105,8 +106,8 @@ def _write_manifest(bench: Bench, manifest: RunManifest, runs: Sequence[Run]) ->
             entry[key] = value
         entries.append(entry)
     folder = bench.plain("solution_runs")
-    folder.chmod(0o755)
+    folder.chmod(DIRECTORY_MODE)
     document = {**manifest.model_dump(mode="json"), "runs": entries}
     file = folder / "agentics-runs.json"
     file.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
-    file.chmod(0o444)
+    file.chmod(file_mode(executable=False))

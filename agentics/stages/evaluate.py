@@ -50,8 +50,8 @@ def lay_out_output(bench: Bench, disk_limit_mb: int) -> None:
     folder = bench.plain("metadata")
     file = folder / "submission.json"
     file.write_text(json.dumps(bench.submission.model_dump(mode="json"), indent=2), encoding="utf-8")
-    bench.own(file, bench.users.evaluator, 0o400)
-    bench.own(folder, bench.users.evaluator, 0o500)
+    bench.own(file, bench.users.evaluator, 0o600)
+    bench.own(folder, bench.users.evaluator, 0o700)
 
 
 def _start(bench: Bench, options: Mapping[str, Any], *, gated: bool) -> Running:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from agentics.archive.tree import DIRECTORY_MODE, file_mode
 from agentics.bundle import read_run_manifest, read_session_manifest
 from agentics.errors import InvalidDocument
 from agentics.model.base import compact_json
@@ -42,9 +43,9 @@ def lay_out(inputs: Sequence[InputFile] | None, root: Path, dest: Path) -> None:
         with target.open("xb") as file:
             file.write(_content(item, root))
     for folder, _, files in os.walk(dest):
-        Path(folder).chmod(0o755)
+        Path(folder).chmod(DIRECTORY_MODE)
         for each in files:
-            (Path(folder) / each).chmod(0o644)
+            (Path(folder) / each).chmod(file_mode(executable=False))
 
 
 def _content(item: InputFile, root: Path) -> bytes:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from agentics.archive.tree import file_mode
 from agentics.errors import StorageError
 from agentics.model.evidence import CaseRecord, Checkpoint, OutputFile
 from agentics.model.manifest import Run
@@ -46,7 +47,7 @@ def keep_files(keep: Keeper, root: Path, collected: Collected, *, leave: str | N
 
 
 def take_out(keep: Keeper, files: Sequence[OutputFile], dest: Path) -> None:
-    """Write files by their references below `dest`, read-only. Raises StorageError when one is missing or damaged."""
+    """Write files by their references below `dest`. Raises StorageError when one is missing or damaged."""
     for file in files:
         target = dest / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +55,7 @@ def take_out(keep: Keeper, files: Sequence[OutputFile], dest: Path) -> None:
         if not file.ref.endswith(digest):
             msg = f"{file.ref}: the content is not what its name says"
             raise StorageError(msg, code="artifact_damaged")
-        target.chmod(0o555 if file.executable else 0o444)
+        target.chmod(file_mode(executable=file.executable))
 
 
 def _copy(source: Path, target: Path) -> str:

@@ -119,15 +119,15 @@ def test_in_official_mode_overlays_are_laid_over(zipped, bundle, overlay, tmp_pa
     assert set(tree(tmp_path / "dest")) == {*bundle_files, "private-benchmark/runs.json"}
 
 
-def test_modes_are_normalised(bundle, overlay, tmp_path):
+def test_modes_are_normalised_and_owners_may_write(bundle, overlay, tmp_path):
     (bundle / "separated-evaluator" / "e.py").chmod(0o700)
     (bundle / "statement.md").chmod(0o666)
     dest = tmp_path / "dest"
-    assemble(load_challenge(bundle), [overlay()], dest, "official", dir_mode=0o555)
+    assemble(load_challenge(bundle), [overlay()], dest, "official")
     modes = {p.relative_to(dest).as_posix(): stat.S_IMODE(p.stat().st_mode) for p in dest.rglob("*")}
-    assert modes["separated-evaluator/e.py"] == 0o555
-    assert modes["statement.md"] == modes["private-benchmark/runs.json"] == 0o444
-    assert modes["public"] == modes["private-benchmark"] == stat.S_IMODE(dest.stat().st_mode) == 0o555
+    assert modes["separated-evaluator/e.py"] == 0o755
+    assert modes["statement.md"] == modes["private-benchmark/runs.json"] == 0o644
+    assert modes["public"] == modes["private-benchmark"] == stat.S_IMODE(dest.stat().st_mode) == 0o755
 
 
 @pytest.mark.parametrize("zipped", [False, True])

@@ -54,8 +54,8 @@ def test_files_come_with_size_digest_and_mode(left, taken):
     ]
     assert found.files[1].sha256 == hashlib.sha256(b"42\n").hexdigest()
     assert (taken / "output/answer.txt").read_bytes() == b"42\n"
-    assert stat.S_IMODE((taken / "tool").stat().st_mode) == 0o555
-    assert stat.S_IMODE((taken / "output/answer.txt").stat().st_mode) == 0o444
+    assert stat.S_IMODE((taken / "tool").stat().st_mode) == 0o755
+    assert stat.S_IMODE((taken / "output/answer.txt").stat().st_mode) == 0o644
     assert stat.S_IMODE((taken / "output").stat().st_mode) == 0o755
 
 
@@ -298,7 +298,7 @@ def test_what_is_mounted_read_only_can_be_read_and_run_but_not_through_links(lef
     (left / "d").chmod(0)
     make_readable(left)
     modes = {name: stat.S_IMODE((left / name).lstat().st_mode) for name in ("d", "d/script", "d/data")}
-    assert modes == {"d": 0o755, "d/script": 0o555, "d/data": 0o444}
+    assert modes == {"d": 0o755, "d/script": 0o755, "d/data": 0o644}
     assert stat.S_IMODE(outside.stat().st_mode) == 0o600
 
 
