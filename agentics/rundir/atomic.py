@@ -6,7 +6,8 @@ import ctypes
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -120,8 +121,16 @@ def read_document(path: Path, model: type[M]) -> M | None:
         raise StorageError(msg, code="damaged_file") from e
 
 
-def sweep_staging(directory: Path) -> None:
-    """Remove what a killed writer left beside its target. Only for the holder of the run's lock."""
-    for left in directory.glob(f"{STAGING_PREFIX}*"):
-        if left.is_file() or left.is_symlink():
-            left.unlink(missing_ok=True)
+def sweep_staging(root: Path, *, leave: Collection[Path] = ()) -> None:
+    """Remove the half-made files and directories that killed writers left anywhere below `root`.
+
+    `leave`: directories that are not looked into. Only for the holder of the run's lock.
+    """
+    for folder, names, files in os.walk(root):
+        here = Path(folder)
+        for name in (name for name in names if name.startswith(STAGING_PREFIX)):
+            if not (here / name).is_symlink():
+                shutil.rmtree(here / name)
+        for name in (name for name in (*files, *names) if name.startswith(STAGING_PREFIX)):
+            (here / name).unlink(missing_ok=True)
+        names[:] = [name for name in names if not name.startswith(STAGING_PREFIX) and here / name not in leave]

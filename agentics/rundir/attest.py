@@ -23,6 +23,7 @@ from agentics.rundir import ledger
 from agentics.rundir.atomic import canonical_bytes, read_document, utc_now, write_document
 from agentics.rundir.contents import File, files
 from agentics.rundir.held import Run
+from agentics.rundir.layout import Layout
 from agentics.rundir.reader import RunView, TrialView, read_run
 
 M = TypeVar("M", bound=BaseModel)
@@ -36,6 +37,17 @@ def write_attestation(run: Run) -> None:
     with run.guard:
         run.artifacts.commit()
         write_document(run.layout.attestation, attest(read_run(run.root), at=utc_now()))
+
+
+def is_concluded(layout: Layout) -> bool:
+    """Whether the attestation covers the run's present status: the process that set it came to its end."""
+    attestation = _believed(layout.attestation, Attestation)
+    name = layout.control.relative_to(layout.root).as_posix()
+    return (
+        attestation is not None
+        and layout.control.is_file()
+        and attestation.documents.get(name) == digest_of(layout.control)
+    )
 
 
 def attest(view: RunView, *, at: str) -> Attestation:

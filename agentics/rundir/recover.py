@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+from pathlib import Path
 
 from agentics.errors import StorageError
 from agentics.model.ledger import RecoveryReport, ScheduleProgress
@@ -15,12 +17,12 @@ from agentics.model.rundir import (
     TrialState,
     TrialStatus,
 )
-from agentics.rundir import ledger
-from agentics.rundir.atomic import read_document, sweep_staging, utc_now, write_document
+from agentics.rundir import ledger, lock
+from agentics.rundir.atomic import fsync_directory, read_document, sweep_staging, utc_now, write_document
 from agentics.rundir.commit import roll_forward, written
 from agentics.rundir.derived import commit_derived, settle_derived
 from agentics.rundir.held import ENTRIES, Run, transition, transition_trial
-from agentics.rundir.layout import TrialLayout
+from agentics.rundir.layout import Layout, TrialLayout
 
 WORKER_LOST = "worker_lost_recovered"
 
@@ -29,8 +31,7 @@ def recover(run: Run) -> None:
     """Bring the directory to a state that a living process could have left, and learn which slots are filled."""
     ledger.repair(run.layout.invocations)
     run.artifacts.sweep()
-    for directory in (run.root, run.layout.runtime, run.layout.evidence):
-        sweep_staging(directory)
+    sweep_staging(run.root, leave=_not_ours_to_sweep(run.layout))
     entries = ledger.read(run.layout.invocations, ENTRIES)
     run.unfinished = bool(entries) and not isinstance(entries[-1], InvocationEnded)
     trials = sorted(place.name for place in run.layout.trials.iterdir() if place.is_dir())
@@ -44,6 +45,13 @@ def recover(run: Run) -> None:
     run.recovery = bool(run.recovered or finished) or (control is not None and control.status == "running")
     if run.recovery:
         write_document(run.layout.recovery_report, _report(run, control, finished))
+
+
+def _not_ours_to_sweep(layout: Layout) -> tuple[Path, ...]:
+    """Where other processes may be at work: the artifacts have a sweep of their own, and a controller may be making a
+    fork, a replay or a regrade beside the schedule."""
+    beside = (layout.forks, layout.replays, layout.regrades) if lock.is_held(layout.control_lock) else ()
+    return (layout.artifacts, *beside)
 
 
 def _report(run: Run, before: RunControl | None, finished: tuple[str, ...]) -> RecoveryReport:
@@ -74,9 +82,13 @@ def end_of(result: TrialResult) -> tuple[TrialStatus, str | None]:
 
 
 def _recover_trial(run: Run, trial_id: str) -> bool:
-    # A trial without readable metadata fills no slot: nobody waits for it, and its number is not given out again.
+    # A trial without readable metadata fills no slot: nobody waits for it. Its number is given out again only if its
+    # maker died before it wrote any.
     place = run.layout.trial(trial_id)
-    sweep_staging(place.root)
+    if not place.metadata.exists() and not any(place.attempts.glob("*")):
+        shutil.rmtree(place.root)
+        fsync_directory(place.root.parent)
+        return False
     metadata = None
     with contextlib.suppress(StorageError):
         metadata = read_document(place.metadata, TrialMetadata)
@@ -104,6 +116,8 @@ def _was_running(run: Run, ids: Ids, place: TrialLayout) -> bool:
 def _settle(run: Run, ids: Ids, place: TrialLayout) -> bool:
     """Whether the worker was lost: a result that was written stands, whatever happened to its writer afterwards."""
     number = max(1, place.last_attempt())
+    for path in place.attempt(number).glob("*.jsonl"):
+        ledger.repair(path)
     result = None
     with contextlib.suppress(StorageError):
         result = read_document(place.attempt(number) / "result.json", TrialResult)

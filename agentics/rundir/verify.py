@@ -282,13 +282,19 @@ def _scopes(look: _Look) -> None:
 def _references(look: _Look) -> None:
     have = {file.at.parent.name for file in look.of("content")}
     for file in look.of("truth", "copy"):
-        if file.path in look.altered or file.form == "bytes":
+        if file.path in look.altered or file.form == "bytes" or _is_unfinished(look, file.path):
             continue
         for number, line in enumerate(file.at.read_bytes().split(b"\n"), start=1):
             for ref in _REF.findall(line):
                 if ref.decode() not in have:
                     path = f"artifacts/sha256/{ref.decode()}/blob"
                     look.report(path, f"artifact is missing, which {file.path}:{number} names")
+
+
+def _is_unfinished(look: _Look, path: str) -> bool:
+    """Whether a file belongs to an attempt whose process died: what its ledgers name was perhaps never stored."""
+    match = _ATTEMPT.fullmatch(path)
+    return match is not None and f"{match['trial']}/attempts/{match['number']}/result.json" not in look.there
 
 
 def _projections(look: _Look) -> None:

@@ -17,7 +17,7 @@ from agentics.model.ledger import OperationLease, RecoveryReport
 from agentics.model.rundir import RunControl, RunStatus, TrialState
 from agentics.rundir import lock, mailbox
 from agentics.rundir.atomic import read_document, utc_now
-from agentics.rundir.attest import write_attestation
+from agentics.rundir.attest import is_concluded, write_attestation
 from agentics.rundir.held import Run, transition, transition_trial
 from agentics.rundir.layout import Layout
 from agentics.rundir.lease import operating
@@ -27,7 +27,7 @@ from agentics.rundir.run import open_run
 from agentics.runner.campaign import Campaign, EvalRequest, compile_request
 from agentics.runner.evaluate import Ended, evaluate
 from agentics.runner.experiment import differences, request_from, resolve
-from agentics.runner.machine import open_engine, open_scratch
+from agentics.runner.machine import open_engine, open_scratch, reap
 from agentics.runner.progress import Observer
 from agentics.sandbox.labels import RUN
 
@@ -97,8 +97,9 @@ def recover(root: Path, *, force: bool = False) -> RecoveryReport:
     view = read_run(root)
     with operating(view.layout, "recover", force=force), _taken(view, "recover", force=force) as run:
         report = read_document(run.layout.recovery_report, RecoveryReport)
-        if report is not None and run.recovery:
+        if not is_concluded(run.layout):
             _settle(run)
+        if report is not None and run.recovery:
             return report
         status = _status(read_run(root))
         return RecoveryReport(
@@ -128,7 +129,8 @@ def continue_run(
     """
     view = read_run(root)
     status = _status(view)
-    if status in TERMINAL:
+    # A process that died right after it had set the status has not written all that is made of the run.
+    if status == "killed" or (status == "completed" and is_concluded(view.layout)):
         msg = f"run {view.manifest.run_id} is {status}: there is nothing to continue"
         raise Refused(msg, code=f"continue_{status}", hint="start a new run, or evaluate again with `agentics eval`")
     if lock.is_held(view.layout.lock):
@@ -193,6 +195,7 @@ def _kill_dead(view: RunView, config: Config) -> Killed:
     with _taken(view, "kill") as run:
         with open_scratch(config) as scratch, open_engine(config, scratch) as engine:
             removed = engine.remove({RUN: run.run_id})
+            reap(config, engine)
         for trial in read_run(run.root).trials:
             if trial.state is not None and trial.state.status == "paused":
                 killed = trial.state.attempt

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from agentics.config import Config
 from agentics.errors import ConfigError, EngineMissing
 from agentics.pipeline.bench import Users
-from agentics.sandbox.engine import Container, EngineFacts, Image, Link, Linked, Running
+from agentics.sandbox.engine import Container, Engine, EngineFacts, Image, Link, Linked, Running
 from agentics.sandbox.images import ImageStore
 from agentics.sandbox.places import Scratch
 from agentics.sandbox.places import reap as reap_scratch
@@ -47,7 +47,6 @@ def open_scratch(config: Config) -> Iterator[Scratch]:
     except OSError as error:
         msg = f"{root}: {error.strerror}"
         raise ConfigError(msg, hint="set [sandbox] scratch in agentics.toml") from error
-    reap_scratch(root)
     with Scratch(root, config.sandbox.places) as scratch:
         yield scratch
 
@@ -135,6 +134,14 @@ def open_images(config: Config) -> Iterator[ImageStore]:
 def clean(config: Config, *, everything: bool) -> tuple[int, int]:
     """Remove what dead processes left: containers and scratch directories, how many of each. `everything`: containers
     of living processes too. Raises EngineMissing."""
-    places = reap_scratch(scratch_root(config))
     with open_scratch(config) as scratch, open_engine(config, scratch) as engine:
-        return engine.reap(everything=everything), places
+        return reap(config, engine, everything=everything)
+
+
+def reap(config: Config, engine: Engine, *, everything: bool = False) -> tuple[int, int]:
+    """As `clean`, with an engine that is open. Raises EngineError.
+
+    Containers go first: one that still runs would write to the scratch directory that is being removed.
+    """
+    containers = engine.reap(everything=everything)
+    return containers, reap_scratch(scratch_root(config))

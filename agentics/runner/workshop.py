@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from importlib import resources
@@ -14,6 +14,7 @@ from typing import Any
 from agentics.archive.tree import DIRECTORY_MODE, file_mode
 from agentics.bundle import assemble
 from agentics.config import Config
+from agentics.errors import EngineError
 from agentics.model.record import Ids, Mode
 from agentics.pipeline.bench import Users
 from agentics.rundir.held import Run
@@ -23,7 +24,7 @@ from agentics.runner.floor import Floor
 from agentics.runner.hosts import ALL_GPUS, Containers, Processes
 from agentics.runner.images import Images, ready
 from agentics.runner.job import mounts_of
-from agentics.runner.machine import NoEngine, open_engine, open_scratch, users
+from agentics.runner.machine import NoEngine, open_engine, open_scratch, reap, users
 from agentics.runner.progress import Observer, Progress
 from agentics.runner.signals import Stop
 from agentics.runner.slotted import Slotted
@@ -87,7 +88,10 @@ def open_workshop(campaign: Campaign, run: Run, observer: Observer, events: Emit
     with ExitStack() as stack:
         scratch = stack.enter_context(open_scratch(config))
         engine = stack.enter_context(open_engine(config, scratch)) if needs_engine(campaign) else NoEngine()
-        engine.reap()
+        removed = reap(config, engine)
+        if run.unfinished or any(removed):
+            # What a dead process had asked of the engine may come into being only after that look.
+            stack.callback(_reap_again, config, engine)
         labels = {RUN: run.run_id, OWNER: this_process().label()}
         workers = Workers(
             hosts=_hosts(campaign, engine, scratch, labels),
@@ -113,6 +117,11 @@ def open_workshop(campaign: Campaign, run: Run, observer: Observer, events: Emit
             labels=labels,
             workers=workers,
         )
+
+
+def _reap_again(config: Config, engine: Engine) -> None:
+    with suppress(EngineError):
+        reap(config, engine)
 
 
 def needs_engine(campaign: Campaign) -> bool:

@@ -1,12 +1,15 @@
 """Directories on the host that containers see: opaque names, bounded in bytes and inodes while they are written to.
 
-A `Scratch` belongs to one process, which holds a lock on it; a later process recognises a dead one's and clears it.
+A `Scratch` belongs to one process, which holds a lock on the file `owner` in it. A later process recognises the
+directory of a dead one by the missing lock, and clears it. Both happen under a lock of the root directory: a directory
+without an owner file was left by a process that died between making the directory and the file.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -23,6 +26,7 @@ from agentics.sandbox import mounting
 
 Kind = Literal["loop", "tmpfs", "directory"]
 _OWNER = "owner"
+_NAME = re.compile(r"[0-9a-f]{16}")
 _INODE_BYTES = 256
 _SPACING = 16_384  # one inode for so many bytes, as file systems usually have it
 _FEWEST, _MOST = 16_384, 262_144
@@ -55,8 +59,9 @@ class Scratch:
     def __enter__(self) -> Self:
         try:
             self._root.mkdir(parents=True, exist_ok=True)
-            self.path.mkdir(mode=0o700)
-            self._held = _hold(self.path)
+            with _root_locked(self._root):
+                self.path.mkdir(mode=0o700)
+                self._held = _try_to_own(self.path)
         except OSError as error:
             msg = f"scratch space cannot be made in {self._root}: {error.strerror}"
             raise StorageError(msg, hint="name another scratch directory") from error
@@ -155,57 +160,73 @@ class Scratch:
 
 
 def reap(root: Path) -> int:
-    """Clear what dead processes left below `root`; how many there were."""
+    """Clear the scratch directories of dead processes below `root`; how many there were."""
     count = 0
-    for owner in dead(root):
-        # Held while we clear it, so that two reapers do not meet.
-        with _locked(owner) as ours:
-            if ours:
-                _clear(owner.parent)
-                count += 1
+    for path, held in _abandoned(root):
+        # The lock is held while the directory is cleared, so that two reapers do not clear the same one.
+        try:
+            _clear(path)
+            count += 1
+        finally:
+            os.close(held)
     return count
 
 
 def dead(root: Path) -> list[Path]:
-    """The owner files below `root` that no process holds."""
+    """The scratch directories below `root` whose process is dead."""
     found = []
-    for owner in root.glob(f"*/{_OWNER}"):
-        with _locked(owner) as ours:
-            if ours:
-                found.append(owner)
+    for path, held in _abandoned(root):
+        found.append(path)
+        os.close(held)
     return found
 
 
+def _abandoned(root: Path) -> list[tuple[Path, int]]:
+    """Scratch directories below `root` that no process owns, each with a descriptor that holds its lock now."""
+    if not root.is_dir():
+        return []
+    with _root_locked(root):
+        owned = ((path, _try_to_own(path)) for path in sorted(root.iterdir()) if _is_scratch(path))
+        return [(path, held) for path, held in owned if held >= 0]
+
+
+def _is_scratch(path: Path) -> bool:
+    """Whether a process of ours made it. An operator's own directories may lie beside it."""
+    if not _NAME.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
+        return False
+    with suppress(OSError):
+        return (path / _OWNER).is_file() or not any(path.iterdir())
+    return False
+
+
 @contextmanager
-def _locked(owner: Path) -> Iterator[bool]:
-    """Whether nobody else holds it; then we do, for as long as this lasts."""
+def _root_locked(root: Path) -> Iterator[None]:
+    """While inside, no scratch directory is made below `root`, and none is looked at by another reaper."""
+    held = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        held = os.open(owner, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        yield False
-        return
-    ours = False
-    with suppress(BlockingIOError):
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        ours = True
-    try:
-        yield ours
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(held)
+
+
+def _try_to_own(path: Path) -> int:
+    """A descriptor that holds the lock of the directory; -1 where another process holds it, or it is gone."""
+    try:
+        held = os.open(path / _OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except (FileNotFoundError, PermissionError):
+        return -1
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
+        return -1
+    return held
 
 
 def inodes_for(limit_bytes: int) -> int:
     """How many files and directories a place of that size may hold."""
     return max(_FEWEST, min(_MOST, limit_bytes // _SPACING))
-
-
-def _hold(path: Path) -> int:
-    # Locked before it has its name: a reaper never sees an owner file that nobody holds yet.
-    unnamed = path / f".{_OWNER}"
-    held = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    fcntl.flock(held, fcntl.LOCK_EX)
-    unnamed.rename(path / _OWNER)
-    return held
 
 
 def _tmpfs(path: Path, limit_bytes: int, inodes: int) -> Path:
@@ -247,10 +268,20 @@ def _copy_sparse(source: Path, target: Path) -> None:
 
 
 def _clear(path: Path) -> None:
+    """Remove the directory; its owner file goes last, so that a reaper who dies here leaves what the next one knows."""
     for mounted in mounting.mounts_below(path):
         with suppress(OSError):
             mounting.unmount(mounted)
-    _remove_tree(path)
+    for inside in list(path.iterdir()):
+        if inside.name == _OWNER:
+            continue
+        if inside.is_dir() and not inside.is_symlink():
+            _remove_tree(inside)
+        else:
+            inside.unlink(missing_ok=True)
+    with _root_locked(path.parent):
+        (path / _OWNER).unlink(missing_ok=True)
+        path.rmdir()
 
 
 def _remove_tree(path: Path) -> None:

@@ -81,29 +81,41 @@ def test_an_offline_job_on_a_worker_of_this_machine_needs_no_network_at_all(desk
     assert workers(desk) == 0
 
 
+STALLING = """    def greedy_until(self, docs):
+        if hasattr(self, "asked_first"):
+            __import__("time").sleep(3600)
+        if any("capital of France" in doc.query for doc in docs):
+            self.asked_first = True
+"""
+
+
 def test_a_job_whose_process_is_killed_asks_only_for_what_is_missing(desk, job):
-    model = desk.home / "plugins" / "quick-model" / "model.py"
     job()
-    # A model that takes its time, so that there is a middle to be killed in.
-    model.write_text(
-        model.read_text().replace("def answer(text):\n", "def answer(text):\n    __import__('time').sleep(0.1)\n")
-    )
+    # More questions than a model is asked at once; and a model that answers the first batch, and then no other. In
+    # the next process the first batch is known, so that it answers the rest.
+    questions = desk.home / "plugins" / "quick-tasks" / "data" / "capitals" / "test.jsonl"
+    first, *others = questions.read_text().splitlines()
+    more = [line.replace("capital of", f"{number}th capital of") for number, line in enumerate(others)]
+    questions.write_text("\n".join([first, *others, *more]) + "\n")
+    model = desk.home / "plugins" / "quick-model" / "model.py"
+    model.write_text(model.read_text().replace("    def greedy_until(self, docs):\n", STALLING))
     argv = [sys.executable, "-m", "agentics", "job", "run", "job.json", "--run-id", desk.run_id]
     process = subprocess.Popen(argv, cwd=desk.home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     ledger = desk.home / "outputs" / desk.run_id / "trials" / "trial_1" / "attempts" / "1" / "answers.jsonl"
-    while not ledger.exists() or not ledger.read_bytes():
+    while not ledger.exists() or len(whole_lines(ledger.read_bytes())) < 16:
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
     before = {json.loads(line)["key"] for line in whole_lines(ledger.read_bytes())}
+    assert len(before) == 16
     assert run(desk, "job.json", "--run-id", desk.run_id).returncode == 0
     lines = (
         desk.home / "outputs" / desk.run_id / "trials" / "trial_1" / "attempts" / "2" / "answers.jsonl"
     ).read_bytes()
     again = [json.loads(line) for line in whole_lines(lines)]
     assert {line["key"] for line in again if line["known"]} == before
-    assert len(again) == 16
+    assert len(again) == 1 + len(others) + len(more)
     assert desk.left_behind() == []
 
 

@@ -187,6 +187,22 @@ def test_what_a_killed_process_left_is_found_and_removed_by_the_next(engine, cpu
     assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
 
 
+def test_a_container_that_the_engine_does_not_remove_stops_nobody_and_is_counted(
+    engine, cpu_image, tmp_path, monkeypatch
+):
+    ended = subprocess.run([sys.executable, "-c", CRASH, str(tmp_path), cpu_image], check=False)
+    assert ended.returncode == -9
+
+    def refuses(_):
+        raise EngineError("device or resource busy", code="engine_refused")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(engine.api, "remove", refuses)
+        assert engine.reap() == 0
+        assert engine.leftovers() >= 1
+    assert engine.reap() >= 1
+
+
 def test_reaping_spares_the_living(engine, container):
     running = engine.start(container("sleep 60", labels={"org.agentics.test": "alive"}))
     try:

@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -151,3 +152,47 @@ def test_inodes_grow_with_the_place_and_stay_bounded():
     assert inodes_for(1) == inodes_for(64 * MIB) == 16_384
     assert inodes_for(1 << 30) == 65_536
     assert inodes_for(1 << 50) == 262_144
+
+
+def test_what_a_process_left_that_died_while_it_made_its_scratch_is_reaped(tmp_path):
+    (tmp_path / "0123456789abcdef").mkdir(mode=0o700)
+    (tmp_path / "0123456789abcdee").mkdir(mode=0o700)
+    (tmp_path / "0123456789abcdee" / "owner").touch()
+    assert len(dead(tmp_path)) == 2
+    assert reap(tmp_path) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_an_operator_keeps_beside_scratch_directories_is_not_touched(tmp_path):
+    kept = {"notes": "text", "0123456789abcdef": "no directory of ours", "fedcba9876543210": None, "empty": None}
+    for name, text in kept.items():
+        (tmp_path / name).mkdir() if text is None else (tmp_path / name).write_text(text)
+    (tmp_path / "fedcba9876543210" / "results.csv").write_text("1,2\n")
+    (tmp_path / "aaaaaaaaaaaaaaaa").symlink_to(tmp_path / "empty")
+    assert dead(tmp_path) == []
+    assert reap(tmp_path) == 0
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_two_reapers_and_makers_at_once_clear_each_directory_once_and_none_that_lives(tmp_path):
+    for number in range(40):
+        left = tmp_path / f"{number:016x}"
+        left.mkdir()
+        (left / "owner").touch()
+        (left / "place").mkdir()
+        (left / "place" / "file").touch()
+
+    def make():
+        living = []
+        for _ in range(20):
+            with Scratch(tmp_path) as scratch:
+                reap(tmp_path)
+                living.append(scratch.plain().is_dir())
+        return all(living)
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        cleared = [pool.submit(reap, tmp_path) for _ in range(2)]
+        made = [pool.submit(make) for _ in range(2)]
+        assert sum(each.result() for each in cleared) <= 40
+        assert all(each.result() for each in made)
+    assert list(tmp_path.iterdir()) == []

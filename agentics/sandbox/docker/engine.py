@@ -203,7 +203,11 @@ class DockerEngine:
         return self._remove_all(self._api.containers(wanted))
 
     def reap(self, *, everything: bool = False) -> int:
-        count = self._remove_all(self._api.containers({labels.OWNER: None}) if everything else self._dead())
+        count = 0
+        for one in self._api.containers({labels.OWNER: None}) if everything else self._dead():
+            # One that cannot be removed must stop nobody's work; `leftovers` counts it.
+            with suppress(EngineError):
+                count += self._remove_all([one])
         if self._host.groups is not None:
             self._host.groups.sweep()
         return count
