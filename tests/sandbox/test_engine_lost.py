@@ -16,6 +16,7 @@ from agentics.errors import EngineError, EngineMissing
 from agentics.sandbox import labels
 from agentics.sandbox.docker.engine import connect
 from agentics.sandbox.engine import Link
+from agentics.sandbox.places import dead, reap
 from agentics.sandbox.settings import EngineSettings
 
 pytestmark = pytest.mark.docker
@@ -174,8 +175,6 @@ with Scratch(Path(sys.argv[1])) as scratch:
 
 
 def test_what_a_killed_process_left_is_found_and_removed_by_the_next(engine, cpu_image, tmp_path):
-    from agentics.sandbox.places import dead, reap
-
     ended = subprocess.run([sys.executable, "-c", CRASH, str(tmp_path), cpu_image], check=False)
     assert ended.returncode == -9
     assert len(dead(tmp_path)) == 1
@@ -201,6 +200,7 @@ def test_a_container_that_the_engine_does_not_remove_stops_nobody_and_is_counted
         assert engine.reap() == 0
         assert engine.leftovers() >= 1
     assert engine.reap() >= 1
+    assert reap(tmp_path) == 1
 
 
 def test_reaping_spares_the_living(engine, container):
