@@ -15,12 +15,13 @@ from pydantic import BaseModel, ValidationError, create_model
 
 from agentics.errors import InvalidDocument
 from agentics.model.explain import explain
-from agentics.model.finding import Finding
+from agentics.model.finding import Finding, shown_pointer
 from agentics.model.jsontext import MAX_PROBLEMS, Json, Lines, Path, Problem, Scan, locate, pointer, scan
 from agentics.model.shape import owner
 
 M = TypeVar("M", bound=BaseModel)
 _LIST_SHOWN = 1000
+_JUDGED = frozenset({"lone_surrogate", "number_out_of_range", "too_deep"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +45,11 @@ def load(model: type[M], data: bytes, file: str, rules: Sequence[Rule[M]] = ()) 
     read = scan(data)
     if not read.complete:
         return Loaded(value=None, findings=_placed(read, read.problems, file))
+    textual = [problem for problem in read.problems if not _skipped(model, read.value, problem)]
+    if any(problem.code == "too_deep" for problem in textual):
+        return Loaded(value=None, findings=_placed(read, textual, file))
     value, shape = _shape(model, read)
-    found = [*read.problems, *islice(_duplicates(model, read), MAX_PROBLEMS), *shape]
+    found = [*textual, *islice(_duplicates(model, read), MAX_PROBLEMS), *shape]
     found += _broken(model, read, found, rules) if value is None else _apply(value, rules)
     findings = _placed(read, found, file)
     return Loaded(value=None if any(f.severity == "error" for f in findings) else value, findings=findings)
@@ -65,7 +69,7 @@ def invalid(findings: Sequence[Finding]) -> InvalidDocument:
     first = errors[0]
     where = f"{first.file}:{first.line}:{first.column}" if first.line else first.file
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    at = f" at {_printable(first.pointer)}" if first.pointer else ""
+    at = f" at {_printable(shown_pointer(first.pointer))}" if first.pointer else ""
     return InvalidDocument(f"{where}: {first.message}{at}{more}", tuple(findings), hint=first.hint)
 
 
@@ -108,6 +112,14 @@ def _shortened(value: Json) -> Json:
 
 def _too_many(count: int) -> Problem:
     return Problem(code="too_many_findings", message=f"{count} problems, of which only the first are listed")
+
+
+def _skipped(model: type[M], value: Json, problem: Problem) -> bool:
+    """Whether the problem is in a value that the document ignores. Such a value must be JSON, and nothing more."""
+    if problem.code not in _JUDGED:
+        return False
+    owners = (owner(model, value, problem.path[:length]) for length in range(len(problem.path)))
+    return any(at is not None and at.skips and key not in at.keys for at, key in zip(owners, problem.path, strict=True))
 
 
 def _duplicates(model: type[M], read: Scan) -> Iterator[Problem]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from math import copysign
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from agentics.model.jsontext import Json, Path, Problem
+from agentics.model.jsontext import MAX_INTEGER, MIN_INTEGER, Json, Path, Problem
 from agentics.model.shape import owner, plain_path
 
 _WANTED = {
@@ -47,6 +48,8 @@ def _problem(model: type[BaseModel], value: Json, error: ErrorDetails) -> Proble
         return _unknown_key(model, value, path)
     if kind in _WANTED:
         return _wrong_type(path, _WANTED[kind], error["input"])
+    if kind == "too_short":
+        return _empty_list(model, value, path)
     if kind in {"literal_error", "enum"}:
         return _unknown_value(path, error["input"], _QUOTED.findall(ctx["expected"]), ctx["expected"])
     if kind == "union_tag_invalid":
@@ -60,8 +63,6 @@ def _problem(model: type[BaseModel], value: Json, error: ErrorDetails) -> Proble
 def _bound(path: Path, kind: str, ctx: dict[str, Any], message: str) -> Problem:
     if "text" in ctx:  # a refusal of our own
         return Problem(code=kind, message=message, path=(*path, *_at(ctx)), hint=ctx.get("hint"))
-    if kind == "too_short":
-        return Problem(code="empty_list", message="the list must not be empty", path=path)
     if kind == "too_long":
         return Problem(code="too_many", message=f"more than {ctx['max_length']} entries", path=path)
     if kind in _RANGE:
@@ -75,8 +76,14 @@ def _at(ctx: dict[str, Any]) -> Iterable[str]:
     return (ctx["key"],) if "key" in ctx else ()
 
 
+def _empty_list(model: type[BaseModel], value: Json, path: Path) -> Problem:
+    hint = _null(model, value, path)
+    message = "must be null or have an entry" if hint else "the list must not be empty"
+    return Problem(code="empty_list", message=message, path=path, hint=hint)
+
+
 def _null(model: type[BaseModel], value: Json, path: Path) -> str | None:
-    """Half of the contract's keys may be null but not absent: nobody guesses that."""
+    """Half of the contract's keys may be null but not absent: no author guesses that."""
     at = owner(model, value, path[:-1])
     return f'write "{path[-1]}": null if there is none' if at and path[-1] in at.nullable else None
 
@@ -106,6 +113,8 @@ def _no_tag(path: Path, tag: str, given: Json) -> Problem:
 
 
 def _wrong_type(path: Path, wanted: str, given: Json) -> Problem:
+    if wanted == _WANTED["int_type"] and isinstance(given, float) and not MIN_INTEGER <= given <= MAX_INTEGER:
+        return Problem(code="out_of_range", message="beyond the integers of 64 bits", path=path)
     return Problem(code="wrong_type", message=f"expected {wanted}, found {_kind(given)}", path=path)
 
 
@@ -118,7 +127,7 @@ def _kind(value: Json) -> str:
         case int():
             return "an integer"
         case float():
-            return "a number with a fraction or exponent"
+            return "-0" if value == 0 and copysign(1, value) < 0 else "a number with a fraction or exponent"
         case str():
             return "a string"
         case dict():

@@ -15,11 +15,15 @@ Annotation: TypeAlias = Any  # what stands behind the colon of a field: typing h
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """A typed object: the keys it knows, those that may be null, and whether it refuses others."""
+    """A typed object: the keys it knows, those that may be null, and what becomes of others.
+
+    `closed`: another key is an error. `skips`: the value of another key is not even judged.
+    """
 
     keys: frozenset[str]
     nullable: frozenset[str]
     closed: bool
+    skips: bool
 
 
 def owner(model: type[BaseModel], value: Json, path: Path) -> Owner | None:
@@ -33,26 +37,14 @@ def owner(model: type[BaseModel], value: Json, path: Path) -> Owner | None:
     found = _variant(here, value)
     if found is None or not _is_model(found):
         return None
+    closed = found.model_config.get("extra") == "forbid"
     return Owner(
         keys=frozenset(f.alias or n for n, f in found.model_fields.items()),
         nullable=frozenset(f.alias or n for n, f in found.model_fields.items() if NoneType in get_args(f.annotation)),
-        closed=found.model_config.get("extra") == "forbid",
+        closed=closed,
+        # serde reads an object with a tag whole before it knows whose it is, so there every value is judged.
+        skips=not closed and len(_models(here)) == 1,
     )
-
-
-def with_nulls(model: type[BaseModel], value: Json) -> Json:
-    """The value with null for every key that may be null and is left out, all the way down."""
-    return _with_nulls(model, value)
-
-
-def _with_nulls(annotation: Annotation, value: Json) -> Json:
-    here = _variant(annotation, value)
-    if isinstance(value, list):
-        return [_with_nulls(_below(here, index), item) for index, item in enumerate(value)]
-    if not isinstance(value, dict) or here is None or not _is_model(here):
-        return value
-    absent = {name: None for name, f in here.model_fields.items() if NoneType in get_args(f.annotation)}
-    return {**absent, **{key: _with_nulls(_below(here, key), item) for key, item in value.items()}}
 
 
 def plain_path(model: type[BaseModel], loc: tuple[str | int, ...]) -> Path:
