@@ -18,9 +18,11 @@ from pathlib import Path
 from agentics.archive import tree
 from agentics.archive.envelope import SOLUTION
 from agentics.archive.ignore import Pattern, ignores, patterns
-from agentics.model.document import invalid, parse
+from agentics.model.document import invalid, parse, place
 from agentics.model.finding import Finding
-from agentics.model.solution import MANIFEST_BYTES, MANIFEST_FILE, SolutionManifest
+from agentics.model.jsontext import Path as Pointer
+from agentics.model.jsontext import Problem
+from agentics.model.solution import MANIFEST_BYTES, MANIFEST_FILE, Commands, SolutionManifest
 
 SKIPPED = frozenset({".git", ".venv", ".next", ".pytest_cache", ".ruff_cache", ".mypy_cache"}) | frozenset(
     {"target", "node_modules", "__pycache__", "dist", "build"}
@@ -66,42 +68,38 @@ def pack(root: Path) -> bytes:
     """The ZIP of the solution in `root`. Raises InvalidDocument when the packager's rules are broken."""
     root = root.resolve()
     with tree.opened(root) as fd:
-        scripts = _scripts(fd)
+        data, commands = _manifest(fd)
         found = sorted(_files(fd, "", _outer(root)), key=lambda entry: entry.path)
-        _complete(fd, scripts, {entry.path for entry in found})
+        problems = list(_left_out(fd, commands, {entry.path for entry in found}))
+        if problems:
+            raise invalid(place(data, problems, MANIFEST_FILE))
         _limited(found)
         return _zip(fd, found)
 
 
-def _scripts(fd: int) -> list[str]:
+def _manifest(fd: int) -> tuple[bytes, Commands]:
     data = _read(fd, MANIFEST_FILE, MANIFEST_BYTES)
     if data is None:
         hint = "a solution directory has it at its top"
         raise invalid([Finding(code="missing_file", message="no such file", file=MANIFEST_FILE, hint=hint)])
-    commands = parse(SolutionManifest, data, MANIFEST_FILE).commands
-    return [path for path in (commands.setup, commands.build, commands.run) if path is not None]
+    return data, parse(SolutionManifest, data, MANIFEST_FILE).commands
 
 
-def _complete(fd: int, scripts: list[str], packed: set[str]) -> None:
-    findings = []
-    for path in [MANIFEST_FILE, *scripts]:
+def _left_out(fd: int, commands: Commands, packed: set[str]) -> Iterator[Problem]:
+    """The manifest and the scripts that it declares, where they would not be in the archive."""
+    named: dict[Pointer, str] = {
+        (): MANIFEST_FILE,
+        **{("commands", key): path for key, path in commands if path is not None},
+    }
+    for pointer, path in named.items():
         if path in packed:
             continue
         if _is_file(fd, path):
-            code, message, hint = (
-                "ignored_file",
-                "is declared but would not be packed",
-                "see .gitignore, .ignore, and hidden or skipped names",
-            )
+            message, hint = "is declared but would not be packed", "see .gitignore, .ignore, and skipped names"
+            yield Problem(code="ignored_file", message=f"{path} {message}", path=pointer, hint=hint)
         else:
-            code, message, hint = (
-                "missing_file",
-                "is declared but there is no such file",
-                "create it or change commands",
-            )
-        findings.append(Finding(code=code, message=f"{path} {message}", file=MANIFEST_FILE, hint=hint))
-    if findings:
-        raise invalid(findings)
+            message, hint = "is declared but there is no such file", "create it, or correct the path"
+            yield Problem(code="missing_file", message=f"{path} {message}", path=pointer, hint=hint)
 
 
 def _limited(found: list[tree.Entry]) -> None:

@@ -9,7 +9,7 @@ from typing import BinaryIO, Literal
 
 from agentics.archive import tree
 from agentics.archive.envelope import OVERLAY, inspect, parents, unpack
-from agentics.bundle.files import SPEC, Files, problems_of_files, problems_of_scripts
+from agentics.bundle.files import SPEC, Files, problems_of_files, problems_of_scripts, specified
 from agentics.bundle.load import Bundle
 from agentics.model.document import invalid
 from agentics.model.finding import Finding
@@ -75,14 +75,12 @@ def _refuse(findings: Sequence[Finding]) -> None:
 
 def _problems(assembled: Bundle, mode: Mode) -> list[Finding]:
     files, challenge = Files(root=assembled.root), assembled.challenge
-    spec = files.read(SPEC)
-    if isinstance(spec, Finding):
-        return [spec]
-    level: Literal["runtime", "public"] = "runtime" if mode == "official" else "public"
-    scripts = problems_of_scripts(
-        files, challenge, spec, lambda path, _: mode == "validation" and OFFICIAL_SETUP in path
-    )
-    found = [*problems_of_files(files, challenge, level), *scripts]
+    data = files.read(SPEC)
+    if isinstance(data, Finding):
+        return [data]
+    spec = specified(files, data, challenge)
+    scripts = problems_of_scripts(spec, lambda path, _: mode == "validation" and OFFICIAL_SETUP in path)
+    found = [*problems_of_files(spec, "runtime" if mode == "official" else "public"), *scripts]
     # Findings name files of the copy; the author knows them by the challenge they belong to.
     return [replace(f, file=f.file.replace(str(assembled.root), challenge.challenge_name, 1)) for f in found]
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
-from typing import Any, Generic, TypeVar, cast
+from types import MappingProxyType
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError, create_model
 
@@ -20,6 +21,7 @@ from agentics.model.jsontext import MAX_PROBLEMS, Json, Lines, Path, Problem, Sc
 from agentics.model.shape import owner
 
 M = TypeVar("M", bound=BaseModel)
+Nulls: TypeAlias = Mapping[Path, Sequence[str | int]]
 _LIST_SHOWN = 1000
 _JUDGED = frozenset({"lone_surrogate", "number_out_of_range", "too_deep"})
 
@@ -34,10 +36,15 @@ class Rule(Generic[M]):
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded(Generic[M]):
-    """`value` is None exactly when a finding is an error."""
+    """`value` is None exactly when a finding is an error.
+
+    `sound` is for checks of other documents that this one names: the document, or a part of it that lacks the
+    attributes of top-level keys that are broken. None where nothing could be read.
+    """
 
     value: M | None
     findings: tuple[Finding, ...]
+    sound: M | None = None
 
 
 def load(model: type[M], data: bytes, file: str, rules: Sequence[Rule[M]] = ()) -> Loaded[M]:
@@ -50,9 +57,16 @@ def load(model: type[M], data: bytes, file: str, rules: Sequence[Rule[M]] = ()) 
         return Loaded(value=None, findings=_placed(read, textual, file))
     value, shape = _shape(model, read)
     found = [*textual, *islice(_duplicates(model, read), MAX_PROBLEMS), *shape]
-    found += _broken(model, read, found, rules) if value is None else _apply(value, rules)
+    if value is not None:
+        sound: M | None = value
+        found += _apply(value, rules)
+    else:
+        part = _part(model, read.value, found)
+        sound = _with_nulls(model, read.value, found) or part
+        found += [] if part is None else _apply(part, [r for r in rules if all(hasattr(part, n) for n in r.needs)])
     findings = _placed(read, found, file)
-    return Loaded(value=None if any(f.severity == "error" for f in findings) else value, findings=findings)
+    failed = any(f.severity == "error" for f in findings)
+    return Loaded(value=None if failed else value, findings=findings, sound=sound)
 
 
 def parse(model: type[M], data: bytes, file: str, rules: Sequence[Rule[M]] = ()) -> M:
@@ -134,26 +148,39 @@ def _apply(value: M, rules: Sequence[Rule[M]]) -> list[Problem]:
     return [problem for rule in rules for problem in rule.check(value)]
 
 
-def _broken(model: type[M], read: Scan, found: list[Problem], rules: Sequence[Rule[M]]) -> list[Problem]:
-    """What the rules say of those parts of a broken document that are sound."""
-    value = read.value
-    if not rules or not isinstance(value, dict):
-        return []
-    unknown = {p.path for p in found if p.code == "unknown_key"}
-    pruned = _without(value, unknown, ())
+def _part(model: type[M], value: Json, found: list[Problem], nulls: Nulls = MappingProxyType({})) -> M | None:
+    """What is sound of a broken document: it lacks the attributes of top-level keys with a problem in them.
+
+    Unknown keys are left out. `nulls` are keys to be added as null, by the path of the object that lacks them.
+    """
+    if not isinstance(value, dict):
+        return None
+    pruned = _mended(value, {p.path for p in found if p.code == "unknown_key"}, nulls, ())
     bad = {p.path[0] for p in found if p.path and p.code != "unknown_key"}
     sound = {name for name in model.model_fields if name not in bad and (name in pruned or not _required(model, name))}
-    part = _part(model, frozenset(sound))
     try:
-        partial = part.model_validate({name: pruned[name] for name in sound if name in pruned})
+        part = _partial(model, frozenset(sound)).model_validate({name: pruned[name] for name in sound & pruned.keys()})
     except ValidationError:
-        return []
-    usable = [rule for rule in rules if sound.issuperset(rule.needs)]
-    return _apply(cast("M", partial), usable)
+        return None
+    return cast("M", part)
+
+
+def _with_nulls(model: type[M], value: Json, found: list[Problem]) -> M | None:
+    """The sound part when keys that may be null and are missing count as null; None where there are no such keys."""
+    nulls: dict[Path, list[str | int]] = {}
+    rest = []
+    for problem in found:
+        *parent, key = problem.path or ("",)
+        at = owner(model, value, tuple(parent)) if problem.code == "missing_key" else None
+        if at is not None and key in at.nullable:
+            nulls.setdefault(tuple(parent), []).append(key)
+        else:
+            rest.append(problem)
+    return _part(model, value, rest, nulls) if nulls else None
 
 
 @cache
-def _part(model: type[BaseModel], names: frozenset[str]) -> type[BaseModel]:
+def _partial(model: type[BaseModel], names: frozenset[str]) -> type[BaseModel]:
     """A model of some of a model's keys."""
     fields: dict[str, Any] = {name: (model.model_fields[name].annotation, model.model_fields[name]) for name in names}
     part: type[BaseModel] = create_model("Part", __base__=model.__mro__[1], **fields)
@@ -164,12 +191,13 @@ def _required(model: type[BaseModel], name: str) -> bool:
     return model.model_fields[name].is_required()
 
 
-def _without(value: Json, gone: set[Path], path: Path) -> Json:
+def _mended(value: Json, gone: set[Path], nulls: Nulls, path: Path) -> Json:
     if isinstance(value, dict):
         kept = {key: item for key, item in value.items() if (*path, key) not in gone}
-        return {key: _without(item, gone, (*path, key)) for key, item in kept.items()}
+        mended = {key: _mended(item, gone, nulls, (*path, key)) for key, item in kept.items()}
+        return {**mended, **dict.fromkeys(nulls.get(path, ()))}
     if isinstance(value, list):
-        return [_without(item, gone, (*path, index)) for index, item in enumerate(value)]
+        return [_mended(item, gone, nulls, (*path, index)) for index, item in enumerate(value)]
     return value
 
 
