@@ -20,7 +20,7 @@ from agentics.bundle.files import (
 from agentics.bundle.leaks import leaks
 from agentics.bundle.load import PROPOSAL, Proposed, differing, read_proposed
 from agentics.errors import InvalidDocument, UsageError
-from agentics.model.challenge import Challenge, Datasets
+from agentics.model.challenge import Challenge
 from agentics.model.checkreport import CheckReport, CheckResult, report
 from agentics.model.document import place
 from agentics.model.finding import Finding
@@ -116,10 +116,10 @@ def _check_bundle(path: Path) -> tuple[str | None, list[Finding]]:
 def _assembled_with(path: Path) -> str | None:
     """The directory of private data, if it is in place."""
     data = Files(root=path).read(SPEC)
-    sound = None if isinstance(data, Finding) else read_challenge(data).sound
-    datasets: Datasets | None = getattr(sound, "datasets", None)
-    private = datasets.private_benchmark_dir if datasets else None
-    return private if private is not None and Files(root=path).kind(private) == "directory" else None
+    if isinstance(data, Finding):
+        return None
+    spec = specified(Files(root=path), data, read_challenge(data).sound)
+    return spec.private if spec.private is not None and spec.files.kind(spec.private) == "directory" else None
 
 
 def _check_files(root: Path, level: Level, proposed: Proposed | None) -> tuple[Challenge | None, list[Finding]]:
@@ -144,10 +144,9 @@ def _check_files(root: Path, level: Level, proposed: Proposed | None) -> tuple[C
 
 
 def _private_present(spec: Specified) -> tuple[Finding, ...]:
-    private = spec.datasets.private_benchmark_dir if spec.datasets else None
-    if private is None or spec.files.kind(private) is None:
+    if spec.private is None or spec.files.kind(spec.private) is None:
         return ()
-    message = f"private_benchmark_dir names {private}, which must not be in a bundle that is to be published"
+    message = f"private_benchmark_dir names {spec.private}, which must not be in a bundle that is to be published"
     path = ("datasets", "private_benchmark_dir")
     return spec.place([Problem(code="private_data", message=message, path=path, hint="it arrives as an overlay")])
 

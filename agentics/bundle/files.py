@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from agentics.archive import tree
-from agentics.model.challenge import Challenge, Datasets, Execution, Piped
+from agentics.model.challenge import Challenge, Execution, Piped
 from agentics.model.document import Loaded, invalid, place
 from agentics.model.finding import Finding
 from agentics.model.jsontext import Path as Pointer
@@ -74,12 +74,17 @@ def read_session_manifest(data: bytes, file: str, root: Path) -> SessionManifest
 
 @dataclass(frozen=True, kw_only=True)
 class Specified:
-    """A specification, and the files that it names. What could not be read of it is None, and asks for no files."""
+    """What a specification says of files, as far as it is sound. What is None asks for no file.
+
+    `private` is the directory of private data, and `enabled` whether official evaluations need it.
+    """
 
     files: Files
     data: bytes
     execution: Execution | None
-    datasets: Datasets | None
+    public: str | None
+    private: str | None
+    enabled: bool
     validates: bool
 
     def place(self, problems: Iterable[Problem]) -> tuple[Finding, ...]:
@@ -88,13 +93,15 @@ class Specified:
 
 
 def specified(files: Files, data: bytes, challenge: Challenge | None) -> Specified:
-    """`challenge` may be the sound part of one."""
-    targets = getattr(challenge, "targets", None)
+    """`challenge` may be the sound part of one. Where its targets cannot be read, some may offer validation."""
+    targets, datasets = getattr(challenge, "targets", None), getattr(challenge, "datasets", None)
     return Specified(
         files=files,
         data=data,
         execution=getattr(challenge, "execution", None),
-        datasets=getattr(challenge, "datasets", None),
+        public=getattr(datasets, "public_dir", None),
+        private=getattr(datasets, "private_benchmark_dir", None),
+        enabled=getattr(datasets, "private_benchmark_enabled", False),
         validates=targets is None or any(target.validation_enabled for target in targets),
     )
 
@@ -132,14 +139,11 @@ def unfit(files: Files, pointer: Pointer, path: str, wanted: Wanted = "file") ->
 
 
 def _directories(spec: Specified, level: Level) -> Iterator[Problem]:
-    if spec.datasets is None:
-        return
-    public = spec.datasets.public_dir
-    if spec.files.kind(public) != "directory":
-        yield unfit(spec.files, ("datasets", "public_dir"), public, "directory")
-    private = spec.datasets.private_benchmark_dir if spec.datasets.private_benchmark_enabled else None
-    if level == "runtime" and private is not None and spec.files.kind(private) != "directory":
-        problem = unfit(spec.files, ("datasets", "private_benchmark_dir"), private, "directory")
+    if spec.public is not None and spec.files.kind(spec.public) != "directory":
+        yield unfit(spec.files, ("datasets", "public_dir"), spec.public, "directory")
+    needed = level == "runtime" and spec.enabled
+    if needed and spec.private is not None and spec.files.kind(spec.private) != "directory":
+        problem = unfit(spec.files, ("datasets", "private_benchmark_dir"), spec.private, "directory")
         yield replace(problem, hint=_OVERLAY)
 
 
@@ -148,12 +152,9 @@ def _official_is_due(spec: Specified, level: Level) -> bool:
     static = locator(spec.execution, "official") if spec.execution is not None else None
     if static is None:
         return False
-    if spec.files.kind(static[1]) is not None:
+    if spec.files.kind(static[1]) is not None or (level == "runtime" and spec.enabled):
         return True
-    datasets = spec.datasets
-    return datasets is not None and (
-        below(static[1], datasets.public_dir) or (level == "runtime" and datasets.private_benchmark_enabled)
-    )
+    return spec.public is not None and below(static[1], spec.public)
 
 
 def _static_manifest(spec: Specified, static: tuple[str, str], side: str, level: Level) -> Sequence[Finding]:
@@ -171,7 +172,7 @@ def _static_manifest(spec: Specified, static: tuple[str, str], side: str, level:
     )
     if loaded.value is None:
         return loaded.findings
-    later = spec.datasets.private_benchmark_dir if spec.datasets and level == "public" and side == "official" else None
+    later = spec.private if level == "public" and side == "official" else None
     return place(data, _absent_sources(files, loaded.value, later), name)
 
 

@@ -7,21 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import islice
-from types import MappingProxyType
-from typing import Any, Generic, TypeAlias, TypeVar, cast
+from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError, create_model
+from pydantic import BaseModel, ValidationError
 
 from agentics.errors import InvalidDocument
 from agentics.model.explain import explain
 from agentics.model.finding import Finding, shown_pointer
 from agentics.model.jsontext import MAX_PROBLEMS, Json, Lines, Path, Problem, Scan, locate, pointer, scan
+from agentics.model.part import sound_part
 from agentics.model.shape import owner
 
 M = TypeVar("M", bound=BaseModel)
-Nulls: TypeAlias = Mapping[Path, Sequence[str | int]]
 _LIST_SHOWN = 1000
 _JUDGED = frozenset({"lone_surrogate", "number_out_of_range", "too_deep"})
 
@@ -38,8 +36,8 @@ class Rule(Generic[M]):
 class Loaded(Generic[M]):
     """`value` is None exactly when a finding is an error.
 
-    `sound` is for checks of other documents that this one names: the document, or a part of it that lacks the
-    attributes of top-level keys that are broken. None where nothing could be read.
+    `sound` is for checks of what the document names: the document, or what is sound of it, as `part.sound_part` has
+    it. None where nothing could be read.
     """
 
     value: M | None
@@ -61,8 +59,8 @@ def load(model: type[M], data: bytes, file: str, rules: Sequence[Rule[M]] = ()) 
         sound: M | None = value
         found += _apply(value, rules)
     else:
-        part = _part(model, read.value, found)
-        sound = _with_nulls(model, read.value, found) or part
+        part = sound_part(model, read.value, found, deep=False) if rules else None
+        sound = sound_part(model, read.value, found, deep=True)
         found += [] if part is None else _apply(part, [r for r in rules if all(hasattr(part, n) for n in r.needs)])
     findings = _placed(read, found, file)
     failed = any(f.severity == "error" for f in findings)
@@ -146,59 +144,6 @@ def _duplicates(model: type[M], read: Scan) -> Iterator[Problem]:
 
 def _apply(value: M, rules: Sequence[Rule[M]]) -> list[Problem]:
     return [problem for rule in rules for problem in rule.check(value)]
-
-
-def _part(model: type[M], value: Json, found: list[Problem], nulls: Nulls = MappingProxyType({})) -> M | None:
-    """What is sound of a broken document: it lacks the attributes of top-level keys with a problem in them.
-
-    Unknown keys are left out. `nulls` are keys to be added as null, by the path of the object that lacks them.
-    """
-    if not isinstance(value, dict):
-        return None
-    pruned = _mended(value, {p.path for p in found if p.code == "unknown_key"}, nulls, ())
-    bad = {p.path[0] for p in found if p.path and p.code != "unknown_key"}
-    sound = {name for name in model.model_fields if name not in bad and (name in pruned or not _required(model, name))}
-    try:
-        part = _partial(model, frozenset(sound)).model_validate({name: pruned[name] for name in sound & pruned.keys()})
-    except ValidationError:
-        return None
-    return cast("M", part)
-
-
-def _with_nulls(model: type[M], value: Json, found: list[Problem]) -> M | None:
-    """The sound part when keys that may be null and are missing count as null; None where there are no such keys."""
-    nulls: dict[Path, list[str | int]] = {}
-    rest = []
-    for problem in found:
-        *parent, key = problem.path or ("",)
-        at = owner(model, value, tuple(parent)) if problem.code == "missing_key" else None
-        if at is not None and key in at.nullable:
-            nulls.setdefault(tuple(parent), []).append(key)
-        else:
-            rest.append(problem)
-    return _part(model, value, rest, nulls) if nulls else None
-
-
-@cache
-def _partial(model: type[BaseModel], names: frozenset[str]) -> type[BaseModel]:
-    """A model of some of a model's keys."""
-    fields: dict[str, Any] = {name: (model.model_fields[name].annotation, model.model_fields[name]) for name in names}
-    part: type[BaseModel] = create_model("Part", __base__=model.__mro__[1], **fields)
-    return part
-
-
-def _required(model: type[BaseModel], name: str) -> bool:
-    return model.model_fields[name].is_required()
-
-
-def _mended(value: Json, gone: set[Path], nulls: Nulls, path: Path) -> Json:
-    if isinstance(value, dict):
-        kept = {key: item for key, item in value.items() if (*path, key) not in gone}
-        mended = {key: _mended(item, gone, nulls, (*path, key)) for key, item in kept.items()}
-        return {**mended, **dict.fromkeys(nulls.get(path, ()))}
-    if isinstance(value, list):
-        return [_mended(item, gone, nulls, (*path, index)) for index, item in enumerate(value)]
-    return value
 
 
 def _placed(read: Scan, problems: Iterable[Problem], file: str) -> tuple[Finding, ...]:

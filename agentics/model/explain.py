@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import reduce
 from math import copysign
 from typing import Any
 
@@ -30,7 +31,10 @@ _QUOTED = re.compile(r"'([^']*)'")
 
 
 def explain(model: type[BaseModel], value: Json, errors: ValidationError) -> list[Problem]:
-    return [_problem(model, value, error) for error in errors.errors(include_url=False) if not _echo(error)]
+    """What is wrong with `value`. A key that is missing and there by a similar name is one problem, not two."""
+    found = [_problem(model, value, error) for error in errors.errors(include_url=False) if not _echo(error)]
+    meant = {(*p.path[:-1], _similar(model, value, p.path)) for p in found if p.code == "unknown_key"}
+    return [p for p in found if p.code != "missing_key" or p.path not in meant]
 
 
 def _echo(error: ErrorDetails) -> bool:
@@ -89,14 +93,26 @@ def _null(model: type[BaseModel], value: Json, path: Path) -> str | None:
 
 
 def _unknown_key(model: type[BaseModel], value: Json, path: Path) -> Problem:
+    similar = _similar(model, value, path)
+    hint = f"known keys: {', '.join(_known(model, value, path))}" if similar is None else f"did you mean {similar!r}?"
+    return Problem(code="unknown_key", message=f"the key {path[-1]!r:.100} is not known here", path=path, hint=hint)
+
+
+def _known(model: type[BaseModel], value: Json, path: Path) -> list[str]:
+    """The keys that the object at a key's place knows."""
     at = owner(model, value, path[:-1])
-    known = sorted(at.keys) if at else []
-    return Problem(
-        code="unknown_key",
-        message=f"the key {path[-1]!r:.100} is not known here",
-        path=path,
-        hint=_closest(str(path[-1]), known) or (f"known keys: {', '.join(known)}" if known else None),
-    )
+    return sorted(at.keys) if at else []
+
+
+def _similar(model: type[BaseModel], value: Json, path: Path) -> str | None:
+    """The known key that is most like an unknown one, and not there itself."""
+    there = reduce(_item, path[:-1], value)
+    absent = [key for key in _known(model, value, path) if key not in there]
+    return next(iter(get_close_matches(str(path[-1]), absent, n=1)), None)
+
+
+def _item(value: Json, part: str | int) -> Json:
+    return value[part]
 
 
 def _unknown_value(path: Path, given: Json, known: list[str], expected: str) -> Problem:

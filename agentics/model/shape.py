@@ -34,8 +34,8 @@ def owner(model: type[BaseModel], value: Json, path: Path) -> Owner | None:
         if here is None or not isinstance(value, list | dict):
             return None
         value = _item(value, part)
-    found = _variant(here, value)
-    if found is None or not _is_model(found):
+    found = variant(here, value)
+    if found is None:
         return None
     closed = found.model_config.get("extra") == "forbid"
     return Owner(
@@ -45,6 +45,12 @@ def owner(model: type[BaseModel], value: Json, path: Path) -> Owner | None:
         # serde reads an object with a tag whole before it knows whose it is, so there every value is judged.
         skips=not closed and len(_models(here)) == 1,
     )
+
+
+def variant(annotation: Annotation, value: Json) -> type[BaseModel] | None:
+    """The model of the JSON object `value` in a place of this annotation; None where there is no model."""
+    found = _variant(annotation, value)
+    return found if found is not None and _is_model(found) else None
 
 
 def plain_path(model: type[BaseModel], loc: tuple[str | int, ...]) -> Path:

@@ -49,13 +49,14 @@ def script(command: Iterable[str]) -> str | None:
 
 
 def commands(execution: Execution) -> Iterator[tuple[Path, tuple[str, ...]]]:
-    """Every command of the challenge with where it is: the evaluator's first, then the setups'."""
-    name = _evaluator_key(execution)
-    yield ("execution", name, "command"), getattr(execution, name).command
-    for side in ("validation_setup", "official_evaluation_setup"):
-        setup = getattr(execution, side)
-        if setup is not None:
-            yield ("execution", side, "command"), setup.command
+    """Every command of the challenge with where it is: the evaluator's first, then the setups'.
+
+    `execution` may be a sound part, as for `locator`.
+    """
+    for key in (_evaluator_key(execution), "validation_setup", "official_evaluation_setup"):
+        command = getattr(getattr(execution, key, None), "command", None)
+        if command is not None:
+            yield ("execution", key, "command"), command
 
 
 def locator(execution: Execution, side: str) -> tuple[str, str] | None:
@@ -69,7 +70,7 @@ def locator(execution: Execution, side: str) -> tuple[str, str] | None:
             return None
         case never:
             assert_never(never)
-    found = getattr(execution, key)
+    found = getattr(execution, key, None)
     return None if found is None else (key, found)
 
 

@@ -1,11 +1,14 @@
 """What findings say: where, which key, what is wrong with the value, and what to do."""
 
+import io
 import json
 
 import pytest
+from rich.console import Console
 
 from agentics.archive import read_solution
 from agentics.bundle import check
+from agentics.cli import main
 from agentics.errors import InvalidDocument
 from agentics.model.document import load
 from agentics.model.finding import shown_pointer
@@ -79,6 +82,9 @@ def test_findings_of_all_documents_come_in_one_go(proposed, proposal, spec, run_
     (proposed / "agentics.challenge.json").write_bytes(encoded(broken))
     spec = changed(changed(spec, "/execution/validation_setup", {}), "/keywords", [])
     del spec["execution"]["validation_setup"]
+    spec["execution"]["official_runs"] = "/private"
+    spec["execution"]["separated_evaluator"]["command"] = []
+    spec["datasets"]["public_policy"] = "some"
     spec["targets"][0]["resource_profile"]["solution"]["setup"]["timeout_sec"] = "10"
     (proposed / "v1" / "spec.json").write_bytes(encoded(spec))
     runs = changed(changed(run_manifest, "/runs/0/interface", "stdoi"), "/runs/1/run_name", "a b")
@@ -92,6 +98,9 @@ def test_findings_of_all_documents_come_in_one_go(proposed, proposal, spec, run_
         "agentics.challenge.json/title",
         "v1/public/runs.json/runs/0/interface",
         "v1/public/runs.json/runs/1/run_name",
+        "v1/spec.json/datasets/public_policy",
+        "v1/spec.json/execution/official_runs",
+        "v1/spec.json/execution/separated_evaluator/command",
         "v1/spec.json/execution/validation_setup",
         "v1/spec.json/keywords",
         "v1/spec.json/targets/0/resource_profile/solution/setup/timeout_sec",
@@ -105,6 +114,18 @@ def test_a_proposal_that_cannot_be_read_hides_nothing_of_its_bundle(text, propos
     (proposed / "v1" / "spec.json").write_bytes(encoded(changed(spec, "/keywords", [])))
     found = [f.pointer for f in findings(proposed) if f.file == str(proposed / "v1" / "spec.json")]
     assert found == ["/keywords"]
+
+
+def test_a_key_with_a_wrong_name_is_one_finding(solution, encoded):
+    text = encoded(solution).replace(b'"run"', b'"runs"').replace(b'"protocol_version"', b'"version"')
+    found = load(SolutionManifest, text, "s").findings
+    assert [(f.code, f.pointer, f.hint) for f in found] == [
+        ("missing_key", "/protocol_version", None),
+        ("unknown_key", "/v", "known keys: commands, note, protocol, protocol_version"),
+        ("unknown_key", "/commands/runs", "did you mean 'run'?"),
+    ]
+    beside = encoded(solution).replace(b'"run"', b'"rum": "x", "run"')
+    assert load(SolutionManifest, beside, "s").findings[0].hint == "known keys: build, run, setup"
 
 
 @pytest.mark.parametrize("value", [2, 0, -1, 1.0, "1", True, None, -0.0, 2**64])
@@ -184,3 +205,26 @@ def test_a_pointer_is_shown_with_at_most_60_characters():
     assert long.startswith("/runs/0/metadata/kkk")
     assert long.endswith("kkk/end")
     assert "…" in long
+
+
+def said(proposed, monkeypatch, **console):
+    """What `agentics challenge check` says on a stderr of this kind."""
+    out = io.StringIO()
+    monkeypatch.setattr("agentics.cli.findings.err", Console(file=out, soft_wrap=True, color_system=None, **console))
+    with pytest.raises(SystemExit):
+        main(["challenge", "check", str(proposed)])
+    return out.getvalue().splitlines()
+
+
+def test_findings_are_one_line_each_for_programs_and_fit_a_terminal(proposed, run_manifest, encoded, monkeypatch):
+    key = "a-very-long-key-" * 8
+    run_manifest["runs"][0]["metadata"] = {"deep": 1, "stdin_text": {}}
+    run_manifest["runs"][1][key] = 1
+    (proposed / "v1" / "public" / "runs.json").write_bytes(encoded(run_manifest))
+    lines = said(proposed, monkeypatch)
+    assert len([line for line in lines if not line.startswith("    hint:")]) == 2
+    assert f" unknown_key {shown_pointer('/runs/1/' + key)} the key " in lines[1]
+    lines = said(proposed, monkeypatch, force_terminal=True, width=80)
+    place = str(proposed / "v1" / "public" / "runs.json")
+    assert all(len(line) <= 80 for line in lines if place not in line)
+    assert len(lines) > 5
