@@ -121,7 +121,7 @@ def _name_fault(name: str) -> str:
     if strange is not None:
         return _not_allowed(strange[0])
     if not _MIN_NAME <= len(name) <= _MAX_NAME:
-        return f"it has {len(name)} characters"
+        return f"its length is {len(name)}"
     return "it has '--'" if "--" in name else f"it {'starts' if name[0] == '-' else 'ends'} with '-'"
 
 

@@ -33,7 +33,7 @@ _QUOTED = re.compile(r"'([^']*)'")
 def explain(model: type[BaseModel], value: Json, errors: ValidationError) -> list[Problem]:
     """What is wrong with `value`. A key that is missing and there by a similar name is one problem, not two."""
     found = [_problem(model, value, error) for error in errors.errors(include_url=False) if not _echo(error)]
-    meant = {(*p.path[:-1], _similar(model, value, p.path)) for p in found if p.code == "unknown_key"}
+    meant = {problem.meant for problem in found}
     return [p for p in found if p.code != "missing_key" or p.path not in meant]
 
 
@@ -58,7 +58,8 @@ def _problem(model: type[BaseModel], value: Json, error: ErrorDetails) -> Proble
         return _unknown_value(path, error["input"], _QUOTED.findall(ctx["expected"]), ctx["expected"])
     if kind == "union_tag_invalid":
         tag = _QUOTED.findall(ctx["discriminator"])[0]
-        return _unknown_value((*path, tag), ctx["tag"], _QUOTED.findall(ctx["expected_tags"]), ctx["expected_tags"])
+        known = _QUOTED.findall(ctx["expected_tags"])
+        return _unknown_value((*path, tag), ctx["tag"], known, " or ".join(ctx["expected_tags"].rsplit(", ", 1)))
     if kind == "union_tag_not_found":
         return _no_tag(path, _QUOTED.findall(ctx["discriminator"])[0], error["input"])
     return _bound(path, kind, ctx, error["msg"])
@@ -93,22 +94,17 @@ def _null(model: type[BaseModel], value: Json, path: Path) -> str | None:
 
 
 def _unknown_key(model: type[BaseModel], value: Json, path: Path) -> Problem:
-    similar = _similar(model, value, path)
-    hint = f"known keys: {', '.join(_known(model, value, path))}" if similar is None else f"did you mean {similar!r}?"
-    return Problem(code="unknown_key", message=f"the key {path[-1]!r:.100} is not known here", path=path, hint=hint)
-
-
-def _known(model: type[BaseModel], value: Json, path: Path) -> list[str]:
-    """The keys that the object at a key's place knows."""
     at = owner(model, value, path[:-1])
-    return sorted(at.keys) if at else []
-
-
-def _similar(model: type[BaseModel], value: Json, path: Path) -> str | None:
-    """The known key that is most like an unknown one, and not there itself."""
+    known = sorted(at.keys) if at else []
     there = reduce(_item, path[:-1], value)
-    absent = [key for key in _known(model, value, path) if key not in there]
-    return next(iter(get_close_matches(str(path[-1]), absent, n=1)), None)
+    near = get_close_matches(str(path[-1]).lower(), [key for key in known if key not in there], n=1)
+    return Problem(
+        code="unknown_key",
+        message=f"the key {path[-1]!r:.100} is not known here",
+        path=path,
+        hint=f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}",
+        meant=(*path[:-1], near[0]) if near else None,
+    )
 
 
 def _item(value: Json, part: str | int) -> Json:
@@ -143,7 +139,9 @@ def _kind(value: Json) -> str:
         case int():
             return "an integer"
         case float():
-            return "-0" if value == 0 and copysign(1, value) < 0 else "a number with a fraction or exponent"
+            if value == 0 and copysign(1, value) < 0:
+                return "-0"
+            return "a number with a fraction or exponent" if abs(value) < MAX_INTEGER else "a number"
         case str():
             return "a string"
         case dict():

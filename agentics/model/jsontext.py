@@ -35,7 +35,10 @@ _CLOSERS = {"{": "}", "[": "]"}
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """Something wrong at an offset of the text, or, where `offset` is None, at the value or key that `path` names."""
+    """Something wrong at an offset of the text, or, where `offset` is None, at the value or key that `path` names.
+
+    `meant` is the known key that an unknown one most likely stands for.
+    """
 
     code: str
     message: str
@@ -43,6 +46,7 @@ class Problem:
     offset: int | None = None
     hint: str | None = None
     severity: str = "error"
+    meant: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ Rules and other documents can be checked by it, so that one mistake does not hid
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from functools import cache
 from types import NoneType
 from typing import Any, TypeVar, cast, get_args
@@ -18,7 +18,7 @@ from agentics.model.shape import variant
 M = TypeVar("M", bound=BaseModel)
 
 
-def sound_part(model: type[M], value: Json, found: Iterable[Problem], *, deep: bool) -> M | None:
+def sound_part(model: type[M], value: Json, found: Collection[Problem], *, deep: bool) -> M | None:
     """An object of the model that lacks every attribute whose key has a problem; None where the value is no object.
 
     Unknown keys are left out. A key with a problem below it is left out whole, or, if `deep`, is itself an object that
@@ -28,6 +28,7 @@ def sound_part(model: type[M], value: Json, found: Iterable[Problem], *, deep: b
         return None
     unknown = {problem.path for problem in found if problem.code == "unknown_key"}
     broken = {problem.path: problem.code for problem in found if problem.code != "unknown_key"}
+    broken |= {problem.meant: problem.code for problem in found if problem.meant is not None}
     return _part(model, _without(value, unknown, ()), broken, (), deep=deep)
 
 

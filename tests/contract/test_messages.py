@@ -16,6 +16,7 @@ from agentics.model.proposal import Proposal
 from agentics.model.solution import SolutionManifest
 from agentics.policy.checks import read_challenge
 from agentics.policy.manifests import check_run_manifest, check_session_manifest
+from agentics.policy.proposals import read_proposal
 
 
 def findings(path):
@@ -116,16 +117,18 @@ def test_a_proposal_that_cannot_be_read_hides_nothing_of_its_bundle(text, propos
     assert found == ["/keywords"]
 
 
-def test_a_key_with_a_wrong_name_is_one_finding(solution, encoded):
-    text = encoded(solution).replace(b'"run"', b'"runs"').replace(b'"protocol_version"', b'"version"')
+def test_a_key_with_a_wrong_name_is_one_finding(solution, proposal, encoded):
+    text = encoded(solution).replace(b'"run"', b'"RUN"').replace(b'"protocol_version"', b'"v"')
     found = load(SolutionManifest, text, "s").findings
     assert [(f.code, f.pointer, f.hint) for f in found] == [
         ("missing_key", "/protocol_version", None),
         ("unknown_key", "/v", "known keys: commands, note, protocol, protocol_version"),
-        ("unknown_key", "/commands/runs", "did you mean 'run'?"),
+        ("unknown_key", "/commands/RUN", "did you mean 'run'?"),
     ]
     beside = encoded(solution).replace(b'"run"', b'"rum": "x", "run"')
     assert load(SolutionManifest, beside, "s").findings[0].hint == "known keys: build, run, setup"
+    found = read_proposal(encoded(proposal).replace(b'"bundle_path"', b'"bundle-path"')).findings
+    assert [(f.code, f.pointer) for f in found] == [("unknown_key", "/bundle-path")]
 
 
 @pytest.mark.parametrize("value", [2, 0, -1, 1.0, "1", True, None, -0.0, 2**64])
@@ -176,8 +179,8 @@ def test_a_bad_path_says_which_character_or_part(path, says, solution, changed, 
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("ab", "it has 2 characters"),
-        ("a" * 64, "it has 64 characters"),
+        ("ab", "its length is 2"),
+        ("a" * 64, "its length is 64"),
         ("a_b", "it has the character '_'"),
         ("summe-zählen", "it has the character 'ä'"),
         ("a--b", "it has '--'"),
@@ -192,6 +195,7 @@ def test_a_bad_name_says_which_character_or_part(name, says, spec, changed, enco
 
 def test_integers_that_are_none_say_why(spec, changed, encoded):
     pointer = "/targets/0/resource_profile/evaluator/run/timeout_sec"
+    assert "found a number" in read_challenge(encoded(changed(spec, "/starts_at", 10**30))).findings[0].message
     says = {2**64: "beyond the integers of 64 bits", 1.5: "a number with a fraction or exponent", -0.0: "found -0"}
     for value, message in says.items():
         (found,) = read_challenge(encoded(changed(spec, pointer, value))).findings
