@@ -1,7 +1,7 @@
 """Patterns of `.gitignore` and `.ignore` files, matched as the walker of ripgrep matches them.
 
-A pattern is put to one path at a time and never speaks for what is below it: whoever walks leaves out a directory that
-is ignored, and with it all that it holds.
+A pattern is matched with one path, and says nothing of the paths below it. A walk leaves out a directory that is
+ignored, and with it everything that the directory holds.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ _EXCLUDES_FILE = re.compile(r'^\s*excludesfile\s*=\s*"?\s*(\S+?)\s*"?\s*$', re.I
 
 @dataclass(frozen=True, kw_only=True)
 class _File:
-    """One ignore file: a path is put to it behind `prefix` and without its first `strip` characters."""
+    """One ignore file. Its patterns are matched with `prefix` and the path without its first `strip` characters."""
 
     patterns: tuple[Pattern, ...]
     prefix: str = ""
@@ -46,7 +46,8 @@ class _File:
 
 @dataclass(frozen=True, kw_only=True)
 class _Ignored:
-    """What is in force in a directory. Of two files the later one decides, and any `.ignore` before any of git's."""
+    """The ignore files that hold in a directory. A later file decides before an earlier one, and any of `own`, which
+    are called `.ignore`, before any of git's."""
 
     git: tuple[_File, ...] = ()
     own: tuple[_File, ...] = ()

@@ -19,16 +19,6 @@ PROPOSAL = "agentics.challenge.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bundle:
-    """A bundle whose `spec.json` is in order. `findings` are warnings; `proposal` is there if the path was one."""
-
-    root: Path
-    challenge: Challenge
-    findings: tuple[Finding, ...] = ()
-    proposal: Proposal | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Proposed:
     """A proposal as it was read, with all that is wrong with it. `sound` may lack what is broken.
 
@@ -41,6 +31,20 @@ class Proposed:
     sound: Proposal | None
     findings: tuple[Finding, ...]
     root: Path | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A bundle whose `spec.json` is in order. `findings` are warnings; `proposed` is what carries it, if anything."""
+
+    root: Path
+    challenge: Challenge
+    findings: tuple[Finding, ...] = ()
+    proposed: Proposed | None = None
+
+    @property
+    def proposal(self) -> Proposal | None:
+        return self.proposed.value if self.proposed else None
 
 
 def load_challenge(path: Path) -> Bundle:
@@ -66,7 +70,7 @@ def load_challenge(path: Path) -> Bundle:
     if loaded.value is None or findings:
         raise invalid(findings)
     warnings = place(data, network_risks(loaded.value), files.name(SPEC))
-    return Bundle(root=root, challenge=loaded.value, findings=warnings, proposal=proposed.value if proposed else None)
+    return Bundle(root=root, challenge=loaded.value, findings=warnings, proposed=proposed)
 
 
 def read_proposed(path: Path) -> Proposed:

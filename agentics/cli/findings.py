@@ -1,4 +1,4 @@
-"""Findings of a check as linters write them: place, code, what is wrong, and how to mend it.
+"""Findings of a check as linters write them: place, code, what is wrong, and what to do.
 
 One line each, for programs; on a terminal a line that is too long for it goes on below, indented.
 """

@@ -87,7 +87,8 @@ def invalid(findings: Sequence[Finding]) -> InvalidDocument:
 
 def place(data: bytes, problems: Iterable[Problem], file: str) -> tuple[Finding, ...]:
     """Findings for problems of a document that `load` could read, such as those that only files reveal."""
-    return _placed(scan(data), problems, file)
+    listed = list(problems)
+    return _placed(scan(data), listed, file) if listed else ()
 
 
 def _printable(text: str) -> str:

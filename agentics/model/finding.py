@@ -1,4 +1,4 @@
-"""What a check found: one place in one file, a stable code, and how to mend it."""
+"""What a check found: one place in one file, a stable code, and what to do."""
 
 from __future__ import annotations
 

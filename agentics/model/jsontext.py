@@ -183,9 +183,10 @@ def _too_deep(cursor: _Cursor) -> None:
     try:
         while _opened(cursor, closers) or _closed(cursor, closers):
             pass
-    finally:
-        # What is wrong inside is not worth a finding of its own.
-        del cursor.problems[known:]
+    except _Stop:
+        del cursor.problems[known:]  # that it is too deep says enough
+        raise
+    cursor.problems[known:] = [problem for problem in cursor.problems[known:] if problem.code == "not_json"]
 
 
 def _opened(cursor: _Cursor, closers: list[str]) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from agentics.archive import read_solution
-from agentics.bundle import check
+from agentics.bundle import assemble, check, load_challenge
 from agentics.cli import main
 from agentics.errors import InvalidDocument
 from agentics.model.document import load
@@ -76,6 +76,17 @@ def test_a_missing_script_of_a_solution_is_told_where_it_is_named(tmp_path, solu
         ("missing_file", "agentics.solution.json", 5, "/commands/run"),
         ("missing_file", "agentics.solution.json", 6, "/commands/build"),
     ]
+
+
+def test_an_asset_that_is_missing_is_told_where_it_is_announced(proposed, write_tree, tmp_path):
+    loaded = load_challenge(proposed)
+    incomplete = write_tree(tmp_path / "official-cases", {"private-benchmark/other.json": "{}"})
+    for overlays, pointer in (([], "/private_assets/0"), ([incomplete], "/private_assets/0/required_paths")):
+        with pytest.raises(InvalidDocument) as caught:
+            assemble(loaded, overlays, tmp_path / "dest", "official")
+        (found,) = caught.value.findings
+        assert (found.code, found.pointer, found.line > 1) == ("private_asset", pointer, True)
+        assert found.hint
 
 
 def test_findings_of_all_documents_come_in_one_go(proposed, proposal, spec, run_manifest, changed, encoded):
