@@ -5,20 +5,27 @@ Nothing an archive says is believed twice: counts, ranges, names, sizes and chec
 
 from __future__ import annotations
 
+import bz2
+import lzma
 import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn, Protocol
 
 CHUNK = 1 << 16
-STORED, DEFLATED = 0, 8
+STORED, DEFLATED, BZIP2, LZMA = 0, 8, 12, 14
+METHODS = frozenset({STORED, DEFLATED, BZIP2, LZMA})
 _END = struct.Struct("<4s4H2LH")
 _END64_LOCATOR = struct.Struct("<4sLQL")
 _END64 = struct.Struct("<4sQ2H2L4Q")
 _ENTRY = struct.Struct("<4s4B4HL2L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
+_LZMA_HEAD = struct.Struct("<2xHBL")
+_END_MARK = b"PK\x05\x06"
 _MAX_COMMENT = 0xFFFF
+_MAX_ENDS = 1000
+_ZIP64, _UNICODE_PATH = 0x0001, 0x7075
 _FULL16, _FULL32 = 0xFFFF, 0xFFFFFFFF
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _UTF8 = 0x800
@@ -49,6 +56,14 @@ class Record:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Directory:
+    """The central directory: all entries in the archive's order, and the offset at which it starts."""
+
+    records: tuple[Record, ...]
+    start: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class _End:
     count: int
     start: int
@@ -56,8 +71,8 @@ class _End:
     shift: int
 
 
-def records(file: BinaryIO, limit: int) -> tuple[Record, ...]:
-    """All entries, in the archive's order. Raises DamagedZip, also when there are more than `limit`."""
+def directory(file: BinaryIO, limit: int) -> Directory:
+    """The central directory. Raises DamagedZip, also when it has more than `limit` entries."""
     try:
         end = _end(file)
         if end.count > limit:
@@ -68,18 +83,17 @@ def records(file: BinaryIO, limit: int) -> tuple[Record, ...]:
         _fail("damaged_zip", "the central directory is cut off")
     if file.tell() != end.start + end.size:
         _fail("damaged_zip", "the central directory does not have the size that it says")
-    return found
+    return Directory(records=found, start=end.start)
 
 
-def ranges(file: BinaryIO, found: tuple[Record, ...]) -> None:
+def ranges(file: BinaryIO, found: Directory) -> None:
     """Raises DamagedZip unless every entry has bytes of its own, where its local header says the same name."""
     taken = 0
-    for record in sorted(found, key=lambda r: r.offset):
+    for record in sorted(found.records, key=lambda r: r.offset):
         if record.offset < taken:
             _fail("overlapping_entries", f"the bytes of {record.name!r:.100} are also those of another entry")
         taken = _data_start(file, record) + record.compressed
-    end = _end(file)
-    if taken > end.start:
+    if taken > found.start:
         _fail("overlapping_entries", "an entry reaches into the central directory")
 
 
@@ -103,18 +117,69 @@ def _fail(code: str, message: str) -> NoReturn:
 
 
 def _end(file: BinaryIO) -> _End:
+    """The last end record that fits. Any bytes may follow it. What only looks like one is passed over."""
+    fault = DamagedZip("not_a_zip", "not a ZIP archive")
+    for seen, at in enumerate(_marks(file)):
+        if seen == _MAX_ENDS:
+            break
+        try:
+            end = _fitting(file, at)
+        except DamagedZip as damage:
+            fault = damage if fault.code == "not_a_zip" else fault
+            continue
+        _undisputed(file, at)
+        return end
+    raise fault
+
+
+def _marks(file: BinaryIO) -> Iterator[int]:
+    """Offsets at which an end record may start, the last first."""
+    upper = file.seek(0, 2)
+    while upper > 0:
+        lower = max(0, upper - CHUNK)
+        file.seek(lower)
+        # The first bytes of what was read before: a mark may lie across the border.
+        window = file.read(upper - lower + len(_END_MARK) - 1)
+        at = window.rfind(_END_MARK)
+        while at >= 0:
+            yield lower + at
+            at = window.rfind(_END_MARK, 0, at + len(_END_MARK) - 1)
+        upper = lower
+
+
+def _fitting(file: BinaryIO, at: int) -> _End:
+    """Raises DamagedZip unless the bytes at `at` are an end record with its comment, and a directory lies before it."""
     size = file.seek(0, 2)
-    tail_start = max(0, size - _END.size - _MAX_COMMENT)
-    file.seek(tail_start)
-    tail = file.read(size - tail_start)
-    at = tail.rfind(b"PK\x05\x06")
+    file.seek(at)
+    head = file.read(_END.size)
+    if len(head) != _END.size or at + _END.size + _END.unpack(head)[7] > size:
+        _fail("damaged_zip", "the end record is cut off")
+    end = _checked_end(file, at, _END.unpack(head))
+    file.seek(end.start)
+    if end.count and file.read(4) != b"PK\x01\x02":
+        _fail("damaged_zip", "the central directory is not where the archive says")
+    return end
+
+
+def _undisputed(file: BinaryIO, end: int) -> None:
+    """Raises DamagedZip when the end record at `end` lies in the comment of another: readers would not agree."""
+    first = max(0, end - _END.size - _MAX_COMMENT)
+    file.seek(first)
+    before = file.read(end - first)
+    at = before.rfind(_END_MARK)
     while at >= 0:
-        if at + _END.size <= len(tail):
-            fields = _END.unpack_from(tail, at)
-            if at + _END.size + fields[7] == len(tail):
-                return _checked_end(file, tail_start + at, fields)
-        at = tail.rfind(b"PK\x05\x06", 0, at)
-    return _fail("not_a_zip", "not a ZIP archive")
+        (comment,) = struct.unpack_from("<H", before, at + _END.size - 2) if at + _END.size <= len(before) else (0,)
+        if first + at + _END.size + comment > end and _fits(file, first + at):
+            _fail("two_end_records", "two end records, one of them in the comment of the other")
+        at = before.rfind(_END_MARK, 0, at + len(_END_MARK) - 1)
+
+
+def _fits(file: BinaryIO, at: int) -> bool:
+    try:
+        _fitting(file, at)
+    except DamagedZip:
+        return False
+    return True
 
 
 def _checked_end(file: BinaryIO, at: int, fields: tuple[int, ...]) -> _End:
@@ -161,7 +226,7 @@ def _record(file: BinaryIO, shift: int) -> Record:
     size, compressed, offset = _wide(extra, size, compressed, offset)
     return Record(
         raw_name=raw,
-        name=_name(raw, flags),
+        name=_name(raw, flags, extra),
         encrypted=bool(flags & _ENCRYPTED),
         method=method,
         crc=crc,
@@ -172,27 +237,40 @@ def _record(file: BinaryIO, shift: int) -> Record:
     )
 
 
-def _wide(extra: bytes, size: int, compressed: int, offset: int) -> tuple[int, int, int]:
-    """ZIP64: fields that do not fit are full of ones, and stand in the extra field in this order."""
-    values = [size, compressed, offset]
+def _extra_fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
     at = 0
     while at + 4 <= len(extra):
         kind, length = struct.unpack_from("<2H", extra, at)
-        at += 4
-        if kind == 1:
-            numbers = iter(struct.unpack_from(f"<{min(length, len(extra) - at) // 8}Q", extra, at))
+        yield kind, extra[at + 4 : at + 4 + length]
+        at += 4 + length
+
+
+def _wide(extra: bytes, size: int, compressed: int, offset: int) -> tuple[int, int, int]:
+    """ZIP64: fields that do not fit are full of ones, and stand in the extra field in this order."""
+    values = [size, compressed, offset]
+    for kind, data in _extra_fields(extra):
+        if kind == _ZIP64:
+            numbers = iter(struct.unpack_from(f"<{len(data) // 8}Q", data))
             values = [next(numbers, v) if v == _FULL32 else v for v in values]
-        at += length
     return values[0], values[1], values[2]
 
 
-def _name(raw: bytes, flags: int) -> str:
-    if not flags & _UTF8:
+def _name(raw: bytes, flags: int, extra: bytes) -> str:
+    """The name of an entry: that of its Unicode path field, or else that of its header.
+
+    The field carries a checksum of the header's name. One that does not match, which some readers ignore and others
+    refuse, is refused.
+    """
+    fields = [data for kind, data in _extra_fields(extra) if kind == _UNICODE_PATH]
+    if not fields and not flags & _UTF8:
         return raw.decode("cp437")
+    if len(fields) > 1 or any(data[:5] != struct.pack("<BL", 1, zlib.crc32(raw)) for data in fields):
+        _fail("damaged_zip", f"the Unicode path of {raw[:60]!r} does not belong to that name")
+    name = fields[0][5:] if fields else raw
     try:
-        return raw.decode("utf-8")
+        return name.decode("utf-8")
     except UnicodeDecodeError:
-        return _fail("bad_path", f"the name {raw[:60]!r} is not UTF-8")
+        return _fail("bad_path", f"the name {name[:60]!r} is not UTF-8")
 
 
 def _data_start(file: BinaryIO, record: Record) -> int:
@@ -207,21 +285,79 @@ def _data_start(file: BinaryIO, record: Record) -> int:
 
 
 def _raw(file: BinaryIO, record: Record) -> Iterator[bytes]:
+    """The decompressed bytes, at most CHUNK at once. Raises DamagedZip."""
     file.seek(_data_start(file, record))
-    left = record.compressed
     if record.method == STORED:
-        while left > 0 and (chunk := file.read(min(CHUNK, left))):
-            left -= len(chunk)
-            yield chunk
+        yield from _packed(file, record.compressed)
         return
-    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        while left > 0 and not inflate.eof and (chunk := file.read(min(CHUNK, left))):
-            left -= len(chunk)
-            yield inflate.decompress(chunk, CHUNK)
-            while inflate.unconsumed_tail and not inflate.eof:
-                yield inflate.decompress(inflate.unconsumed_tail, CHUNK)
-    except zlib.error:
-        _fail("damaged_zip", f"{record.name!r:.100} cannot be decompressed")
-    if not inflate.eof:
+    head = file.read(min(record.compressed, _LZMA_HEAD.size)) if record.method == LZMA else b""
+    decoder = _decoder(record, head)
+    for packed in _packed(file, record.compressed - len(head)):
+        yield _decompressed(decoder, packed, record)
+        while not decoder.needs_input and not decoder.eof:
+            yield _decompressed(decoder, b"", record)
+        if decoder.eof:
+            return
+    # A stream of LZMA may go without a mark of its end.
+    if record.method != LZMA:
         _fail("damaged_zip", f"{record.name!r:.100} is cut off")
+
+
+def _packed(file: BinaryIO, left: int) -> Iterator[bytes]:
+    while left > 0 and (chunk := file.read(min(CHUNK, left))):
+        left -= len(chunk)
+        yield chunk
+
+
+class _Decoder(Protocol):
+    """What bz2 and lzma offer: at most `max_length` bytes of output at once."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
+
+class _Inflate:
+    """Deflate by the interface of bz2 and lzma."""
+
+    def __init__(self) -> None:
+        self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._full = False
+
+    @property
+    def eof(self) -> bool:
+        return self._inflate.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._full and not self._inflate.unconsumed_tail
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        found = self._inflate.decompress(self._inflate.unconsumed_tail + data, max_length)
+        # Output may be pending although all input is taken.
+        self._full = len(found) == max_length
+        return found
+
+
+def _decoder(record: Record, head: bytes) -> _Decoder:
+    if record.method == DEFLATED:
+        return _Inflate()
+    if record.method == BZIP2:
+        return bz2.BZ2Decompressor()
+    size, properties, dictionary = _LZMA_HEAD.unpack(head.ljust(_LZMA_HEAD.size, b"\0"))
+    position_bits, literal = divmod(properties, 45)
+    if size != _LZMA_HEAD.size - 4 or position_bits > 4:  # noqa: PLR2004  what LZMA allows
+        _fail("damaged_zip", f"{record.name!r:.100} has no LZMA properties")
+    # No match reaches back further than the file is long, so a file that names a huge dictionary gets none.
+    window = max(1 << 12, min(dictionary, record.size))
+    shape = {"pb": position_bits, "lp": literal // 9, "lc": literal % 9}
+    return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA1, "dict_size": window, **shape}])
+
+
+def _decompressed(decoder: _Decoder, packed: bytes, record: Record) -> bytes:
+    try:
+        return decoder.decompress(packed, CHUNK)
+    except (zlib.error, lzma.LZMAError, OSError):
+        return _fail("damaged_zip", f"{record.name!r:.100} cannot be decompressed")

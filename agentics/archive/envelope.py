@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from agentics.archive import tree
-from agentics.archive.central import DEFLATED, STORED, DamagedZip, Record, content, ranges, records
+from agentics.archive.central import METHODS, STORED, DamagedZip, Record, content, directory, ranges
 from agentics.errors import InvalidDocument
 from agentics.model.document import invalid
 from agentics.model.finding import Finding
@@ -22,6 +22,23 @@ MIB = 1 << 20
 _SEPARATORS = re.compile(r"[/\\]")
 # What a file system can hold; longer names would fail while unpacking.
 _MAX_COMPONENT, _MAX_PATH = 255, 3072
+_AGAIN = "make the archive again, for example with zip -r"
+_HINTS = {
+    "archive_too_large": "leave out what is not needed",
+    "bad_path": "the names of entries are relative paths without '.' and '..', in UTF-8",
+    "damaged_zip": _AGAIN,
+    "duplicate_entry": "keep one of them",
+    "encrypted_entry": "make the archive without a password",
+    "file_exists": "give the file another name, or leave it out of the archive",
+    "not_a_zip": "give a directory, or an archive made with zip -r",
+    "overlapping_entries": _AGAIN,
+    "path_conflict": "give one of them another name",
+    "size_mismatch": _AGAIN,
+    "symlink": "put what it points to into the archive",
+    "too_many_entries": "leave out what is not needed",
+    "two_end_records": _AGAIN,
+    "unsupported_compression": "compress with deflate, as zip does",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,12 +80,13 @@ def inspect(file: BinaryIO, name: str, limits: Limits) -> Inventory:
     size = file.seek(0, 2)
     if size > limits.compressed:
         message = f"{size} bytes, at most {limits.compressed} are allowed"
-        raise invalid([Finding(code="archive_too_large", message=message, file=name)])
+        raise invalid([_finding("archive_too_large", message, name)])
     try:
-        found = records(file, limits.entries)
-        findings = [Finding(code=c, message=m, file=name) for c, m in _wrong(found, limits)]
+        central = directory(file, limits.entries)
+        found = central.records
+        findings = [_finding(code, message, name) for code, message in _wrong(found, limits)]
         if not findings:
-            ranges(file, found)
+            ranges(file, central)
     except DamagedZip as damage:
         raise damaged(damage, name) from damage
     if findings:
@@ -113,7 +131,7 @@ def unpack(file: BinaryIO, name: str, inventory: Inventory, dest: Path) -> None:
             raise damaged(damage, name) from damage
         except (FileExistsError, NotADirectoryError) as error:
             message = f"{member.path} is already there, and nothing may be overwritten"
-            raise invalid([Finding(code="file_exists", message=message, file=name)]) from error
+            raise invalid([_finding("file_exists", message, name)]) from error
 
 
 def _make_directories(dest: Path, path: str) -> None:
@@ -126,7 +144,11 @@ def _make_directories(dest: Path, path: str) -> None:
 
 
 def damaged(damage: DamagedZip, name: str) -> InvalidDocument:
-    return invalid([Finding(code=damage.code, message=damage.message, file=name)])
+    return invalid([_finding(damage.code, damage.message, name)])
+
+
+def _finding(code: str, message: str, name: str) -> Finding:
+    return Finding(code=code, message=message, file=name, hint=_HINTS[code])
 
 
 def _wrong(found: tuple[Record, ...], limits: Limits) -> Iterator[tuple[str, str]]:
@@ -147,11 +169,8 @@ def _wrong_record(record: Record) -> Iterator[tuple[str, str]]:
         yield "symlink", f"{shown} is a symbolic link"
     if record.encrypted:
         yield "encrypted_entry", f"{shown} is encrypted"
-    if record.method not in (STORED, DEFLATED):
-        yield (
-            "unsupported_compression",
-            f"{shown} is compressed by method {record.method}; only store and deflate are known",
-        )
+    if record.method not in METHODS:
+        yield "unsupported_compression", f"{shown} is compressed by method {record.method}, which is not known here"
     elif record.method == STORED and record.compressed != record.size and not record.encrypted:
         yield "size_mismatch", f"{shown} is stored, but declares {record.size} bytes and has {record.compressed}"
 

@@ -1,86 +1,109 @@
-"""Packs a solution directory into a ZIP: the same files give the same bytes, and what git ignores stays out."""
+"""Packs a solution directory into a ZIP: the same files give the same bytes, and what is ignored stays out.
+
+Ignored is what the walker of ripgrep leaves out: `.ignore` files come before `.gitignore` files, hidden files stay out
+unless a pattern keeps them, and so do names that are not UTF-8.
+"""
 
 from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec
-
 from agentics.archive import tree
 from agentics.archive.envelope import SOLUTION
-from agentics.model.document import invalid, parse
+from agentics.archive.ignore import Pattern, ignores, patterns
+from agentics.model.document import invalid, parse, place
 from agentics.model.finding import Finding
-from agentics.model.solution import MANIFEST_BYTES, MANIFEST_FILE, SolutionManifest
+from agentics.model.jsontext import Path as Pointer
+from agentics.model.jsontext import Problem
+from agentics.model.solution import MANIFEST_BYTES, MANIFEST_FILE, Commands, SolutionManifest
 
 SKIPPED = frozenset({".git", ".venv", ".next", ".pytest_cache", ".ruff_cache", ".mypy_cache"}) | frozenset(
     {"target", "node_modules", "__pycache__", "dist", "build"}
 )
 _IGNORE_BYTES = 1 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_EXCLUDES_FILE = re.compile(r'^\s*excludesfile\s*=\s*"?\s*(\S+?)\s*"?\s*$', re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Ignore:
-    """One ignore file: a path is put to it behind `prefix` and without its first `strip` characters."""
+class _File:
+    """One ignore file. Its patterns are matched with `prefix` and the path without its first `strip` characters."""
 
-    spec: GitIgnoreSpec
+    patterns: tuple[Pattern, ...]
     prefix: str = ""
     strip: int = 0
 
-    def says(self, path: str) -> bool | None:
-        """Ignored, kept by a negation, or None: not mentioned."""
-        return self.spec.check_file(self.prefix + path[self.strip :]).include
+    def ignores(self, path: str, *, directory: bool) -> bool | None:
+        return ignores(self.patterns, self.prefix + path[self.strip :], directory=directory)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ignored:
+    """The ignore files that hold in a directory. A later file decides before an earlier one, and any of `own`, which
+    are called `.ignore`, before any of git's."""
+
+    git: tuple[_File, ...] = ()
+    own: tuple[_File, ...] = ()
+
+    def within(self, fd: int, prefix: str) -> _Ignored:
+        """With the files of the directory `fd`, whose path is `prefix`."""
+        git, own = (_of(_read(fd, name, _IGNORE_BYTES), strip=len(prefix)) for name in (".gitignore", ".ignore"))
+        return _Ignored(git=self.git + git, own=self.own + own)
+
+    def has(self, entry: tree.Entry) -> bool:
+        for file in (*reversed(self.own), *reversed(self.git)):
+            said = file.ignores(entry.path, directory=entry.kind == "directory")
+            if said is not None:
+                return said
+        return tree.name_of(entry).startswith(".")
 
 
 def pack(root: Path) -> bytes:
     """The ZIP of the solution in `root`. Raises InvalidDocument when the packager's rules are broken."""
     root = root.resolve()
     with tree.opened(root) as fd:
-        scripts = _scripts(fd)
-        found = sorted(_files(fd, "", list(_outer(root))), key=lambda entry: entry.path)
-        _complete(fd, scripts, {entry.path for entry in found})
-        _within(found)
+        data, commands = _manifest(fd)
+        found = sorted(_files(fd, "", _outer(root)), key=lambda entry: entry.path)
+        problems = list(_left_out(fd, commands, {entry.path for entry in found}))
+        if problems:
+            raise invalid(place(data, problems, MANIFEST_FILE))
+        _limited(found)
         return _zip(fd, found)
 
 
-def _scripts(fd: int) -> list[str]:
+def _manifest(fd: int) -> tuple[bytes, Commands]:
     data = _read(fd, MANIFEST_FILE, MANIFEST_BYTES)
     if data is None:
         hint = "a solution directory has it at its top"
         raise invalid([Finding(code="missing_file", message="no such file", file=MANIFEST_FILE, hint=hint)])
-    commands = parse(SolutionManifest, data, MANIFEST_FILE).commands
-    return [path for path in (commands.setup, commands.build, commands.run) if path is not None]
+    return data, parse(SolutionManifest, data, MANIFEST_FILE).commands
 
 
-def _complete(fd: int, scripts: list[str], packed: set[str]) -> None:
-    findings = []
-    for path in [MANIFEST_FILE, *scripts]:
+def _left_out(fd: int, commands: Commands, packed: set[str]) -> Iterator[Problem]:
+    """The manifest and the scripts that it declares, where they would not be in the archive."""
+    named: dict[Pointer, str] = {
+        (): MANIFEST_FILE,
+        **{("commands", key): path for key, path in commands if path is not None},
+    }
+    for pointer, path in named.items():
         if path in packed:
             continue
         if _is_file(fd, path):
-            code, message, hint = (
-                "ignored_file",
-                "is declared but would not be packed",
-                "see .gitignore and hidden or skipped names",
-            )
+            message, hint = "is declared but would not be packed", "see .gitignore, .ignore, and skipped names"
+            yield Problem(code="ignored_file", message=f"{path} {message}", path=pointer, hint=hint)
         else:
-            code, message, hint = (
-                "missing_file",
-                "is declared but there is no such file",
-                "create it or change commands",
-            )
-        findings.append(Finding(code=code, message=f"{path} {message}", file=MANIFEST_FILE, hint=hint))
-    if findings:
-        raise invalid(findings)
+            message, hint = "is declared but there is no such file", "create it, or correct the path"
+            yield Problem(code="missing_file", message=f"{path} {message}", path=pointer, hint=hint)
 
 
-def _within(found: list[tree.Entry]) -> None:
+def _limited(found: list[tree.Entry]) -> None:
     sizes = [entry.size for entry in found]
     for code, value, limit, unit in (
         ("too_many_entries", len(sizes), SOLUTION.entries, "files"),
@@ -88,62 +111,67 @@ def _within(found: list[tree.Entry]) -> None:
     ):
         if value > limit:
             message = f"{value} {unit}, at most {limit} are allowed"
-            raise invalid([Finding(code=code, message=message, file=".", hint="list what is not needed in .gitignore")])
+            raise invalid(
+                [Finding(code=code, message=message, file=".", hint="list what is not needed in .gitignore or .ignore")]
+            )
 
 
-def _files(fd: int, prefix: str, ignores: list[_Ignore]) -> Iterator[tree.Entry]:
-    own = _read(fd, ".gitignore", _IGNORE_BYTES)
-    if own is not None:
-        ignores = [*ignores, _Ignore(spec=_spec(own), strip=len(prefix))]
+def _files(fd: int, prefix: str, ignored: _Ignored) -> Iterator[tree.Entry]:
+    ignored = ignored.within(fd, prefix)
     for entry in tree.entries(fd, prefix):
         name = tree.name_of(entry)
-        if name.startswith(".") or name in SKIPPED:
+        if name in SKIPPED or not _is_utf8(name) or ignored.has(entry):
             continue
-        if entry.kind == "directory" and not _ignored(f"{entry.path}/", ignores):
+        if entry.kind == "directory":
             with tree.below(fd, name) as inner:
-                yield from _files(inner, f"{entry.path}/", ignores)
-        elif entry.kind == "file" and not _ignored(entry.path, ignores):
+                yield from _files(inner, f"{entry.path}/", ignored)
+        elif entry.kind == "file":
             yield entry
 
 
-def _ignored(path: str, ignores: list[_Ignore]) -> bool:
-    for ignore in reversed(ignores):
-        said = ignore.says(path)
-        if said is not None:
-            return said
-    return False
+def _is_utf8(name: str) -> bool:
+    """Python holds the bytes of a name that are not UTF-8 as surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
-def _outer(root: Path) -> Iterator[_Ignore]:
-    """The user's own excludes, then what stands above the workspace, the farthest first."""
+def _outer(root: Path) -> _Ignored:
+    """The user's own excludes, then what stands above the workspace, the farthest first.
+
+    Git's files count up to the repository, as in git; `.ignore` files count up to the root of the file system.
+    """
+    above = list(root.parents)
+    repository = next((folder for folder in (root, *above) if (folder / ".git").exists()), None)
+    gits = above if repository is None else above[: above.index(repository) + 1] if repository != root else []
+    git = _of(_read_file(_personal()))
+    if repository is not None:
+        git += _of(_read_file(repository / ".git" / "info" / "exclude"), prefix=_within(root, repository))
+    for folder in reversed(gits):
+        git += _of(_read_file(folder / ".gitignore"), prefix=_within(root, folder))
+    own: tuple[_File, ...] = ()
+    for folder in reversed(above):
+        own += _of(_read_file(folder / ".ignore"), prefix=_within(root, folder))
+    return _Ignored(git=git, own=own)
+
+
+def _within(root: Path, folder: Path) -> str:
+    """The path of the workspace below a directory, with a final slash; "" if it is that directory."""
+    path = root.relative_to(folder).as_posix()
+    return "" if path == "." else f"{path}/"
+
+
+def _personal() -> Path:
+    """The file that git calls `core.excludesFile`."""
     configured = os.environ.get("XDG_CONFIG_HOME")
     config = Path(configured) if configured else Path.home() / ".config"
-    parents = []
-    for folder in (root, *root.parents):
-        if folder != root:
-            parents.append((folder / ".gitignore", folder))
-        if (folder / ".git").exists():
-            parents.append((folder / ".git" / "info" / "exclude", folder))
-            break
-    for path, base in [(config / "git" / "ignore", root), *reversed(parents)]:
-        data = _read_file(path)
-        if data is not None:
-            within = root.relative_to(base).as_posix()
-            yield _Ignore(spec=_spec(data), prefix="" if within == "." else f"{within}/")
+    for settings in (Path.home() / ".gitconfig", config / "git" / "config"):
+        found = _EXCLUDES_FILE.search((_read_file(settings) or b"").decode("utf-8", "replace"))
+        if found is not None:
+            return Path(found[1]).expanduser()
+    return config / "git" / "ignore"
 
 
-def _spec(data: bytes) -> GitIgnoreSpec:
-    lines = data.decode("utf-8", "replace").splitlines()
-    return GitIgnoreSpec.from_lines([line for line in lines if _is_pattern(line)])
-
-
-def _is_pattern(line: str) -> bool:
-    """As in git, a line that is no pattern matches nothing."""
-    try:
-        GitIgnoreSpec.from_lines([line])
-    except ValueError:
-        return False
-    return True
+def _of(data: bytes | None, *, prefix: str = "", strip: int = 0) -> tuple[_File, ...]:
+    return () if data is None else (_File(patterns=patterns(data), prefix=prefix, strip=strip),)
 
 
 def _read_file(path: Path) -> bytes | None:

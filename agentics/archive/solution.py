@@ -75,5 +75,6 @@ def _manifest(data: bytes, name: str, inventory: Inventory) -> SolutionManifest:
         raise invalid([Finding(code="missing_file", message=f"no {MANIFEST_FILE}", file=name, hint=hint)])
     if member.record.size > MANIFEST_BYTES:
         message = f"{member.record.size} bytes, at most {MANIFEST_BYTES} are allowed"
-        raise invalid([Finding(code="manifest_too_large", message=message, file=MANIFEST_FILE)])
+        hint = "it holds the names of scripts and a note; other data goes into files of its own"
+        raise invalid([Finding(code="manifest_too_large", message=message, file=MANIFEST_FILE, hint=hint)])
     return parse(SolutionManifest, read(io.BytesIO(data), name, member), MANIFEST_FILE)

@@ -197,7 +197,8 @@ def _copy_directory(here: int, there: int, entry: Entry, job: Copy, depth: int) 
 
 
 def exists(path: str) -> Finding:
-    return Finding(code="file_exists", message="already there, and nothing may be overwritten", file=path)
+    hint = "give the file another name, or leave it out of the overlay"
+    return Finding(code="file_exists", message="already there, and nothing may be overwritten", file=path, hint=hint)
 
 
 def _copy_file(here: int, there: int, entry: Entry, job: Copy) -> None:

@@ -9,10 +9,11 @@ from typing import BinaryIO, Literal
 
 from agentics.archive import tree
 from agentics.archive.envelope import OVERLAY, inspect, parents, unpack
-from agentics.bundle.files import SPEC, Files, problems_of_files, problems_of_scripts
-from agentics.bundle.load import Bundle
-from agentics.model.document import invalid
+from agentics.bundle.files import SPEC, Files, problems_of_files, problems_of_scripts, specified
+from agentics.bundle.load import PROPOSAL, Bundle
+from agentics.model.document import invalid, place
 from agentics.model.finding import Finding
+from agentics.model.jsontext import Problem
 from agentics.model.proposal import PrivateAsset, Proposal
 from agentics.policy.checks import locator
 
@@ -74,14 +75,12 @@ def _refuse(findings: Sequence[Finding]) -> None:
 
 def _problems(assembled: Bundle, mode: Mode) -> list[Finding]:
     files, challenge = Files(root=assembled.root), assembled.challenge
-    spec = files.read(SPEC)
-    if isinstance(spec, Finding):
-        return [spec]
-    level: Literal["runtime", "public"] = "runtime" if mode == "official" else "public"
-    scripts = problems_of_scripts(
-        files, challenge, spec, lambda path, _: mode == "validation" and OFFICIAL_SETUP in path
-    )
-    found = [*problems_of_files(files, challenge, level), *scripts]
+    data = files.read(SPEC)
+    if isinstance(data, Finding):
+        return [data]
+    spec = specified(files, data, challenge)
+    scripts = problems_of_scripts(spec, lambda path, _: mode == "validation" and OFFICIAL_SETUP in path)
+    found = [*problems_of_files(spec, "runtime" if mode == "official" else "public"), *scripts]
     # Findings name files of the copy; the author knows them by the challenge they belong to.
     return [replace(f, file=f.file.replace(str(assembled.root), challenge.challenge_name, 1)) for f in found]
 
@@ -116,28 +115,35 @@ def _opened(source: Path) -> BinaryIO:
         raise invalid([Finding(code="missing_file", message=message, file=str(source), hint=hint)]) from error
 
 
-def _asset_problems(bundle: Bundle, overlays: Sequence[_Overlay]) -> list[Finding]:
-    if bundle.proposal is None:
-        return []
-    problems = [p for asset in bundle.proposal.private_assets if (p := _asset_problem(bundle, asset, overlays))]
-    if _needs_benchmark_data(bundle, bundle.proposal):
-        problems.append("a static official manifest needs a private asset of kind private_benchmark_data")
-    return [Finding(code="private_asset", message=problem, file="agentics.challenge.json") for problem in problems]
+def _asset_problems(bundle: Bundle, overlays: Sequence[_Overlay]) -> tuple[Finding, ...]:
+    proposed, proposal = bundle.proposed, bundle.proposal
+    if proposed is None or proposal is None:
+        return ()
+    problems = [p for index in range(len(proposal.private_assets)) if (p := _asset_problem(bundle, index, overlays))]
+    if _needs_benchmark_data(bundle, proposal):
+        message = "a static official manifest needs a private asset of kind private_benchmark_data"
+        problems.append(Problem(code="private_asset", message=message, path=("private_assets",)))
+    return place(proposed.data, problems, PROPOSAL)
 
 
-def _asset_problem(bundle: Bundle, asset: PrivateAsset, overlays: Sequence[_Overlay]) -> str | None:
+def _asset_problem(bundle: Bundle, index: int, overlays: Sequence[_Overlay]) -> Problem | None:
     """An overlay called like the asset is that asset; any other may be any asset that it has the paths of."""
+    assets = bundle.proposal.private_assets if bundle.proposal else ()
+    asset, at = assets[index], ("private_assets", index)
     own = [overlay for overlay in overlays if overlay.name == asset.asset_name]
-    names = {asset.asset_name for asset in bundle.proposal.private_assets} if bundle.proposal else set()
     for overlay in own:
         missing = sorted(set(asset.required_paths) - overlay.paths)
         if missing:
-            return f"the overlay {overlay.source.name} lacks {', '.join(missing)}"
-    others = [overlay for overlay in overlays if overlay.name not in names]
+            message = f"the overlay {overlay.source.name} lacks {', '.join(missing)}"
+            return Problem(
+                code="private_asset", message=message, path=(*at, "required_paths"), hint="add what it lacks"
+            )
+    others = [overlay for overlay in overlays if overlay.name not in {asset.asset_name for asset in assets}]
     if not asset.required or own or any(overlay.has(asset) for overlay in others) or _is_in_place(bundle, asset):
         return None
     lacks = f", with {', '.join(asset.required_paths)}" if asset.required_paths else ""
-    return f"the required asset {asset.asset_name!r} is missing: give its overlay{lacks}"
+    message = f"the required asset {asset.asset_name!r} is missing: give its overlay{lacks}"
+    return Problem(code="private_asset", message=message, path=at, hint="--overlay DIR or --overlay ZIP")
 
 
 def _is_in_place(bundle: Bundle, asset: PrivateAsset) -> bool:

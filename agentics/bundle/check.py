@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from agentics.archive import tree
 from agentics.bundle.assemble import OFFICIAL_SETUP
-from agentics.bundle.files import SPEC, Files, Level, problems_of_files, problems_of_scripts
+from agentics.bundle.files import (
+    SPEC,
+    Files,
+    Level,
+    Specified,
+    problems_of_files,
+    problems_of_scripts,
+    specified,
+    unfit,
+)
 from agentics.bundle.leaks import leaks
-from agentics.bundle.load import PROPOSAL
+from agentics.bundle.load import PROPOSAL, Proposed, differing, read_proposed
 from agentics.errors import InvalidDocument, UsageError
 from agentics.model.challenge import Challenge
 from agentics.model.checkreport import CheckReport, CheckResult, report
 from agentics.model.document import place
 from agentics.model.finding import Finding
 from agentics.model.jsontext import Path as Pointer
-from agentics.model.proposal import Proposal
+from agentics.model.jsontext import Problem
 from agentics.policy.checks import read_challenge
 from agentics.policy.exposure import below, network_risks
-from agentics.policy.proposals import differences, read_proposal
 
 SHAPES = (
     f"PATH is a proposal (it has {PROPOSAL}), a bundle (it has {SPEC}), "
@@ -71,85 +79,84 @@ def _children(path: Path, document: str) -> list[Path]:
 
 
 def _check_proposal(path: Path) -> tuple[str | None, list[Finding]]:
-    files = Files(root=path)
-    data = files.read(PROPOSAL)
-    findings = list(leaks(path))
-    if isinstance(data, Finding):
-        return None, [data, *findings]
-    loaded = read_proposal(data, files.name(PROPOSAL))
-    proposal = loaded.value
-    if proposal is None:
-        return None, [*loaded.findings, *findings]
-    if path.resolve().name != proposal.challenge_name:
-        message = f"the directory is called {path.resolve().name}, the challenge {proposal.challenge_name}"
-        findings.append(Finding(code="directory_name", message=message, file=str(path)))
-    if files.kind(proposal.readme_path) != "file":
-        findings.append(files.missing(proposal.readme_path))
-    if proposal.bundle_path is not None:
-        challenge, more = _check_files(path / proposal.bundle_path, "public", proposal)
-        findings += more
-        if challenge is not None:
-            findings += place(data, differences(proposal, challenge), files.name(PROPOSAL))
-    return proposal.challenge_name, findings
+    proposed = read_proposed(path)
+    name = getattr(proposed.sound, "challenge_name", None)
+    findings = [*proposed.findings, *leaks(path), *place(proposed.data, _problems(path, proposed), proposed.file)]
+    if proposed.root is not None:
+        challenge, more = _check_files(proposed.root, "public", proposed)
+        findings += [*more, *differing(proposed, challenge)]
+    return name, findings
+
+
+def _problems(path: Path, proposed: Proposed) -> Iterator[Problem]:
+    """What is wrong with a proposal beside its bundle."""
+    files, name = Files(root=path), getattr(proposed.sound, "challenge_name", None)
+    if name is not None and path.resolve().name != name:
+        message = f"challenge_name is {name}, but the directory is called {path.resolve().name}"
+        hint = "give both the same name"
+        yield Problem(code="directory_name", message=message, path=("challenge_name",), hint=hint)
+    readme = getattr(proposed.sound, "readme_path", None)
+    if readme is not None and files.kind(readme) != "file":
+        yield unfit(files, ("readme_path",), readme)
 
 
 def _check_bundle(path: Path) -> tuple[str | None, list[Finding]]:
     """A bundle alone: with private data in place it is one that runs, without it is one to be published."""
-    challenge, findings = _check_files(path, "runtime" if _is_assembled(path) else "public", None)
-    name = challenge.challenge_name if challenge else None
-    if challenge is None or not _is_assembled(path):
+    private = _assembled_with(path)
+    challenge, findings = _check_files(path, "runtime" if private else "public", None)
+    name = getattr(challenge, "challenge_name", None)
+    if private is None:
         return name, [*findings, *leaks(path)]
-    message = f"{challenge.datasets.private_benchmark_dir} is here: this bundle can run, but must not be published"
-    private = Finding(code="private_data", message=message, file=str(path), severity="warning")
+    message = f"{private} is here: this bundle can run, but must not be published"
+    warning = Finding(code="private_data", message=message, file=str(path), severity="warning")
     links = [tree.link_finding(e, str(path / e.path)) for e in tree.walk(path) if e.kind in {"symlink", "special"}]
-    return name, [*findings, private, *links]
+    return name, [*findings, warning, *links]
 
 
-def _is_assembled(path: Path) -> bool:
+def _assembled_with(path: Path) -> str | None:
+    """The directory of private data, if it is in place."""
     data = Files(root=path).read(SPEC)
-    challenge = None if isinstance(data, Finding) else read_challenge(data).value
-    private = challenge.datasets.private_benchmark_dir if challenge else None
-    return private is not None and Files(root=path).kind(private) == "directory"
+    if isinstance(data, Finding):
+        return None
+    spec = specified(Files(root=path), data, read_challenge(data).sound)
+    return spec.private if spec.private is not None and spec.files.kind(spec.private) == "directory" else None
 
 
-def _check_files(root: Path, level: Level, proposal: Proposal | None) -> tuple[Challenge | None, list[Finding]]:
+def _check_files(root: Path, level: Level, proposed: Proposed | None) -> tuple[Challenge | None, list[Finding]]:
+    """Everything that is wrong with a bundle, and the challenge as far as it is sound."""
     files = Files(root=root)
     data = files.read(SPEC)
     if isinstance(data, Finding):
         return None, [data]
-    name = files.name(SPEC)
-    loaded = read_challenge(data, name)
-    if loaded.value is None:
-        return None, list(loaded.findings)
-    challenge = loaded.value
-    findings = [*loaded.findings, *problems_of_files(files, challenge, level)]
+    loaded = read_challenge(data, files.name(SPEC))
+    spec = specified(files, data, loaded.sound)
+    findings = [*loaded.findings, *problems_of_files(spec, level)]
     if level == "public":
-        findings += _private_present(files, challenge)
+        findings += _private_present(spec)
 
     def comes_later(pointer: Pointer, script: str) -> bool:
-        return proposal is not None and _is_asset(proposal, challenge, pointer, script)
+        return proposed is not None and _is_asset(proposed, spec, pointer, script)
 
-    findings += problems_of_scripts(files, challenge, data, comes_later)
-    return challenge, [*findings, *place(data, network_risks(challenge), name)]
-
-
-def _private_present(files: Files, challenge: Challenge) -> list[Finding]:
-    private = challenge.datasets.private_benchmark_dir
-    if private is None or files.kind(private) is None:
-        return []
-    message = "private data must not be in a bundle that is to be published"
-    hint = "it arrives as an overlay"
-    return [Finding(code="private_data", message=message, file=files.name(private), hint=hint)]
+    findings += problems_of_scripts(spec, comes_later)
+    if loaded.value is not None:
+        findings += spec.place(network_risks(loaded.value))
+    return loaded.sound, findings
 
 
-def _is_asset(proposal: Proposal, challenge: Challenge, pointer: Pointer, script: str) -> bool:
+def _private_present(spec: Specified) -> tuple[Finding, ...]:
+    if spec.private is None or spec.files.kind(spec.private) is None:
+        return ()
+    message = f"private_benchmark_dir names {spec.private}, which must not be in a bundle that is to be published"
+    path = ("datasets", "private_benchmark_dir")
+    return spec.place([Problem(code="private_data", message=message, path=path, hint="it arrives as an overlay")])
+
+
+def _is_asset(proposed: Proposed, spec: Specified, pointer: Pointer, script: str) -> bool:
     """Whether a script may arrive with a private asset: one says so, or it serves official evaluations only."""
-    assets = proposal.private_assets
+    assets = getattr(proposed.sound, "private_assets", None)
+    if assets is None:
+        return True  # which assets there are cannot be read
     if any(script == path or below(script, path) for asset in assets for path in asset.required_paths):
         return True
     packaged = any(asset.kind == "private_evaluator_package" for asset in assets)
-    return packaged and (OFFICIAL_SETUP in pointer or not _validates(challenge))
-
-
-def _validates(challenge: Challenge) -> bool:
-    return any(target.validation_enabled for target in challenge.targets)
+    return packaged and (OFFICIAL_SETUP in pointer or not spec.validates)

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from agentics.archive import tree
-from agentics.model.challenge import Challenge, Piped
+from agentics.model.challenge import Challenge, Execution, Piped
 from agentics.model.document import Loaded, invalid, place
 from agentics.model.finding import Finding
 from agentics.model.jsontext import Path as Pointer
@@ -24,8 +24,11 @@ from agentics.policy.manifests import check_run_manifest, check_session_manifest
 SPEC = "spec.json"
 STATEMENT = "statement.md"
 DOCUMENT_BYTES = 256 << 20
+_OVERLAY = "official data arrives as an overlay: --overlay DIR or --overlay ZIP"
+_FIXED = {STATEMENT: f"every bundle has a {STATEMENT} beside its {SPEC}"}
 
 Level = Literal["public", "runtime"]
+Wanted = Literal["file", "directory"]
 M = TypeVar("M", RunManifest, SessionManifest)
 
 
@@ -52,10 +55,11 @@ class Files:
             return Finding(code="too_large", message=f"more than {DOCUMENT_BYTES} bytes", file=self.name(path))
         return data
 
-    def missing(self, path: str, wanted: Literal["file", "directory"] = "file") -> Finding:
+    def missing(self, path: str) -> Finding:
+        """That a file is not there, or is no regular file, whose name no document gives."""
         found = self.kind(path) if self.root.is_dir() else None
-        message = f"no such {wanted}" if found is None else f"a {found} where a {wanted} should be"
-        return Finding(code=f"missing_{wanted}", message=message, file=self.name(path))
+        message = "no such file" if found is None else f"a {found} where a file should be"
+        return Finding(code="missing_file", message=message, file=self.name(path), hint=_FIXED.get(path))
 
 
 def read_run_manifest(data: bytes, file: str, root: Path) -> RunManifest:
@@ -68,81 +72,114 @@ def read_session_manifest(data: bytes, file: str, root: Path) -> SessionManifest
     return _sound(check_session_manifest(data, file), data, file, Files(root=root))
 
 
-def problems_of_files(files: Files, challenge: Challenge, level: Level) -> list[Finding]:
+@dataclass(frozen=True, kw_only=True)
+class Specified:
+    """What a specification says of files, as far as it is sound. What is None asks for no file.
+
+    `private` is the directory of private data, and `enabled` whether official evaluations need it.
+    """
+
+    files: Files
+    data: bytes
+    execution: Execution | None
+    public: str | None
+    private: str | None
+    enabled: bool
+    validates: bool
+
+    def place(self, problems: Iterable[Problem]) -> tuple[Finding, ...]:
+        """Findings in the specification."""
+        return place(self.data, problems, self.files.name(SPEC))
+
+
+def specified(files: Files, data: bytes, challenge: Challenge | None) -> Specified:
+    """`challenge` may be the sound part of one. Where its targets cannot be read, some may offer validation."""
+    targets, datasets = getattr(challenge, "targets", None), getattr(challenge, "datasets", None)
+    return Specified(
+        files=files,
+        data=data,
+        execution=getattr(challenge, "execution", None),
+        public=getattr(datasets, "public_dir", None),
+        private=getattr(datasets, "private_benchmark_dir", None),
+        enabled=getattr(datasets, "private_benchmark_enabled", False),
+        validates=targets is None or any(target.validation_enabled for target in targets),
+    )
+
+
+def problems_of_files(spec: Specified, level: Level) -> list[Finding]:
     """What is missing or wrong below the bundle, except for scripts. `public` skips what overlays will bring."""
-    found = [] if files.kind(STATEMENT) == "file" else [files.missing(STATEMENT)]
-    datasets = challenge.datasets
-    if files.kind(datasets.public_dir) != "directory":
-        found.append(files.missing(datasets.public_dir, "directory"))
-    if any(target.validation_enabled for target in challenge.targets):
-        found += _static_manifest(files, challenge, "validation", level)
-    if _official_is_due(files, challenge, level):
-        found += _static_manifest(files, challenge, "official", level)
-    private = datasets.private_benchmark_dir if datasets.private_benchmark_enabled else None
-    if level == "runtime" and private is not None and files.kind(private) != "directory":
-        found.append(_no_private(files, private))
+    found = [] if spec.files.kind(STATEMENT) == "file" else [spec.files.missing(STATEMENT)]
+    found += spec.place(_directories(spec, level))
+    for side, due in (("validation", spec.validates), ("official", _official_is_due(spec, level))):
+        static = locator(spec.execution, side) if spec.execution is not None and due else None
+        if static is not None:
+            found += _static_manifest(spec, static, side, level)
     return found
 
 
 def problems_of_scripts(
-    files: Files, challenge: Challenge, spec: bytes, comes_later: Callable[[Pointer, str], bool] = lambda *_: False
+    spec: Specified, comes_later: Callable[[Pointer, str], bool] = lambda *_: False
 ) -> tuple[Finding, ...]:
     """Scripts of the challenge that are no files, unless `comes_later` says so of a command's path and its script."""
     problems = []
-    for path, command in commands(challenge.execution):
+    for path, command in commands(spec.execution) if spec.execution is not None else ():
         found = script(command)
-        if found is not None and files.kind(found) != "file" and not comes_later(path, found):
-            message = f"there is no file {found}"
-            at = (*path, command.index(found))
-            problems.append(Problem(code="missing_file", message=message, path=at, hint=f"create {files.name(found)}"))
-    return place(spec, problems, files.name(SPEC))
+        if found is not None and spec.files.kind(found) != "file" and not comes_later(path, found):
+            problems.append(unfit(spec.files, (*path, command.index(found)), found))
+    return spec.place(problems)
 
 
-def _no_private(files: Files, private: str) -> Finding:
-    missing = files.missing(private, "directory")
-    hint = "official data arrives as an overlay: --overlay DIR or --overlay ZIP"
-    return Finding(code=missing.code, message=missing.message, file=missing.file, hint=hint)
+def unfit(files: Files, pointer: Pointer, path: str, wanted: Wanted = "file") -> Problem:
+    """That the key at `pointer` names a path below `files` that is not there, or is not what is wanted."""
+    found = files.kind(path)
+    key = next(part for part in reversed(pointer) if isinstance(part, str))
+    what = "does not exist" if found is None else f"is a {found}, not a {wanted}"
+    hint = "create it, or correct the path" if found is None else None
+    return Problem(code=f"missing_{wanted}", message=f"{key} names {path}, which {what}", path=pointer, hint=hint)
 
 
-def _official_is_due(files: Files, challenge: Challenge, level: Level) -> bool:
+def _directories(spec: Specified, level: Level) -> Iterator[Problem]:
+    if spec.public is not None and spec.files.kind(spec.public) != "directory":
+        yield unfit(spec.files, ("datasets", "public_dir"), spec.public, "directory")
+    needed = level == "runtime" and spec.enabled
+    if needed and spec.private is not None and spec.files.kind(spec.private) != "directory":
+        problem = unfit(spec.files, ("datasets", "private_benchmark_dir"), spec.private, "directory")
+        yield replace(problem, hint=_OVERLAY)
+
+
+def _official_is_due(spec: Specified, level: Level) -> bool:
     """Whether the official manifest can be checked: it is there, it must be there, or no overlay will bring it."""
-    static = locator(challenge.execution, "official")
+    static = locator(spec.execution, "official") if spec.execution is not None else None
     if static is None:
         return False
-    datasets = challenge.datasets
-    return (
-        files.kind(static[1]) is not None
-        or below(static[1], datasets.public_dir)
-        or (level == "runtime" and datasets.private_benchmark_enabled)
-    )
+    if spec.files.kind(static[1]) is not None or (level == "runtime" and spec.enabled):
+        return True
+    return spec.public is not None and below(static[1], spec.public)
 
 
-def _static_manifest(files: Files, challenge: Challenge, side: str, level: Level) -> list[Finding]:
-    static = locator(challenge.execution, side)
-    if static is None:
-        return []
-    data = files.read(static[1])
+def _static_manifest(spec: Specified, static: tuple[str, str], side: str, level: Level) -> Sequence[Finding]:
+    key, path = static
+    files, name = spec.files, spec.files.name(path)
+    if files.kind(path) != "file":
+        problem = unfit(files, ("execution", key), path)
+        return spec.place([replace(problem, hint=_OVERLAY) if side == "official" and level == "runtime" else problem])
+    data = files.read(path)
     if isinstance(data, Finding):
         return [data]
-    name = files.name(static[1])
-    piped = isinstance(challenge.execution, Piped)
+    piped = isinstance(spec.execution, Piped)
     loaded: Loaded[SessionManifest] | Loaded[RunManifest] = (
         check_session_manifest(data, name) if piped else check_run_manifest(data, name)
     )
     if loaded.value is None:
-        return list(loaded.findings)
-    later = challenge.datasets.private_benchmark_dir if level == "public" and side == "official" else None
-    return list(place(data, _absent_sources(files, loaded.value, later), name))
+        return loaded.findings
+    later = spec.private if level == "public" and side == "official" else None
+    return place(data, _absent_sources(files, loaded.value, later), name)
 
 
 def _absent_sources(files: Files, manifest: RunManifest | SessionManifest, later: str | None) -> Iterator[Problem]:
     for path, source in sources(manifest):
-        if later is not None and below(source, later):
-            continue
-        found = files.kind(source)
-        if found != "file":
-            message = f"there is no file {source}" if found is None else f"{source} is a {found}, not a file"
-            yield Problem(code="missing_file", message=message, path=path)
+        if files.kind(source) != "file" and (later is None or not below(source, later)):
+            yield unfit(files, path, source)
 
 
 def _sound(loaded: Loaded[M], data: bytes, file: str, files: Files) -> M:

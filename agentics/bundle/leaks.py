@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from string import ascii_lowercase, ascii_uppercase
 
 from agentics.archive import tree
 from agentics.model.finding import Finding
@@ -13,12 +14,14 @@ NAMES = frozenset(
     | {"private-benchmark", "private_benchmark", "heldout", "heldout-data", "reference-output", "reference-outputs"}
 )
 SUFFIXES = (".pem", ".key", ".p12")
+# ASCII only: the Kelvin sign is no k.
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 def leaks(root: Path) -> Iterator[Finding]:
     """Everything below `root` but `.git`. Raises InvalidDocument when the tree is beyond the caps."""
     for entry in tree.walk(root, skip=lambda path: path.rpartition("/")[2] == ".git"):
-        name = tree.name_of(entry).lower()
+        name = tree.name_of(entry).translate(_LOWER)
         file = str(root / entry.path)
         if name in NAMES or name.endswith(SUFFIXES):
             message = f"{name!r} looks private, and this is to be published"

@@ -44,7 +44,7 @@ def check(
     path: Annotated[Path, typer.Argument(help="A proposal, a bundle, or a folder of many.")],
     json: Annotated[bool, typer.Option("--json", help="One JSON report on stdout.")] = False,
 ) -> None:
-    """Check proposals and bundles against the bundle contract; every finding with its place and its mend."""
+    """Check proposals and bundles against the bundle contract; every finding with its place and what to do."""
     report = check_bundles(path)
     if json:
         print_json(report.model_dump(mode="json"))

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from agentics.model.base import (
-    U64,
+    I64,
     ChallengeName,
     Document,
     Keyword,
@@ -31,7 +31,7 @@ from agentics.model.base import (
 
 MAX_KEYWORDS = 6
 Keywords = Annotated[NonEmpty[Keyword], Field(max_length=MAX_KEYWORDS)]
-Limit = Annotated[int, Field(ge=1, le=U64)]
+Limit = Annotated[int, Field(ge=1, le=I64)]
 After = Literal["public_live", "public_after_close", "hidden"]
 
 

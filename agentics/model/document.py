@@ -7,20 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import islice
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError, create_model
+from pydantic import BaseModel, ValidationError
 
 from agentics.errors import InvalidDocument
 from agentics.model.explain import explain
-from agentics.model.finding import Finding
+from agentics.model.finding import Finding, shown_pointer
 from agentics.model.jsontext import MAX_PROBLEMS, Json, Lines, Path, Problem, Scan, locate, pointer, scan
+from agentics.model.part import sound_part
 from agentics.model.shape import owner
 
 M = TypeVar("M", bound=BaseModel)
 _LIST_SHOWN = 1000
+_JUDGED = frozenset({"lone_surrogate", "number_out_of_range", "too_deep"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +34,15 @@ class Rule(Generic[M]):
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded(Generic[M]):
-    """`value` is None exactly when a finding is an error."""
+    """`value` is None exactly when a finding is an error.
+
+    `sound` is for checks of what the document names: the document, or what is sound of it, as `part.sound_part` has
+    it. None where nothing could be read.
+    """
 
     value: M | None
     findings: tuple[Finding, ...]
+    sound: M | None = None
 
 
 def load(model: type[M], data: bytes, file: str, rules: Sequence[Rule[M]] = ()) -> Loaded[M]:
@@ -44,11 +50,21 @@ def load(model: type[M], data: bytes, file: str, rules: Sequence[Rule[M]] = ()) 
     read = scan(data)
     if not read.complete:
         return Loaded(value=None, findings=_placed(read, read.problems, file))
+    textual = [problem for problem in read.problems if not _skipped(model, read.value, problem)]
+    if any(problem.code == "too_deep" for problem in textual):
+        return Loaded(value=None, findings=_placed(read, textual, file))
     value, shape = _shape(model, read)
-    found = [*read.problems, *islice(_duplicates(model, read), MAX_PROBLEMS), *shape]
-    found += _broken(model, read, found, rules) if value is None else _apply(value, rules)
+    found = [*textual, *islice(_duplicates(model, read), MAX_PROBLEMS), *shape]
+    if value is not None:
+        sound: M | None = value
+        found += _apply(value, rules)
+    else:
+        part = sound_part(model, read.value, found, deep=False) if rules else None
+        sound = sound_part(model, read.value, found, deep=True)
+        found += [] if part is None else _apply(part, [r for r in rules if all(hasattr(part, n) for n in r.needs)])
     findings = _placed(read, found, file)
-    return Loaded(value=None if any(f.severity == "error" for f in findings) else value, findings=findings)
+    failed = any(f.severity == "error" for f in findings)
+    return Loaded(value=None if failed else value, findings=findings, sound=sound)
 
 
 def parse(model: type[M], data: bytes, file: str, rules: Sequence[Rule[M]] = ()) -> M:
@@ -65,13 +81,14 @@ def invalid(findings: Sequence[Finding]) -> InvalidDocument:
     first = errors[0]
     where = f"{first.file}:{first.line}:{first.column}" if first.line else first.file
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    at = f" at {_printable(first.pointer)}" if first.pointer else ""
+    at = f" at {_printable(shown_pointer(first.pointer))}" if first.pointer else ""
     return InvalidDocument(f"{where}: {first.message}{at}{more}", tuple(findings), hint=first.hint)
 
 
 def place(data: bytes, problems: Iterable[Problem], file: str) -> tuple[Finding, ...]:
     """Findings for problems of a document that `load` could read, such as those that only files reveal."""
-    return _placed(scan(data), problems, file)
+    listed = list(problems)
+    return _placed(scan(data), listed, file) if listed else ()
 
 
 def _printable(text: str) -> str:
@@ -110,6 +127,14 @@ def _too_many(count: int) -> Problem:
     return Problem(code="too_many_findings", message=f"{count} problems, of which only the first are listed")
 
 
+def _skipped(model: type[M], value: Json, problem: Problem) -> bool:
+    """Whether the problem is in a value that the document ignores. Such a value must be JSON, and nothing more."""
+    if problem.code not in _JUDGED:
+        return False
+    owners = (owner(model, value, problem.path[:length]) for length in range(len(problem.path)))
+    return any(at is not None and at.skips and key not in at.keys for at, key in zip(owners, problem.path, strict=True))
+
+
 def _duplicates(model: type[M], read: Scan) -> Iterator[Problem]:
     for path, offset in read.duplicates:
         at = owner(model, read.value, path[:-1])
@@ -120,45 +145,6 @@ def _duplicates(model: type[M], read: Scan) -> Iterator[Problem]:
 
 def _apply(value: M, rules: Sequence[Rule[M]]) -> list[Problem]:
     return [problem for rule in rules for problem in rule.check(value)]
-
-
-def _broken(model: type[M], read: Scan, found: list[Problem], rules: Sequence[Rule[M]]) -> list[Problem]:
-    """What the rules say of those parts of a broken document that are sound."""
-    value = read.value
-    if not rules or not isinstance(value, dict):
-        return []
-    unknown = {p.path for p in found if p.code == "unknown_key"}
-    pruned = _without(value, unknown, ())
-    bad = {p.path[0] for p in found if p.path and p.code != "unknown_key"}
-    sound = {name for name in model.model_fields if name not in bad and (name in pruned or not _required(model, name))}
-    part = _part(model, frozenset(sound))
-    try:
-        partial = part.model_validate({name: pruned[name] for name in sound if name in pruned})
-    except ValidationError:
-        return []
-    usable = [rule for rule in rules if sound.issuperset(rule.needs)]
-    return _apply(cast("M", partial), usable)
-
-
-@cache
-def _part(model: type[BaseModel], names: frozenset[str]) -> type[BaseModel]:
-    """A model of some of a model's keys."""
-    fields: dict[str, Any] = {name: (model.model_fields[name].annotation, model.model_fields[name]) for name in names}
-    part: type[BaseModel] = create_model("Part", __base__=model.__mro__[1], **fields)
-    return part
-
-
-def _required(model: type[BaseModel], name: str) -> bool:
-    return model.model_fields[name].is_required()
-
-
-def _without(value: Json, gone: set[Path], path: Path) -> Json:
-    if isinstance(value, dict):
-        kept = {key: item for key, item in value.items() if (*path, key) not in gone}
-        return {key: _without(item, gone, (*path, key)) for key, item in kept.items()}
-    if isinstance(value, list):
-        return [_without(item, gone, (*path, index)) for index, item in enumerate(value)]
-    return value
 
 
 def _placed(read: Scan, problems: Iterable[Problem], file: str) -> tuple[Finding, ...]:

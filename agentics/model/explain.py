@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import reduce
+from math import copysign
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from agentics.model.jsontext import Json, Path, Problem
+from agentics.model.jsontext import MAX_INTEGER, MIN_INTEGER, Json, Path, Problem
 from agentics.model.shape import owner, plain_path
 
 _WANTED = {
@@ -29,7 +31,10 @@ _QUOTED = re.compile(r"'([^']*)'")
 
 
 def explain(model: type[BaseModel], value: Json, errors: ValidationError) -> list[Problem]:
-    return [_problem(model, value, error) for error in errors.errors(include_url=False) if not _echo(error)]
+    """What is wrong with `value`. A key that is missing and there by a similar name is one problem, not two."""
+    found = [_problem(model, value, error) for error in errors.errors(include_url=False) if not _echo(error)]
+    meant = {problem.meant for problem in found}
+    return [p for p in found if p.code != "missing_key" or p.path not in meant]
 
 
 def _echo(error: ErrorDetails) -> bool:
@@ -47,11 +52,14 @@ def _problem(model: type[BaseModel], value: Json, error: ErrorDetails) -> Proble
         return _unknown_key(model, value, path)
     if kind in _WANTED:
         return _wrong_type(path, _WANTED[kind], error["input"])
+    if kind == "too_short":
+        return _empty_list(model, value, path)
     if kind in {"literal_error", "enum"}:
         return _unknown_value(path, error["input"], _QUOTED.findall(ctx["expected"]), ctx["expected"])
     if kind == "union_tag_invalid":
         tag = _QUOTED.findall(ctx["discriminator"])[0]
-        return _unknown_value((*path, tag), ctx["tag"], _QUOTED.findall(ctx["expected_tags"]), ctx["expected_tags"])
+        known = _QUOTED.findall(ctx["expected_tags"])
+        return _unknown_value((*path, tag), ctx["tag"], known, " or ".join(ctx["expected_tags"].rsplit(", ", 1)))
     if kind == "union_tag_not_found":
         return _no_tag(path, _QUOTED.findall(ctx["discriminator"])[0], error["input"])
     return _bound(path, kind, ctx, error["msg"])
@@ -60,8 +68,6 @@ def _problem(model: type[BaseModel], value: Json, error: ErrorDetails) -> Proble
 def _bound(path: Path, kind: str, ctx: dict[str, Any], message: str) -> Problem:
     if "text" in ctx:  # a refusal of our own
         return Problem(code=kind, message=message, path=(*path, *_at(ctx)), hint=ctx.get("hint"))
-    if kind == "too_short":
-        return Problem(code="empty_list", message="the list must not be empty", path=path)
     if kind == "too_long":
         return Problem(code="too_many", message=f"more than {ctx['max_length']} entries", path=path)
     if kind in _RANGE:
@@ -75,8 +81,14 @@ def _at(ctx: dict[str, Any]) -> Iterable[str]:
     return (ctx["key"],) if "key" in ctx else ()
 
 
+def _empty_list(model: type[BaseModel], value: Json, path: Path) -> Problem:
+    hint = _null(model, value, path)
+    message = "must be null or have an entry" if hint else "the list must not be empty"
+    return Problem(code="empty_list", message=message, path=path, hint=hint)
+
+
 def _null(model: type[BaseModel], value: Json, path: Path) -> str | None:
-    """Half of the contract's keys may be null but not absent: nobody guesses that."""
+    """Half of the contract's keys may be null but not absent: no author guesses that."""
     at = owner(model, value, path[:-1])
     return f'write "{path[-1]}": null if there is none' if at and path[-1] in at.nullable else None
 
@@ -84,12 +96,19 @@ def _null(model: type[BaseModel], value: Json, path: Path) -> str | None:
 def _unknown_key(model: type[BaseModel], value: Json, path: Path) -> Problem:
     at = owner(model, value, path[:-1])
     known = sorted(at.keys) if at else []
+    there = reduce(_item, path[:-1], value)
+    near = get_close_matches(str(path[-1]).lower(), [key for key in known if key not in there], n=1)
     return Problem(
         code="unknown_key",
         message=f"the key {path[-1]!r:.100} is not known here",
         path=path,
-        hint=_closest(str(path[-1]), known) or (f"known keys: {', '.join(known)}" if known else None),
+        hint=f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}",
+        meant=(*path[:-1], near[0]) if near else None,
     )
+
+
+def _item(value: Json, part: str | int) -> Json:
+    return value[part]
 
 
 def _unknown_value(path: Path, given: Json, known: list[str], expected: str) -> Problem:
@@ -106,6 +125,8 @@ def _no_tag(path: Path, tag: str, given: Json) -> Problem:
 
 
 def _wrong_type(path: Path, wanted: str, given: Json) -> Problem:
+    if wanted == _WANTED["int_type"] and isinstance(given, float) and not MIN_INTEGER <= given <= MAX_INTEGER:
+        return Problem(code="out_of_range", message="beyond the integers of 64 bits", path=path)
     return Problem(code="wrong_type", message=f"expected {wanted}, found {_kind(given)}", path=path)
 
 
@@ -118,7 +139,9 @@ def _kind(value: Json) -> str:
         case int():
             return "an integer"
         case float():
-            return "a number with a fraction or exponent"
+            if value == 0 and copysign(1, value) < 0:
+                return "-0"
+            return "a number with a fraction or exponent" if abs(value) < MAX_INTEGER else "a number"
         case str():
             return "a string"
         case dict():

@@ -1,9 +1,11 @@
-"""What a check found: one place in one file, a stable code, and how to mend it."""
+"""What a check found: one place in one file, a stable code, and what to do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+
+_POINTER_SHOWN = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,3 +21,11 @@ class Finding:
     pointer: str = ""
     hint: str | None = None
     severity: Literal["error", "warning"] = "error"
+
+
+def shown_pointer(pointer: str) -> str:
+    """The pointer as people read it: at most 60 characters. A longer one lacks its middle: both ends say the most."""
+    if len(pointer) <= _POINTER_SHOWN:
+        return pointer
+    end = _POINTER_SHOWN // 2
+    return f"{pointer[: _POINTER_SHOWN - end - 1]}…{pointer[-end:]}"

@@ -1,6 +1,7 @@
-"""Reads JSON text as strictly as a Rust parser would, remembers every problem, and goes on where going on makes sense.
+"""Reads JSON text as strictly as serde_json does, remembers every problem, and goes on where going on makes sense.
 
-Linear in the text, bounded in depth. Knows nothing of documents: that a repeated key matters is decided elsewhere.
+Linear in the text, bounded in depth. Knows nothing of documents: whether a repeated key matters, or a value that a
+document ignores, is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from json import JSONDecodeError
 from json.decoder import scanstring  # type: ignore[attr-defined]  # the C scanner, missing from the type stubs
 from typing import Any, NoReturn, TypeAlias
 
-MAX_DEPTH = 128
+MAX_DEPTH = 127
+MIN_INTEGER, MAX_INTEGER = -(1 << 63), (1 << 64) - 1
 MAX_PROBLEMS = 200
 _SHOWN_KEY = 256
 
@@ -28,11 +30,15 @@ _WORD = re.compile(r"-?[A-Za-z]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _WORDS = {"true": True, "false": False, "null": None}
 _CONSTANTS = frozenset({"NaN", "Infinity", "-Infinity"})
+_CLOSERS = {"{": "}", "[": "]"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """Something wrong at an offset of the text, or, where `offset` is None, at the value or key that `path` names."""
+    """Something wrong at an offset of the text, or, where `offset` is None, at the value or key that `path` names.
+
+    `meant` is the known key that an unknown one most likely stands for.
+    """
 
     code: str
     message: str
@@ -40,6 +46,7 @@ class Problem:
     offset: int | None = None
     hint: str | None = None
     severity: str = "error"
+    meant: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,13 +166,54 @@ def _value(cursor: _Cursor, wanted: Trie | None, depth: int) -> Json:
         cursor.values[tuple(cursor.path)] = cursor.at
     if first == '"':
         return _string(cursor)
-    if first in ("{", "["):
+    if first in _CLOSERS:
         if depth >= MAX_DEPTH:
-            cursor.stop(f"nested deeper than {MAX_DEPTH} levels", cursor.at, "too_deep")
+            return _too_deep(cursor)
         return _object(cursor, wanted, depth + 1) if first == "{" else _array(cursor, wanted, depth + 1)
     if first and first in "-0123456789":
         return _number(cursor)
     return _word(cursor)
+
+
+def _too_deep(cursor: _Cursor) -> None:
+    """Step over a value that is nested too deep, without recursion. It must be JSON all the same."""
+    cursor.note("too_deep", f"nested deeper than {MAX_DEPTH} levels", cursor.at)
+    known = len(cursor.problems)
+    closers: list[str] = []
+    try:
+        while _opened(cursor, closers) or _closed(cursor, closers):
+            pass
+    except _Stop:
+        del cursor.problems[known:]  # that it is too deep says enough
+        raise
+    cursor.problems[known:] = [problem for problem in cursor.problems[known:] if problem.code == "not_json"]
+
+
+def _opened(cursor: _Cursor, closers: list[str]) -> bool:
+    """Take the next value; whether it is a list or object with something in it."""
+    first = cursor.skip()
+    if first not in _CLOSERS:
+        _value(cursor, None, 0)
+        return False
+    cursor.at += 1
+    if cursor.skip() == _CLOSERS[first]:
+        cursor.at += 1
+        return False
+    closers.append(_CLOSERS[first])
+    if first == "{":
+        _key(cursor)
+    return True
+
+
+def _closed(cursor: _Cursor, closers: list[str]) -> bool:
+    """Close whatever ends here; whether another value follows."""
+    while closers:
+        if not _ends(cursor, closers[-1]):
+            if closers[-1] == "}":
+                _key(cursor)
+            return True
+        closers.pop()
+    return False
 
 
 def _object(cursor: _Cursor, wanted: Trie | None, depth: int) -> dict[str, Json]:
@@ -175,23 +223,29 @@ def _object(cursor: _Cursor, wanted: Trie | None, depth: int) -> dict[str, Json]
         cursor.at += 1
         return members
     while True:
-        if cursor.skip() != '"':
-            cursor.stop("expected a key in double quotes", cursor.at, hint=_trailing_comma(cursor))
-        start = cursor.at
-        key = _string(cursor)
+        key, start = _key(cursor)
         cursor.path.append(key)
         below = wanted.get(key) if wanted else None
         if below is not None:
             cursor.keys[tuple(cursor.path)] = start
         if key in members:
             cursor.duplicates.append((tuple(cursor.path), start))
-        if cursor.skip() != ":":
-            cursor.stop("expected ':' after the key", cursor.at)
-        cursor.at += 1
         members[key] = _value(cursor, below, depth)
         cursor.path.pop()
         if _ends(cursor, "}"):
             return members
+
+
+def _key(cursor: _Cursor) -> tuple[str, int]:
+    """A key with the colon after it, and the offset of the key."""
+    if cursor.skip() != '"':
+        cursor.stop("expected a key in double quotes", cursor.at, hint=_trailing_comma(cursor))
+    start = cursor.at
+    key = _string(cursor)
+    if cursor.skip() != ":":
+        cursor.stop("expected ':' after the key", cursor.at)
+    cursor.at += 1
+    return key, start
 
 
 def _array(cursor: _Cursor, wanted: Trie | None, depth: int) -> list[Json]:
@@ -244,8 +298,11 @@ def _number(cursor: _Cursor) -> int | float | bool | None:
     if not math.isfinite(value):
         cursor.note("number_out_of_range", "a number beyond the range of a double", start)
         return None
+    if found[2] or found[1] == "-0":
+        return value
     # A finite whole number has at most 309 digits, so converting it costs nothing.
-    return value if found[2] else int(found[1])
+    whole = int(found[1])
+    return whole if MIN_INTEGER <= whole <= MAX_INTEGER else value
 
 
 def _goes_on(text: str, at: int) -> bool:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, WithJsonSchema, model_validator
 
-from agentics.model.base import Document, NonEmpty, RelPath, RunName, refuse
+from agentics.model.base import Document, NonEmpty, RelPath, RunName, SparseDocument, refuse
 
 MAX_RUNS = 100
 RESERVED_RUN_NAME = "agentics-runs.json"
@@ -22,7 +22,8 @@ def _given(*keys: str) -> dict[str, JsonValue]:
     return {"required": [*keys], "properties": {key: {"not": {"type": "null"}} for key in keys}}
 
 
-class InputFile(Document):
+# Sparse: evaluators test which source is there, so the others are not written, not even as null.
+class InputFile(SparseDocument):
     """A file that is laid out before the run, from exactly one source."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [_given(key) for key in SOURCES]})

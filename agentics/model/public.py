@@ -1,15 +1,26 @@
 """What the public sees of a challenge. A type of its own: what is not named here cannot be shown.
 
-Absent keys are left out of the JSON, not null.
+A key of the challenge or of its execution that is absent is left out of the JSON. Null inside targets, metrics and
+setups stays null: there it is a value, such as the accelerator of a CPU target.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field
 
-from agentics.model.base import ChallengeName, Document, LocalizedSummary, NonEmpty, One, RelPath, Text, Timestamp
+from agentics.model.base import (
+    ChallengeName,
+    Document,
+    LocalizedSummary,
+    NonEmpty,
+    One,
+    RelPath,
+    SparseDocument,
+    Text,
+    Timestamp,
+)
 from agentics.model.challenge import (
     Eligibility,
     EvaluatorSpec,
@@ -22,17 +33,16 @@ from agentics.model.challenge import (
     Target,
     Visibility,
 )
-from agentics.model.shape import with_nulls
 
 
-class PublicSeparated(Document):
+class PublicSeparated(SparseDocument):
     mode: Literal["separated_evaluator"]
     separated_evaluator: EvaluatorSpec
     validation_runs: RelPath | None = None
     validation_setup: RunsSetup | None = None
 
 
-class PublicPiped(Document):
+class PublicPiped(SparseDocument):
     mode: Literal["piped_stdio"]
     interactive_evaluator: EvaluatorSpec
     acknowledge_stdio_protocol_framing: bool
@@ -40,7 +50,7 @@ class PublicPiped(Document):
     validation_setup: SessionSetup | None = None
 
 
-class PublicCoexecuted(Document):
+class PublicCoexecuted(SparseDocument):
     mode: Literal["coexecuted_benchmark"]
     coexecuted_evaluator: EvaluatorSpec
     acknowledge_danger: bool
@@ -57,7 +67,7 @@ class PublicDatasets(Document):
     private_benchmark_enabled: bool
 
 
-class PublicChallenge(Document):
+class PublicChallenge(SparseDocument):
     schema_version: One
     challenge_name: ChallengeName
     challenge_title: Text
@@ -75,20 +85,3 @@ class PublicChallenge(Document):
     execution: PublicExecution
     datasets: PublicDatasets
     metric_schema: MetricSchema
-
-    @model_validator(mode="before")
-    @classmethod
-    def _absent_is_null(cls, value: Any) -> Any:  # noqa: ANN401  whatever a document holds
-        return with_nulls(cls, value)
-
-    @model_serializer(mode="wrap")
-    def _without_absent(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {key: _present(value) for key, value in write(self).items() if value is not None}
-
-
-def _present(value: Any) -> Any:  # noqa: ANN401  a serialised value of any shape
-    if isinstance(value, dict):
-        return {key: _present(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list | tuple):
-        return [_present(item) for item in value]
-    return value

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from agentics.model.base import Count, Document, List, MetricName, OpenDocument, RunName, Text
+from agentics.model.base import I64, Document, List, MetricName, OpenDocument, RunName, Text
 from agentics.model.challenge import MetricSchema
 from agentics.model.document import Rule, invalid, load
 from agentics.model.finding import Finding
@@ -18,6 +18,7 @@ MAX_PUBLIC_RESULTS = 1024
 MAX_LOG_BYTES = 262_144
 JobMode = Literal["validation", "official"]
 ResultStatus = Literal["passed", "failed", "error"]
+Cases = Annotated[int, Field(ge=0, le=I64)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -42,8 +43,8 @@ class Summary(OpenDocument):
     """`passed` of `total` cases."""
 
     score: Finite
-    passed: Count
-    total: Count
+    passed: Cases
+    total: Cases
 
 
 class Result(Document):

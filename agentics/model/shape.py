@@ -15,11 +15,15 @@ Annotation: TypeAlias = Any  # what stands behind the colon of a field: typing h
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """A typed object: the keys it knows, those that may be null, and whether it refuses others."""
+    """A typed object: the keys it knows, those that may be null, and what becomes of others.
+
+    `closed`: another key is an error. `skips`: the value of another key is not even judged.
+    """
 
     keys: frozenset[str]
     nullable: frozenset[str]
     closed: bool
+    skips: bool
 
 
 def owner(model: type[BaseModel], value: Json, path: Path) -> Owner | None:
@@ -30,29 +34,23 @@ def owner(model: type[BaseModel], value: Json, path: Path) -> Owner | None:
         if here is None or not isinstance(value, list | dict):
             return None
         value = _item(value, part)
-    found = _variant(here, value)
-    if found is None or not _is_model(found):
+    found = variant(here, value)
+    if found is None:
         return None
+    closed = found.model_config.get("extra") == "forbid"
     return Owner(
         keys=frozenset(f.alias or n for n, f in found.model_fields.items()),
         nullable=frozenset(f.alias or n for n, f in found.model_fields.items() if NoneType in get_args(f.annotation)),
-        closed=found.model_config.get("extra") == "forbid",
+        closed=closed,
+        # serde reads an object with a tag whole before it knows whose it is, so there every value is judged.
+        skips=not closed and len(_models(here)) == 1,
     )
 
 
-def with_nulls(model: type[BaseModel], value: Json) -> Json:
-    """The value with null for every key that may be null and is left out, all the way down."""
-    return _with_nulls(model, value)
-
-
-def _with_nulls(annotation: Annotation, value: Json) -> Json:
-    here = _variant(annotation, value)
-    if isinstance(value, list):
-        return [_with_nulls(_below(here, index), item) for index, item in enumerate(value)]
-    if not isinstance(value, dict) or here is None or not _is_model(here):
-        return value
-    absent = {name: None for name, f in here.model_fields.items() if NoneType in get_args(f.annotation)}
-    return {**absent, **{key: _with_nulls(_below(here, key), item) for key, item in value.items()}}
+def variant(annotation: Annotation, value: Json) -> type[BaseModel] | None:
+    """The model of the JSON object `value` in a place of this annotation; None where there is no model."""
+    found = _variant(annotation, value)
+    return found if found is not None and _is_model(found) else None
 
 
 def plain_path(model: type[BaseModel], loc: tuple[str | int, ...]) -> Path:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
-from fractions import Fraction
 from typing import assert_never
 
 from agentics.model.challenge import Challenge, Coexecuted, Execution, Piped, Separated
 from agentics.model.document import Loaded, Rule, load
 from agentics.model.jsontext import Path, Problem
+from agentics.model.timestamp import instant
 from agentics.policy.images import check_targets
 
 EVALUATOR_DIRECTORY = {
@@ -50,13 +49,14 @@ def script(command: Iterable[str]) -> str | None:
 
 
 def commands(execution: Execution) -> Iterator[tuple[Path, tuple[str, ...]]]:
-    """Every command of the challenge with where it is: the evaluator's first, then the setups'."""
-    name = _evaluator_key(execution)
-    yield ("execution", name, "command"), getattr(execution, name).command
-    for side in ("validation_setup", "official_evaluation_setup"):
-        setup = getattr(execution, side)
-        if setup is not None:
-            yield ("execution", side, "command"), setup.command
+    """Every command of the challenge with where it is: the evaluator's first, then the setups'.
+
+    `execution` may be a sound part, as for `locator`.
+    """
+    for key in (_evaluator_key(execution), "validation_setup", "official_evaluation_setup"):
+        command = getattr(getattr(execution, key, None), "command", None)
+        if command is not None:
+            yield ("execution", key, "command"), command
 
 
 def locator(execution: Execution, side: str) -> tuple[str, str] | None:
@@ -70,7 +70,7 @@ def locator(execution: Execution, side: str) -> tuple[str, str] | None:
             return None
         case never:
             assert_never(never)
-    found = getattr(execution, key)
+    found = getattr(execution, key, None)
     return None if found is None else (key, found)
 
 
@@ -112,23 +112,9 @@ def _targets(challenge: Challenge) -> Iterator[Problem]:
 
 
 def _times(challenge: Challenge) -> Iterator[Problem]:
-    closes = challenge.closes_at
-    if closes is not None and _instant(closes) <= _instant(challenge.starts_at):
+    starts, closes = instant(challenge.starts_at), instant(challenge.closes_at or "")
+    if starts is not None and closes is not None and closes <= starts:
         yield Problem(code="closes_before_start", message="closes_at must be later than starts_at", path=("closes_at",))
-
-
-def _instant(text: str) -> Fraction:
-    """Seconds since the epoch, exactly: a timestamp may have any number of decimals. A leap second counts as :60."""
-    found = re.fullmatch(r"(.{10}).(.{5}):(\d\d)(\.\d+)?(?:[Zz]|([+-])(\d\d):(\d\d))", text)
-    assert found is not None
-    day, minute, second, fraction, sign, hours, minutes = found.groups()
-    year = int(day[:4])
-    # datetime has no year 0; the Gregorian calendar repeats every 400 years, so shift and take it off again.
-    local = datetime.fromisoformat(f"{year + 400 if year < 400 else year:04}{day[4:]}T{minute}:00").replace(tzinfo=UTC)  # noqa: PLR2004
-    shift = timedelta(days=146_097 if year < 400 else 0)  # noqa: PLR2004
-    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0)) * (-1 if sign == "-" else 1)
-    whole = (local - datetime(2000, 1, 1, tzinfo=UTC)) - shift - offset
-    return Fraction(whole // timedelta(seconds=1)) + int(second) + Fraction(fraction or 0)
 
 
 def _publication(challenge: Challenge) -> Iterator[Problem]:

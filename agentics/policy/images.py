@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
 from agentics.model.challenge import Hardware, Image, Target
 from agentics.model.jsontext import Path, Problem
+from agentics.policy.references import local_reference, registry_reference
 
 TARGETS = {
     f"linux-{arch}-{kind}": (f"linux/{arch}", "gpu" if kind == "cuda" else None)
@@ -17,13 +17,11 @@ TARGETS = {
 CUDA_VERSIONS = {"cu126": "12.6", "cu130": "13.0", "cu132": "13.2"}
 CPU_TAG_PREFIX = "ubuntu26.04-"
 
-_LOCAL = re.compile(r"(?P<repository>agentics-linux-(?:arm64|amd64)-(?:cpu|cuda)):(?P<tag>[A-Za-z0-9_.-]+)")
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
-_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_REGISTRY = re.compile(
-    rf"(?P<repository>(?P<host>{_LABEL}(?:\.{_LABEL})*(?::[0-9]+)?)/{_COMPONENT}(?:/{_COMPONENT})*)"
-    r":(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})(?:@sha256:(?P<digest>[0-9a-f]{64}))?"
-)
+LOCAL_REPOSITORIES = tuple(f"agentics-{name}" for name in TARGETS)
+_GRAMMAR = {
+    "local": "a local image is <repository>:<tag>",
+    "registry": "a registry image is <registry>/<repository>:<tag>, with @sha256:<digest> or without",
+}
 
 
 def check_targets(targets: Sequence[Target]) -> Iterator[Problem]:
@@ -71,31 +69,22 @@ def _gpu(hardware: Hardware | None, path: Path) -> Iterator[Problem]:
 
 
 def _image(image: Image, target: Target, path: Path) -> Iterator[Problem]:
-    found = (_LOCAL if image.source == "local" else _REGISTRY).fullmatch(image.reference)
-    if found is None or (image.source == "registry" and not _names_registry(found["host"])):
-        yield Problem(code="bad_image", message=_grammar(image), path=path)
+    local = image.source == "local"
+    found = local_reference(image.reference, LOCAL_REPOSITORIES) if local else registry_reference(image.reference)
+    if isinstance(found, str):
+        message = f"not the reference of an image: {found}"
+        yield Problem(code="bad_image", message=message, path=path, hint=_GRAMMAR[image.source])
         return
     kind = "cuda" if target.accelerator == "gpu" else "cpu"
     name = f"agentics-{target.docker_platform.replace('/', '-')}-{kind}"
-    allowed = (name, f"ghcr.io/agentic-science/{name}")
-    if found["repository"] not in allowed:
-        message = f"the repository must be {' or '.join(allowed)}"
-        yield Problem(code="image_not_allowed", message=message, path=path)
+    allowed = name if local else f"ghcr.io/agentic-science/{name}"
+    if found.repository not in {name, f"ghcr.io/agentic-science/{name}"}:
+        message = f"the repository {found.repository!r:.100} is not allowed here"
+        yield Problem(code="image_not_allowed", message=message, path=path, hint=f"it must be {allowed}")
     prefix = _tag_prefix(target)
-    if prefix is not None and not found["tag"].startswith(prefix):
-        yield Problem(code="image_not_allowed", message=f"the tag must start with {prefix}", path=path)
-
-
-def _names_registry(host: str) -> bool:
-    return "." in host or ":" in host or host == "localhost"
-
-
-def _grammar(image: Image) -> str:
-    if image.source == "local":
-        return "not agentics-linux-<arch>-<cpu or cuda>:<tag>, which is what a local image is called"
-    if re.search(r"@(?!sha256:[0-9a-f]{64}$)", image.reference):
-        return "the digest must be sha256: and 64 lower-case hexadecimal digits"
-    return "not <registry>/<repository>:<tag>, with @sha256:<digest> or without"
+    if prefix is not None and not found.tag.startswith(prefix):
+        message = f"the tag {found.tag!r:.100} must start with {prefix}"
+        yield Problem(code="image_not_allowed", message=message, path=path)
 
 
 def _tag_prefix(target: Target) -> str | None:

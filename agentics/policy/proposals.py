@@ -17,16 +17,10 @@ def read_proposal(data: bytes, file: str = "agentics.challenge.json") -> Loaded[
 
 
 def differences(proposal: Proposal, challenge: Challenge) -> Iterator[Problem]:
-    """What the proposal says otherwise than the bundle. Places are in the proposal."""
-    pairs: tuple[tuple[str, object, object], ...] = (
-        ("challenge_name", proposal.challenge_name, challenge.challenge_name),
-        ("title", proposal.title, challenge.challenge_title),
-        ("summary", proposal.summary, challenge.summary),
-        ("keywords", proposal.keywords, challenge.keywords),
-    )
-    for key, here, there in pairs:
-        if here != there:
-            message = f"{key} differs from spec.json"
+    """What the proposal says otherwise than the bundle. Places are in the proposal. Either may be a sound part."""
+    for key, there in (("challenge_name",) * 2, ("title", "challenge_title"), ("summary",) * 2, ("keywords",) * 2):
+        if hasattr(proposal, key) and hasattr(challenge, there) and getattr(proposal, key) != getattr(challenge, there):
+            message = f"{key} differs from {there} of spec.json"
             yield Problem(code="differs_from_spec", message=message, path=(key,), hint="write the same in both")
 
 

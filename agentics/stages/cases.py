@@ -5,7 +5,6 @@ A case that ends badly, or leaves what it may not, is a fact for the evaluator a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
@@ -13,8 +12,9 @@ from typing import Any
 
 from agentics.archive.tree import DIRECTORY_MODE, file_mode
 from agentics.errors import InvalidDocument
+from agentics.model.base import pretty_json
 from agentics.model.evidence import CaseRecord, Trouble
-from agentics.model.manifest import Run, RunManifest
+from agentics.model.manifest import Run
 from agentics.model.plan import Cases
 from agentics.pipeline.bench import Bench
 from agentics.pipeline.description import described
@@ -43,7 +43,7 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
         trouble = Trouble(stage=name, code="no_cases", message="no case was asked for", fault="user")
         return StageFailure(trouble=trouble, context=context)
     try:
-        _write_manifest(bench, manifest, runs)
+        _write_manifest(bench, runs)
     except InvalidDocument as error:
         return StageFailure(trouble=invalid(name, error), context=context)
     return context.with_cases(_all(bench, wanted, runs))
@@ -94,7 +94,7 @@ def _watch(bench: Bench, futures: Sequence[Future[CaseRecord]], at_once: int) ->
             )
 
 
-def _write_manifest(bench: Bench, manifest: RunManifest, runs: Sequence[Run]) -> None:
+def _write_manifest(bench: Bench, runs: Sequence[Run]) -> None:
     """The manifest as evaluators read it: each run's metadata nested, and flattened into the run beside it."""
     entries = []
     for run in runs:
@@ -107,7 +107,6 @@ def _write_manifest(bench: Bench, manifest: RunManifest, runs: Sequence[Run]) ->
         entries.append(entry)
     folder = bench.plain("solution_runs")
     folder.chmod(DIRECTORY_MODE)
-    document = {**manifest.model_dump(mode="json"), "runs": entries}
     file = folder / "agentics-runs.json"
-    file.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
+    file.write_text(pretty_json({"runs": entries}), encoding="utf-8")
     file.chmod(file_mode(executable=False))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentics.errors import InvalidDocument
+from agentics.model.base import pretty_json
 from agentics.model.evidence import ContainerRecord, SessionRecord, Violation
 from agentics.model.manifest import SessionManifest
 from agentics.model.plan import Session
@@ -56,8 +57,7 @@ def _lay_out(bench: Bench, wanted: Session, manifest: SessionManifest) -> None:
     inputs = folder / "input"
     inputs.mkdir()
     lay_out(manifest.input_files, bench.paths[wanted.manifest.place], inputs)
-    document = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False)
-    (folder / "session.json").write_text(document, encoding="utf-8")
+    (folder / "session.json").write_text(pretty_json(manifest.model_dump(mode="json")), encoding="utf-8")
     make_readable(folder)  # whatever our own umask is
     io = bench.bounded("io", wanted.solution.limits.disk_limit_mb, bench.users.solution)
     for each in ("output", "tmp"):

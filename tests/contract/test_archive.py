@@ -148,11 +148,6 @@ def test_symbolic_links_are_refused():
     assert codes(make([(info, b"/etc/passwd")])) == ["symlink"]
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_other_compression_is_refused(method):
-    assert codes(make([("a", b"x" * 100)], method=method)) == ["unsupported_compression"]
-
-
 def test_stored_entries_are_accepted():
     assert codes(make([("a", b"x" * 100)], method=zipfile.ZIP_STORED)) == []
 
@@ -202,7 +197,7 @@ def test_encrypted_entries_are_refused():
 
 @pytest.mark.parametrize("declared", [0, 1, 99, 101, 5000])
 def test_sizes_that_lie_are_refused(declared):
-    for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED):
+    for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
         data = make([("a", b"x" * 100)], method=method)
         assert codes(patch(data, CENTRAL, 24, "<L", declared)) == ["size_mismatch"]
 
@@ -235,7 +230,6 @@ def test_entries_that_share_bytes_are_refused():
         lambda d: b"",
         lambda d: b"PK",
         lambda d: d[:-1],
-        lambda d: d + b"x",
         lambda d: d[: len(d) // 2],
         lambda d: b"not a zip" * 100,
         lambda d: patch(d, END, 8, "<H", 3),

@@ -86,7 +86,7 @@ def test_a_manifest_for_no_validation_is_not_looked_at(spec, changed, bundle, en
 
 def test_an_official_manifest_that_is_public_is_looked_at(spec, changed, bundle, encoded):
     (bundle / "spec.json").write_bytes(encoded(changed(spec, "/execution/official_runs", "public/official.json")))
-    assert refusal(load_challenge, bundle) == [("missing_file", str(bundle / "public" / "official.json"))]
+    assert refusal(load_challenge, bundle) == [("missing_file", str(bundle / "spec.json"))]
     (bundle / "public" / "official.json").write_text("{}")
     assert refusal(load_challenge, bundle) == [("missing_key", str(bundle / "public" / "official.json"))]
 
@@ -178,8 +178,11 @@ def test_a_hostile_overlay_is_refused(bundle, tmp_path):
 def test_official_data_that_is_missing_is_asked_for(bundle, tmp_path):
     with pytest.raises(InvalidDocument) as caught:
         assemble(load_challenge(bundle), [], tmp_path / "dest", "official")
-    files = {f.file for f in caught.value.findings}
-    assert files == {"sum-two/private-benchmark", "sum-two/private-benchmark/runs.json"}
+    assert [(f.file, f.pointer) for f in caught.value.findings] == [
+        ("sum-two/spec.json", "/datasets/private_benchmark_dir"),
+        ("sum-two/spec.json", "/execution/official_runs"),
+    ]
+    assert all(f.line and "--overlay" in f.hint for f in caught.value.findings)
     assert any(f.hint and "--overlay" in f.hint for f in caught.value.findings)
 
 

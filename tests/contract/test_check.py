@@ -121,7 +121,7 @@ def test_private_names_are_found_whatever_their_case_as_files_and_directories(na
 
 
 def test_names_that_only_resemble_private_ones_pass(proposed):
-    for name in ("privately", "secret.txt", "key", "x.keys", "environment", ".gitignore"):
+    for name in ("x.\u212aey", "\u017fecret", "privately", "secret.txt", "key", "x.keys", "environment", ".gitignore"):
         (proposed / name).write_text("x")
     (proposed / ".git").mkdir()
     (proposed / ".git" / "private").write_text("x")

@@ -1,13 +1,16 @@
 """The loader: as strict as a Rust parser, and telling all it found."""
 
 import json
+import math
+import re
+from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentics.errors import InvalidDocument
-from agentics.model.base import compact_json
+from agentics.model.base import compact_json, pretty_json
 from agentics.model.challenge import Challenge
 from agentics.model.document import load, parse
 from agentics.model.jsontext import scan
@@ -160,12 +163,19 @@ def nested(depth):
     return b'{"protocol":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
 
 
-def test_depth_is_limited():
+def test_127_levels_are_read_and_128_are_not():
     assert "too_deep" not in codes(nested(127))
+    assert codes(nested(128)) == ["too_deep"]
     assert codes(nested(200)) == ["too_deep"]
     assert codes(nested(100_000)) == ["too_deep"]
     assert codes(b"[" * 1_000_000) == ["too_deep"]
     assert codes(b'{"a":' * 1_000_000) == ["too_deep"]
+
+
+@pytest.mark.parametrize("inside", [b"1 2", b'{"a" 1}', b"{1:2}", b"[1,]", b"nul", b'"x', b"01", b"[}", b"["])
+def test_what_is_too_deep_must_be_json_all_the_same(inside):
+    assert scan(b"[" * 200 + b"1" + b"]" * 200).complete
+    assert not scan(b"[" * 200 + inside + b"]" * 200).complete
 
 
 @pytest.mark.parametrize(
@@ -208,7 +218,7 @@ def test_rules_speak_also_when_another_part_is_broken(spec, changed, encoded):
 json_values = st.recursive(
     st.none()
     | st.booleans()
-    | st.integers(-(2**70), 2**70)
+    | st.integers(-(2**63), 2**64 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
@@ -245,11 +255,16 @@ def test_no_bytes_make_the_loader_fail(data):
     load(SolutionManifest, data, "f")
 
 
+def whole(literal):
+    value = int(literal)
+    return value if -(2**63) <= value < 2**64 and literal != "-0" else float(literal)
+
+
 @given(st.text(alphabet='{}[]",:\\/0123456789.eE+-truefalsn \n\ud7ff', max_size=40))
 def test_what_the_scanner_takes_the_standard_library_takes(text):
     read = scan(text.encode())
     try:
-        expected = json.loads(text)
+        expected = json.loads(text, parse_int=whole)
     except ValueError:
         assert not read.complete or read.problems
         return
@@ -262,13 +277,8 @@ def test_what_the_scanner_takes_the_standard_library_takes(text):
     ("value", "text"),
     [
         ({"b": 1, "a": [True, None]}, '{"b":1,"a":[true,null]}'),
-        ("é😀\n", '"é😀\\n"'),
-        (1e-7, "1e-7"),
-        (1.5e-10, "1.5e-10"),
-        (1e16, "1e16"),
-        (1e300, "1e300"),
-        (0.1, "0.1"),
-        (-2.0, "-2.0"),
+        ("é😀\n\x7f/", '"é😀\\n\x7f/"'),
+        ("\0\x1f", '"\\u0000\\u001f"'),
         ("1e-07 e+05", '"1e-07 e+05"'),
         (['"1e-07', 1e-7], '["\\"1e-07",1e-7]'),
         ({"1e-07": 1e-7}, '{"1e-07":1e-7}'),
@@ -276,6 +286,78 @@ def test_what_the_scanner_takes_the_standard_library_takes(text):
 )
 def test_compact_json_has_the_exact_bytes(value, text):
     assert compact_json(value) == text
+
+
+@pytest.mark.parametrize(
+    ("literal", "written"),
+    [
+        ("0", "0"),
+        ("-0", "-0.0"),
+        ("-0.0", "-0.0"),
+        ("0e10", "0.0"),
+        ("100", "100"),
+        ("1e2", "100.0"),
+        ("-2.0", "-2.0"),
+        ("0.1", "0.1"),
+        ("4.35", "4.35"),
+        ("1e-5", "0.00001"),
+        ("-1.25e-5", "-0.0000125"),
+        ("9.999999e-6", "9.999999e-6"),
+        ("1e-6", "1e-6"),
+        ("1.5E-07", "1.5e-7"),
+        ("1e-10", "1e-10"),
+        ("1e-400", "0.0"),
+        ("1e15", "1000000000000000.0"),
+        ("1234567890123456.7", "1234567890123456.8"),
+        ("9999999999999998.0", "9999999999999998.0"),
+        ("1e16", "1e+16"),
+        ("123456789012345680.0", "1.2345678901234568e+17"),
+        ("1e300", "1e+300"),
+        ("5e-324", "5e-324"),
+        ("1.7976931348623157e308", "1.7976931348623157e+308"),
+        ("9223372036854775807", "9223372036854775807"),
+        ("9223372036854775808", "9223372036854775808"),
+        ("18446744073709551615", "18446744073709551615"),
+        ("18446744073709551616", "1.8446744073709552e+19"),
+        ("-9223372036854775808", "-9223372036854775808"),
+        ("-9223372036854775809", "-9.223372036854776e+18"),
+        ("1" + "0" * 56, "1e+56"),
+    ],
+)
+def test_a_number_is_written_as_the_reference_writes_it(literal, written):
+    read = scan(f'{{"k":[{literal}]}}'.encode())
+    assert read.problems == ()
+    assert compact_json(read.value) == f'{{"k":[{written}]}}'
+    assert pretty_json(read.value) == f'{{\n  "k": [\n    {written}\n  ]\n}}'
+
+
+@pytest.mark.parametrize("literal", ["1E400", "-1e400", "9" * 310])
+def test_a_number_beyond_a_double_is_an_error(literal):
+    assert [p.code for p in scan(literal.encode()).problems] == ["number_out_of_range"]
+
+
+SHAPE = re.compile(r"-?(?:(?P<whole>\d+)\.\d+|\d(?:\.\d*[1-9])?e(?P<exponent>[+-][1-9]\d*))")
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+@example(9.999999999999999e15)
+@example(1e-5)
+@example(-0.0)
+def test_every_double_comes_back_and_has_the_shape_of_the_reference(value):
+    text = compact_json(value)
+    read = scan(text.encode()).value
+    assert (read, math.copysign(1, read)) == (value, math.copysign(1, value))
+    assert isinstance(read, float)
+    shape = SHAPE.fullmatch(text)
+    exponent = math.floor(Decimal(value).copy_abs().log10()) if value else 0
+    assert (shape["exponent"] is None) == (-5 <= exponent <= 15)
+    digits = re.sub(r"e.*|[-.]", "", text).strip("0")
+    assert len(digits) <= 17
+    assert digits == re.sub(r"e.*|[-.]", "", repr(value)).strip("0")
+
+
+def test_empty_lists_and_objects_are_pretty_without_a_line_of_their_own():
+    assert pretty_json({"a": {}, "b": [], "c": [{}]}) == '{\n  "a": {},\n  "b": [],\n  "c": [\n    {}\n  ]\n}'
 
 
 def test_a_message_holds_nothing_that_a_terminal_would_obey():

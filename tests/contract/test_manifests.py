@@ -34,6 +34,22 @@ def test_a_run_manifest_in_order_keeps_all_it_says(run_manifest, encoded):
     assert dumped["runs"][1]["input_files"][1]["content_json"] == [1, None]
 
 
+def test_an_input_file_is_written_with_its_path_and_its_one_source(run_manifest, session_manifest, changed, encoded):
+    session = changed(session_manifest, "/input_files", run_manifest["runs"][1]["input_files"])
+    given = [
+        {"path": "a.txt", "content": "1 2"},
+        {"path": "deep/b.json", "content_json": [1, None]},
+        {"path": "c.bin", "source_path": "public/c.bin"},
+    ]
+    for loaded in (
+        check_run_manifest(encoded(run_manifest), "runs.json").value.runs[1],
+        check_session_manifest(encoded(session), "session.json").value,
+    ):
+        assert loaded.model_dump(mode="json")["input_files"] == given
+        assert [list(item) for item in loaded.model_dump(mode="json")["input_files"]] == [list(item) for item in given]
+    assert loaded.model_dump(mode="json")["metadata"] == session["metadata"]
+
+
 @pytest.mark.parametrize(
     "key", ["run_name", "interface", "stdin_json", "stdin_text", "input_files", "output_files", "metadata"]
 )

@@ -4,6 +4,7 @@ import io
 import os
 import stat
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +71,17 @@ def test_permission_bits_are_recorded(solved):
         ("x/**/z\n", ["x/z", "x/y/z", "z"], {"z"}),
         ("data\n!data/keep\n", ["data/keep"], set()),
         ("# note\n\n!\n*.bin", ["a.bin", "note"], {"note"}),
+        (
+            "*\n!*/\n!*.py\n!*.json\n!*.sh\n",
+            ["a.py", "in/b.py", "in/c.txt", "in/d/e.py"],
+            {"a.py", "in/b.py", "in/d/e.py"},
+        ),
+        ("a/*\n!a/b/\n", ["a/x", "a/b/c", "a/b/d/e"], {"a/b/c", "a/b/d/e"}),
+        ("*.{log,tmp}\n[0-9]*\n?x\n", ["a.log", "b.tmp", "c.txt", "1", "ax", "éx"], {"c.txt", "éx"}),
+        ("[\n[z-a]\n{a\n*.bin\r\n", ["a", "b.bin", "["], {"a"}),
+        ("\ufeffa\nb\\ \nc  \n\\#d\n\\!e\n", ["a", "b ", "c", "#d", "!e", "f"], {"f"}),
+        ("!.kept\n!.kept-too/\n", [".kept", ".other", ".kept-too/x", ".kept-too/.y"], {".kept", ".kept-too/x"}),
+        ("!dist\n!build/\n", ["dist", "build/x"], set()),
     ],
 )
 def test_ignored_files_stay_out(ignore, files, packed, solved):
@@ -82,6 +94,38 @@ def test_a_nested_ignore_file_overrides_those_above(solved):
     found = names(solved({**files, "only-here": "", "in/only-here": "", "in/more/only-here": ""}))
     assert set(found) >= {"in/yes.txt", "only-here", "in/more/only-here"}
     assert not {"in/no.txt", "in/only-here"} & set(found)
+
+
+@pytest.mark.parametrize(
+    ("files", "packed"),
+    [
+        ({".ignore": "*.log\n"}, {"b.txt", "in/a.txt"}),
+        ({".ignore": "!*.log\n", ".gitignore": "*.log\n*.txt\n"}, {"a.log", "in/b.log"}),
+        ({".ignore": "*.log\n", "in/.gitignore": "!b.log\n"}, {"b.txt", "in/a.txt"}),
+        ({".ignore": "*.log\n", "in/.ignore": "!b.log\n"}, {"b.txt", "in/a.txt", "in/b.log"}),
+        ({".ignore": "!in\n", ".gitignore": "*.log\n"}, {"b.txt", "in/a.txt"}),
+    ],
+)
+def test_an_ignore_file_counts_more_than_any_of_gits(files, packed, solved):
+    found = names(solved({**files, "a.log": "", "b.txt": "", "in/a.txt": "", "in/b.log": ""}))
+    assert set(found) - {"agentics.solution.json", "scripts/run.sh"} == packed
+
+
+def test_ignore_files_count_wherever_they_stand_above_the_workspace(solved, tmp_path):
+    root = solved({"a.tmp": "", "b.tmp": "", ".git/HEAD": ""})
+    (tmp_path / ".ignore").write_text("a.tmp\n/solutions/mine/b.tmp\n")
+    assert names(root) == ["agentics.solution.json", "scripts/run.sh"]
+
+
+@pytest.mark.parametrize("kind", ["file", "directory"])
+def test_a_name_that_is_not_utf8_is_left_out(kind, solved):
+    root = os.fsencode(solved({"good.py": ""}))
+    if kind == "file":
+        os.close(os.open(root + b"/bad-\xff.py", os.O_CREAT))
+    else:
+        Path(os.fsdecode(root + b"/scripts/\xe9t\xe9/sub")).mkdir(parents=True)
+        os.close(os.open(root + b"/scripts/\xe9t\xe9/sub/x.py", os.O_CREAT))
+    assert names(Path(os.fsdecode(root))) == ["agentics.solution.json", "good.py", "scripts/run.sh"]
 
 
 def test_ignore_files_above_the_workspace_count_up_to_the_repository(solved, tmp_path):
@@ -99,6 +143,13 @@ def test_ignore_files_above_the_workspace_count_up_to_the_repository(solved, tmp
 def test_the_users_own_excludes_count(solved, tmp_path):
     (tmp_path / "config" / "git").mkdir(parents=True)
     (tmp_path / "config" / "git" / "ignore").write_text("*.swp\n")
+    assert "x.swp" not in names(solved({"x.swp": ""}))
+
+
+def test_the_users_own_excludes_are_where_git_is_told(solved, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine").write_text("*.swp\n")
+    (tmp_path / ".gitconfig").write_text("[user]\n name = x\n[core]\n\texcludesFile = ~/mine\n")
     assert "x.swp" not in names(solved({"x.swp": ""}))
 
 

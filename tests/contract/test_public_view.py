@@ -50,14 +50,23 @@ def test_everything_else_is_shown(name, request, changed):
     assert view["metric_schema"]["ranking"] == spec["metric_schema"]["ranking"]
 
 
-def test_what_is_absent_is_omitted(spec):
+def test_what_is_absent_is_omitted_and_null_further_down_stays(spec):
     view = shown(spec)
-    assert "null" not in json.dumps(view)
-    assert "closes_at" not in view
-    assert "accelerator" not in view["targets"][0]
-    assert public_challenge(Challenge.model_validate(spec)).model_dump_json() == json.dumps(
-        view, separators=(",", ":"), ensure_ascii=False
-    )
+    for absent in ("closes_at", "official_submission_limit"):
+        assert absent not in view
+    assert set(view["execution"]) == {"mode", "separated_evaluator", "validation_runs"}
+    assert view["targets"] == spec["targets"]
+    assert view["targets"][0]["accelerator"] is None
+    assert view["metric_schema"] == spec["metric_schema"]
+    text = json.dumps(view, separators=(",", ":"), ensure_ascii=False)
+    assert public_challenge(Challenge.model_validate(spec)).model_dump_json() == text
+    assert PublicChallenge.model_validate_json(text).model_dump_json() == text
+
+
+def test_null_in_a_setup_stays(spec, changed):
+    setup = {"command": ["sh", "x"], "reproducibility_notes": None, "result_runs_file": "runs.json"}
+    spec = changed(changed(spec, "/execution/validation_runs", None), "/execution/validation_setup", setup)
+    assert shown(spec)["execution"]["validation_setup"] == setup
 
 
 def test_the_view_has_no_field_that_could_hold_private_places():

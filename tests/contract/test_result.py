@@ -106,6 +106,9 @@ def test_what_a_result_may_say_is_accepted(pointer, value, result, changed, chec
         ("/public_results/0/message", 1, "wrong_type", ""),
         (f"{SUMMARY}/passed", 1.0, "wrong_type", ""),
         (f"{SUMMARY}/passed", -1, "out_of_range", ""),
+        (f"{SUMMARY}/passed", -0.0, "wrong_type", ""),
+        (f"{SUMMARY}/total", 2**63, "out_of_range", ""),
+        (f"{SUMMARY}/total", 2**64, "out_of_range", ""),
         (f"{SUMMARY}/passed", 2, "passed_above_total", ""),
         (f"{SUMMARY}/total", 1.0, "wrong_type", ""),
         (f"{SUMMARY}/total", "1", "wrong_type", ""),
@@ -169,6 +172,55 @@ def test_repeated_keys_count_where_they_are_known(schema, encoded, result):
     assert [f.code for f in check_result(known, schema, "official")] == ["duplicate_key"]
     unknown = text.replace(b'"wall_time_ms"', b'"wall_time_ms": {"a": 1, "a": 2}, "wall_time_ms"')
     assert not isinstance(check_result(unknown, schema, "official"), tuple)
+
+
+def test_counts_are_signed_integers_of_64_bits(result, changed, schema, encoded, check):
+    assert check(changed(result, SUMMARY, {"score": 1, "passed": 2**63 - 1, "total": 2**63 - 1})) == set()
+    minus_zero = encoded(result).replace(b'"passed": 1', b'"passed": -0')
+    assert [f.code for f in check_result(minus_zero, schema, "official")] == ["wrong_type"]
+
+
+IGNORED = [
+    b'"\\ud800"',
+    b'{"\\udc00": "\\ud800"}',
+    b"[1e999, -1e999]",
+    b"9" * 400,
+    b"[" * 3000 + b'{"a": [1, 1e999]}' + b"]" * 3000,
+    b'{"a":' * 3000 + b"null" + b"}" * 3000,
+    b'{"a": 1, "a": 2}',
+]
+UNREAD = {"summary": b'"ratio": 1', "metric": b'"unit": "ignored"', "case": b'"wall_time_ms": 7', "run": b'"extra": {}'}
+
+
+@pytest.mark.parametrize("ignored", IGNORED)
+@pytest.mark.parametrize("place", UNREAD)
+def test_the_value_of_a_key_that_is_ignored_is_not_judged(place, ignored, schema, result, encoded):
+    text = encoded(result).replace(UNREAD[place], UNREAD[place].partition(b":")[0] + b": " + ignored)
+    assert not isinstance(check_result(text, schema, "official"), tuple)
+
+
+DEEP_NAN = b"[" * 200 + b"NaN" + b"]" * 200
+
+
+@pytest.mark.parametrize(
+    "ignored", [b"NaN", DEEP_NAN, b"[1,]", b'"\n"', b"[" * 3000 + b"]" * 2999, b"01", b"nul", b"'x'", b""]
+)
+def test_the_value_of_a_key_that_is_ignored_is_json_all_the_same(ignored, schema, result, encoded):
+    text = encoded(result).replace(UNREAD["summary"], b'"ratio": ' + ignored)
+    assert isinstance(check_result(text, schema, "official"), tuple)
+
+
+@pytest.mark.parametrize("judged", IGNORED[:6])
+def test_values_that_are_read_are_judged(judged, schema, result, encoded):
+    text = encoded(result).replace(b'"fine"', judged)
+    assert isinstance(check_result(text, schema, "official"), tuple)
+    text = encoded(result).replace(b'"logs"', b'"more": ' + judged + b', "logs"')
+    assert isinstance(check_result(text, schema, "official"), tuple)
+
+
+def test_a_key_that_is_ignored_is_a_sound_text(schema, result, encoded):
+    text = encoded(result).replace(b'"ratio"', b'"\\ud800"')
+    assert [f.code for f in check_result(text, schema, "official")] == ["lone_surrogate"]
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"\xff", b"{}x", b"null"])

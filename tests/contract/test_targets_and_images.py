@@ -62,6 +62,8 @@ def test_target_names_are_unique(spec, encoded):
         ("registry", f"{GHCR}agentics-linux-arm64-cpu:ubuntu26.04-v1@{DIGEST}"),
         ("local", "agentics-linux-arm64-cpu:ubuntu26.04-dev"),
         ("local", "agentics-linux-arm64-cpu:ubuntu26.04-"),
+        ("registry", f"{GHCR}agentics-linux-arm64-cpu:ubuntu26.04-版本_é\u0301٣Ⅷ‿\u200dⓐ"),
+        ("registry", f"{GHCR}agentics-linux-arm64-cpu:ubuntu26.04-{'é' * 116}@{DIGEST}"),
     ],
 )
 def test_an_image_that_the_policy_knows_is_accepted(source, reference, spec, changed, encoded):
@@ -92,6 +94,10 @@ def test_an_image_that_the_policy_knows_is_accepted(source, reference, spec, cha
         ("registry", f"{GHCR}agentics-linux-arm64-cpu:ubuntu26.04-v1 ", "bad_image"),
         ("registry", "ghcr.io/Agentic-Science/agentics-linux-arm64-cpu:ubuntu26.04-v1", "bad_image"),
         ("registry", "", "bad_image"),
+        ("local", "agentics-linux-arm64-cpu:ubuntu26.04-é", "bad_image"),
+        ("registry", f"{GHCR}agentics-linux-arm64-cpu:ubuntu26.04-²", "bad_image"),
+        ("registry", f"{GHCR}agentics-linux-arm64-cpu:ubuntu26.04-😀", "bad_image"),
+        ("registry", f"{GHCR}agentics-linux-arm64-cpu:ubuntu26.04-{'é' * 117}", "bad_image"),
         ("registry", "ghcr.io/other/agentics-linux-arm64-cpu:ubuntu26.04-v1", "image_not_allowed"),
         ("registry", "docker.io/agentic-science/agentics-linux-arm64-cpu:ubuntu26.04-v1", "image_not_allowed"),
         ("registry", "localhost/agentics-linux-arm64-cpu:ubuntu26.04-v1", "image_not_allowed"),
@@ -106,6 +112,37 @@ def test_an_image_that_the_policy_does_not_know_is_refused(source, reference, co
         pointer = f"/targets/0/resource_profile/{key}"
         image = {"source": source, "reference": reference}
         assert codes(changed(spec, pointer, image), encoded) == [(code, f"{pointer}/reference")]
+
+
+@pytest.mark.parametrize(
+    ("source", "reference", "part"),
+    [
+        ("local", "agentics-linux-arm64-cpu", "no tag"),
+        ("local", "agentics-linux-arm64-cpu:", "the tag is empty"),
+        ("local", "agentics-linux-arm64-cpu:a/b", "the tag has the character '/'"),
+        ("local", "other:ubuntu26.04-x", "the repository 'other'"),
+        ("registry", "agentic-science/agentics-linux-arm64-cpu:x", "names no registry"),
+        ("registry", "gh_cr.io/x:y", "the registry 'gh_cr.io'"),
+        ("registry", f"{GHCR}agentics-linux-arm64-cpu", "no tag"),
+        ("registry", f"{GHCR}agentics-linux-arm64-cpu:", "the tag has 0 characters"),
+        ("registry", f"{GHCR}agentics-linux-arm64-cpu:-x", "the tag starts with '-'"),
+        ("registry", f"{GHCR}agentics-linux-arm64-cpu:a b", "the tag has the character ' '"),
+        ("registry", f"{GHCR}agentics-linux-arm64-cpu:x@sha256:abc", "the digest"),
+        ("registry", "ghcr.io/Agentic-Science/x:y", "the part 'Agentic-Science' of the repository"),
+        ("registry", "ghcr.io//x:y", "the part '' of the repository"),
+        ("registry", "ghcr.io/other/x:ubuntu26.04-y", "the repository 'ghcr.io/other/x' is not allowed"),
+        ("registry", f"{GHCR}agentics-linux-arm64-cpu:v1", "the tag 'v1' must start with ubuntu26.04-"),
+    ],
+)
+def test_the_part_of_an_image_that_is_wrong_is_told(source, reference, part, spec, changed, encoded):
+    document = changed(spec, IMAGE, {"source": source, "reference": reference})
+    assert part in read_challenge(encoded(document)).findings[0].message
+
+
+@pytest.mark.parametrize("extra", ['"\\ud800"', "1e999", "[" * 200 + "]" * 200])
+def test_extra_keys_of_an_image_are_ignored_but_read(extra, spec, encoded):
+    text = encoded(spec).decode().replace('"source": "registry"', '"source": "registry", "x": ' + extra)
+    assert read_challenge(text.encode()).value is None
 
 
 def test_the_kind_of_an_image_must_be_known(spec, changed, gone, encoded):
