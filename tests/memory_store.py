@@ -38,7 +38,7 @@ class MemoryStore:
         return "riscv64"
 
     def image(self, reference: str) -> Stored | None:
-        return self.images.get(reference)
+        return self.images.get(reference if ":" in reference else f"{reference}:latest")
 
     def run_rootfs_builder(self, job: BuilderJob, output: Path, steps: Steps) -> None:
         self.jobs.append(job)
