@@ -25,6 +25,7 @@ from agentics.sandbox.wheels import Python
 # A link to the top-level images/ in a source tree, a copy of it in a wheel.
 DEFINITIONS = Path(__file__).parent / "definitions"
 DEFINITION_LABEL = f"{PREFIX}.definition"
+_RECIPE = "image.toml"
 
 
 class Dockerfile(BaseModel):
@@ -88,7 +89,7 @@ class Recipe(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Definition:
-    """One image of ours. `digest` covers every file of the definition and of those that it stands on or extends.
+    """One image of ours. `digest` covers all that decides what is in it, also of those that it stands on or extends.
     `commands`: every command that the image offers, by kind, and the words that ask it for its version."""
 
     name: str
@@ -154,7 +155,7 @@ class ImageStore(BuilderEngine, Protocol):
 
 def definitions(directory: Path = DEFINITIONS) -> dict[str, Definition]:
     """Every image that is defined, by name, each after what it stands on or extends. Raises ConfigError."""
-    recipes = {path.parent.name: _recipe(path) for path in sorted(directory.glob("*/image.toml"))}
+    recipes = {path.parent.name: _recipe(path) for path in sorted(directory.glob(f"*/{_RECIPE}"))}
     found: dict[str, Definition] = {}
     while len(found) < len(recipes):
         ready = [name for name, one in recipes.items() if name not in found and (one.base is None or one.base in found)]
@@ -218,7 +219,7 @@ def _define(directory: Path, recipe: Recipe, found: Mapping[str, Definition]) ->
     if base is not None:
         digest.update(base.digest.encode())
     for path in sorted(path for path in directory.rglob("*") if path.is_file()):
-        content = path.read_bytes()
+        content = _made_from(recipe) if path == directory / _RECIPE else path.read_bytes()
         digest.update(f"{path.relative_to(directory).as_posix()}\0{len(content)}\0".encode() + content)
     return Definition(
         name=directory.name,
@@ -231,6 +232,11 @@ def _define(directory: Path, recipe: Recipe, found: Mapping[str, Definition]) ->
         cost=recipe.cost,
         commands=_merged(base.commands if base else {}, recipe.commands),
     )
+
+
+def _made_from(recipe: Recipe) -> bytes:
+    """What of an image.toml decides what is in the image: an image is not made again for other words about it."""
+    return recipe.model_dump_json(exclude={"purpose", "cost", "commands", "optional"}).encode()
 
 
 def _rootfs(directory: Path, recipe: Recipe, base: Definition | None) -> Rootfs:

@@ -9,6 +9,7 @@ import pytest
 
 from agentics.errors import EngineError, EngineMissing
 from tests.experiment.files import PLAIN, write
+from tests.memory_store import MemoryStore
 
 
 @pytest.fixture

@@ -50,14 +50,27 @@ def test_a_named_image_brings_what_it_stands_on_and_nothing_else(store, build, d
 
 @pytest.mark.parametrize(
     ("file", "made"),
-    [("house/Dockerfile", ["house"]), ("ground/c.sh", ["ground", "house"]), ("ground/new.txt", ["ground", "house"])],
+    [
+        ("house/Dockerfile", ["house"]),
+        ("ground/c.sh", ["ground", "house"]),
+        ("ground/new.txt", ["ground", "house"]),
+        ("ground/image.toml", ["ground", "house"]),
+    ],
 )
 def test_a_changed_definition_is_made_again_with_all_that_stands_on_it(store, build, defined, file, made):
     build(store, directory=defined)
     with (defined / file).open("a") as changed:
-        changed.write("# more\n")
+        changed.write('settings = ["ENV A=b"]\n' if file.endswith(".toml") else "# more\n")
     assert [one.definition.name for one in list_images(store, defined) if not one.current] == made
     assert names(build(store, directory=defined)) == made
+
+
+def test_other_words_about_an_image_do_not_make_it_again(store, build, defined):
+    build(store, directory=defined)
+    for more in ('purpose = "sheds"', "optional = true"):
+        recipe = defined / "shed" / "image.toml"
+        recipe.write_text(f"# A comment\n{more}\n{recipe.read_text()}")
+    assert build(store, directory=defined) == []
 
 
 def test_two_files_that_swap_a_byte_at_their_border_are_another_definition(defined):
