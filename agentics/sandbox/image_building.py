@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
+from agentics.errors import EngineError
 from agentics.sandbox.images import (
     DEFINITIONS,
     Definition,
@@ -51,13 +52,23 @@ def build_missing(
     wanted = with_bases(list(names) or [name for name, one in known.items() if not one.optional], known)
     missing = [one.definition for one in list_images(store, directory) if not one.current]
     made = []
-    for definition in missing:
-        if definition.name in wanted:
-            with _turn(definition, folders, steps):
-                if not listed(store, definition).current:  # nobody made it while we waited
-                    _build(store, definition, known, folders, steps)
-                    made.append(definition)
+    for definition in (one for one in missing if one.name in wanted):
+        with _told(definition), _turn(definition, folders, steps):
+            if not listed(store, definition).current:  # nobody made it while we waited
+                _build(store, definition, known, folders, steps)
+                made.append(definition)
     return made
+
+
+@contextmanager
+def _told(definition: Definition) -> Iterator[None]:
+    """A disk that is full, or cannot be written, is this machine's trouble and no bug of ours."""
+    try:
+        yield
+    except OSError as error:
+        msg = f"{definition.reference} cannot be made: {error}"
+        hint = "[sandbox] scratch in agentics.toml names a place with more room"
+        raise EngineError(msg, code="image_build_failed", hint=hint) from error
 
 
 @contextmanager

@@ -93,6 +93,14 @@ def test_a_build_that_fails_is_an_infrastructure_fault_with_its_reason_and_is_tr
     assert "apt-get ended with status 100" in said.err + said.out
 
 
+def test_a_disk_that_cannot_be_written_is_an_infrastructure_fault_too(bare, tmp_path):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "agentics").mkdir()
+    (tmp_path / "cache" / "agentics" / "images").write_text("a file where a folder should be")
+    assert bare.eval("one", "--exit-policy", "strict").status == 5
+    assert bare.tasks() == [("error", "image_build_failed", 1)]
+
+
 def test_after_a_build_that_failed_the_same_command_tries_again(bare):
     bare.engine.store.failure = FAILURE
     bare.eval("one")
