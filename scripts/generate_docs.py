@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import typer
+from image_docs import images, tools
 from pydantic import BaseModel, TypeAdapter
 from typer.models import CommandInfo, OptionInfo, ParameterInfo
 
@@ -28,7 +29,6 @@ from agentics.cli.evalfile import EvalFile
 from agentics.lighteval import support
 from agentics.model import base, jobspec, outcome, record
 from agentics.policy.outcome import EXIT_CHALLENGE, EXIT_CONTROLLED, EXIT_INFRASTRUCTURE, EXIT_POLICY_NOT_MET, accepts
-from agentics.sandbox.images import definitions
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -339,30 +339,6 @@ def backends(_: str) -> str:
     return table(("backend", "fields", "generation", "log-probabilities", "network", "GPU"), rows)
 
 
-def images(_: str) -> str:
-    """Every image that is defined."""
-    rows = [
-        (
-            f"`{one.alias.partition(':')[0]}`",
-            one.purpose,
-            one.cost,
-            "when it is needed" if one.optional else "by set-up",
-        )
-        for one in definitions().values()
-    ]
-    return table(("image", "for", "takes", "built"), rows)
-
-
-def tools(_: str) -> str:
-    """The commands that bundles find in the small image, and in the large one."""
-    small, large = (definitions()[name].commands for name in ("base", "cpu"))
-    rows = [
-        (kind, code(small.get(kind, {})), code(name for name in names if name not in small.get(kind, {})))
-        for kind, names in large.items()
-    ]
-    return table(("", "`agentics-base` and `agentics-cpu`", "`agentics-cpu` only"), rows)
-
-
 def _toml_type(annotation: object) -> str:
     inner = [arg for arg in get_args(annotation) if arg not in (type(None), ...)]
     if not inner:
@@ -401,8 +377,8 @@ PARTS: dict[str, Callable[[str], str]] = {
     "words": words,
     "settings": settings,
     "backends": backends,
-    "images": images,
-    "tools": tools,
+    "images": lambda _: images(table),
+    "tools": lambda _: tools(table),
 }
 
 
