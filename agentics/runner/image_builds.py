@@ -58,8 +58,8 @@ class ImageBuilds:
     def _make(self, definition: Definition) -> None:
         if definition.name in self.failures:
             raise self.failures[definition.name]
-        cost = f", {definition.cost}" if definition.cost else ""
-        self._tell(definition, "note", text=f"image {definition.reference} is not built yet: building it once{cost}")
+        cost = f": {definition.cost}" if definition.cost else ""
+        self._tell(definition, "note", text=f"building image {definition.reference} once{cost}")
         steps = Steps(
             log=lambda text: self._tell(definition, "image_step", text=text),
             interrupt=self.interrupt,
