@@ -149,7 +149,7 @@ def _samples(title: str, facts: Mapping[str, str]) -> str | None:
 
 
 def _image_over(_: str, facts: Mapping[str, str]) -> str | None:
-    return f"image {facts['image']}: built in {facts['seconds']} s" if facts["built"] == "True" else None
+    return f"image {facts['image']}: ready after {facts['seconds']} s" if facts["built"] == "True" else None
 
 
 def _finished(title: str, facts: Mapping[str, str]) -> str:

@@ -39,7 +39,7 @@ def test_an_image_that_is_missing_is_built_first_and_the_evaluation_goes_on(bare
     assert bare.tasks() == [("passed", None, 1)]
     assert [name for name, _ in bare.engine.store.imports] == [BASE.reference]
     assert f"building image {BASE.reference} once: {BASE.cost}" in told(said)[0]
-    assert "built in" in told(said)[-1]
+    assert "ready after" in told(said)[-1]
     assert {use["used"] for use in bare.read("r/trials/trial_1/evidence.json")["images"].values()} == {"agentics-base"}
 
 
