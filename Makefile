@@ -2,12 +2,12 @@
 
 PYTHON := .venv/bin/python
 
-.PHONY: help demo test check setup python lint format bench clean
+.PHONY: help demo test check setup run python lint format bench bare clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
-demo: setup ## evaluate a shipped bundle in each topology, and leave run directories to look at
+demo: run ## evaluate a shipped bundle in each topology, and leave run directories to look at
 	@scripts/demo
 
 test: setup ## the whole test suite, with a container engine
@@ -18,6 +18,9 @@ check: lint ## what a change has to pass before anything else: under a minute, n
 
 setup: ## virtual environment, container engine, images
 	@scripts/setup
+
+run: ## what evaluating needs of that: no tools of development
+	@scripts/setup run
 
 python: ## the virtual environment only
 	@scripts/setup python
@@ -34,6 +37,9 @@ format: python ## let ruff mend what it can
 
 bench: setup ## what a case costs, beside a plain hardened `docker run`
 	@$(PYTHON) benchmarks/overhead.py
+
+bare: ## `make demo` on a bare Debian, made for it and removed afterwards; needs root
+	@scripts/bare-machine demo
 
 clean: ## remove what the other targets make again
 	@rm -rf .venv .setup .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist agentics.egg-info

@@ -8,6 +8,7 @@ Imported by all, imports nothing. What a participant can cause is never an excep
     │   └── ConfigError       2  agentics.toml or an eval file is wrong
     ├── BenchmarkError        4  an adapter failed or broke its contract: the run failed, its trials did not
     ├── Refused               7  a locked run, or a run whose scope differs
+    ├── Stopped             130  a signal ended what was being done before it had a result
     ├── EngineError           5  the container engine failed: infrastructure, never a verdict
     │   └── EngineMissing     5  no engine answers at all
     └── StorageError          5  the run directory cannot be written or read back
@@ -74,6 +75,13 @@ class Refused(AgenticsError):
 
     exit_status = 7
     code = "refused"
+
+
+class Stopped(AgenticsError):
+    """A signal asked to stop before there was a result. `exit_status` is the shell's 128 + signal."""
+
+    exit_status = 130
+    code = "interrupted"
 
 
 class EngineError(AgenticsError):

@@ -26,8 +26,8 @@ from agentics.runner.campaign import EvalRequest, compile_request
 from agentics.runner.evaluate import evaluate
 from agentics.runner.progress import silent
 
-IMAGE = "agentics-cpu"
-REFERENCE = "ghcr.io/agentic-science/agentics-linux-arm64-cpu:ubuntu26.04-benchmark"
+IMAGE = "agentics-base"
+REFERENCE = "agentics-linux-arm64-cpu:ubuntu26.04-base"
 CASE = "sleep 0.01"
 EVALUATOR = """import argparse, json
 parser = argparse.ArgumentParser()
@@ -176,7 +176,7 @@ def target() -> dict[str, object]:
         "disk_limit_mb": 64,
         "network_access": "disabled",
     }
-    image = {"source": "registry", "reference": REFERENCE}
+    image = {"source": "local", "reference": REFERENCE}
     profile = {
         "name": "small",
         "resource_description": None,

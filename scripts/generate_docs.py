@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import typer
+from image_docs import images, tools
 from pydantic import BaseModel, TypeAdapter
 from typer.models import CommandInfo, OptionInfo, ParameterInfo
 
@@ -376,6 +377,8 @@ PARTS: dict[str, Callable[[str], str]] = {
     "words": words,
     "settings": settings,
     "backends": backends,
+    "images": lambda _: images(table),
+    "tools": lambda _: tools(table),
 }
 
 

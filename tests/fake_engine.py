@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agentics.errors import EngineError
 from agentics.sandbox.engine import Container, EngineFacts, Exit, Image, Link, Linked, Spoken
+from tests.memory_store import MemoryStore, everything_built
 
 _PATIENCE_S = 30.0
 Behaviour = Callable[[Container], Exit]
@@ -156,6 +157,7 @@ class FakeEngine:
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
     converse: Conversation | None = None
     images: dict[str, Image] = field(default_factory=dict)
+    store: MemoryStore = field(default_factory=everything_built)
     failures: dict[str, list[EngineError]] = field(default_factory=dict)
     known_facts: EngineFacts = FACTS
     calls: list[tuple[str, str]] = field(default_factory=list)
@@ -169,6 +171,9 @@ class FakeEngine:
 
     def facts(self) -> EngineFacts:
         return self.known_facts
+
+    def image_store(self) -> MemoryStore:
+        return self.store
 
     def image(self, reference: str, platform: str | None) -> Image:
         self.note("image", reference)

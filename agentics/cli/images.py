@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from agentics import config as configuration
 from agentics.cli.console import err, out, print_json
-from agentics.runner.machine import open_images
-from agentics.sandbox.images import build_missing, list_images
+from agentics.runner.machine import build_folders, open_images, open_scratch
+from agentics.runner.signals import Stop, stopping
+from agentics.sandbox.image_building import build_missing
+from agentics.sandbox.images import Listed, list_images
+from agentics.sandbox.steps import Steps
 
 app = typer.Typer(help="The images that evaluations run in.", no_args_is_help=True)
 
@@ -26,7 +30,7 @@ Example:
 
   agentics images build
 
-  agentics images build lighteval
+  agentics images build cpu lighteval
 """
 
 LIST_EPILOG = """
@@ -43,14 +47,19 @@ def build(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only say what was made.")] = False,
 ) -> None:
-    """Make the images that are missing or whose definition changed. Needs no image registry on Debian or Ubuntu."""
+    """Make the images that are missing or whose definition changed. Needs no image registry on Debian or Ubuntu.
+
+    An evaluation makes an image that it needs by itself; this makes it before.
+    """
 
     def log(line: str) -> None:
         if not quiet:
             err.print(line, markup=False, style="dim")
 
-    with open_images(configuration.load()) as store:
-        made = build_missing(store, names or (), log)
+    config, stop = configuration.load(), Stop()
+    steps = Steps(log=log, output=log, interrupt=stop.event)
+    with stopping(stop), open_images(config) as store, open_scratch(config) as scratch:
+        made = build_missing(store, names or (), build_folders(scratch), steps)
     for definition in made:
         out.print(f"built {definition.reference}")
     if not made:
@@ -59,7 +68,7 @@ def build(
 
 @app.command("list", epilog=LIST_EPILOG)
 def show(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False) -> None:
-    """List the images that are defined, and whether the engine has them."""
+    """List the images that are defined, what they are for, and whether the engine has them."""
     with open_images(configuration.load()) as store:
         listed = list_images(store)
     if json:
@@ -72,15 +81,20 @@ def show(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] =
                     "size_bytes": one.stored.size_bytes if one.stored else None,
                     "current": one.current,
                     "optional": one.definition.optional,
+                    "purpose": one.definition.purpose,
                 }
                 for one in listed
             ]
         )
         return
-    table = Table("name", "reference", "size", "state", box=None, header_style="bold")
+    table = Table("reference", "size", "state", "for", box=None, pad_edge=False, header_style="bold")
     for one in listed:
-        missing = "[dim]optional, not built[/]" if one.definition.optional else "[red]missing[/]"
         size = f"{one.stored.size_bytes / MIB:.0f} MiB" if one.stored else "-"
-        state = "[green]here[/]" if one.current else "[yellow]out of date[/]" if one.stored else missing
-        table.add_row(one.definition.name, one.definition.reference, size, state)
+        table.add_row(one.definition.reference, size, _state(one), escape(one.definition.purpose))
     out.print(table)
+
+
+def _state(one: Listed) -> str:
+    if one.stored is None:
+        return "[dim]built when needed[/]" if one.definition.optional else "[red]missing[/]"
+    return "[green]here[/]" if one.current else "[yellow]out of date[/]"

@@ -11,6 +11,8 @@ import typer
 from rich.markup import escape
 
 from agentics.cli.console import err, one_line, out, print_json
+from agentics.runner.signals import Stop, stopping
+from agentics.sandbox.steps import Steps
 from agentics.sandbox.worker_env import make_worker_env
 
 EPILOG = """
@@ -45,7 +47,10 @@ def worker_env(
         if not quiet and not json:
             err.print(line, markup=False, style="dim")
 
-    made = make_worker_env(directory.expanduser(), python or sys.executable, log, cpu=cpu)
+    stop = Stop()
+    with stopping(stop):
+        steps = Steps(log=log, output=log, interrupt=stop.event)
+        made = make_worker_env(directory.expanduser(), python or sys.executable, steps, cpu=cpu)
     if json:
         print_json({"ok": True, "command": "job worker-env", **asdict(made), "python": str(made.python)})
         return

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agentics import config as configuration
-from agentics.cli.console import err, one_line, out, print_json
+from agentics.cli.console import one_line, out, print_json
 from agentics.cli.evaluate import Policy
 from agentics.cli.job_table import show_job
 from agentics.cli.progress import shown
@@ -21,7 +21,6 @@ from agentics.rundir.jobs import suite_scores
 from agentics.rundir.reader import read_run
 from agentics.runner.campaign import Campaign, EvalRequest, compile_request
 from agentics.runner.evaluate import evaluate
-from agentics.runner.worker_image import ensure_worker
 from agentics.runner.worker_probe import probe_worker
 
 Spec = Annotated[Path, typer.Argument(help="A JobSpec: JSON.", metavar="JOBSPEC")]
@@ -78,7 +77,8 @@ def plan(spec: Spec, json: Json = False) -> None:
 
 def worker(json: Json = False) -> None:
     """Start this machine's worker, and show what it is and which backends it can run."""
-    found = probe_worker(configuration.load())
+    with shown(quiet=json, verbose=False) as observer:
+        found = probe_worker(configuration.load(), observer)
     if json:
         print_json({"ok": True, "command": "job worker", **found.model_dump(mode="json", exclude={"type", "order"})})
         return
@@ -142,9 +142,6 @@ def run(
         cli_args={"jobspec": str(spec), **{key: value for key, value in given.items() if value is not None}},
     )
     campaign = _campaign(request)
-    ensure_worker(
-        campaign, lambda line: None if quiet or json or json_stream else err.print(line, markup=False, style="dim")
-    )
     with shown(quiet=quiet or json or json_stream, verbose=verbose) as observer, streamed(wanted=json_stream) as sink:
         ended = evaluate(campaign, observer, sink=sink, operation="job")
     scores = {name: score.model_dump(mode="json") for name, score in suite_scores(read_run(ended.run_dir))}

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from agentics.cli.console import err, is_interactive, one_line
 from agentics.runner.progress import Observer, Progress, silent
+from agentics.sandbox.steps import STILL
 
 _MARKS = {"passed": "[green]✓[/]", "degraded": "[yellow]≈[/]", "skipped": "[dim]-[/]", "no_samples": "[yellow]0[/]"}
 _STAGES = {
@@ -33,7 +34,7 @@ _STAGES = {
 }
 
 
-_QUIET = frozenset({"stage_started", "stage_finished", "case_finished", "samples_done"})
+_QUIET = frozenset({"stage_started", "stage_finished", "case_finished", "samples_done", "image_step"})
 """What a live region shows by itself."""
 
 
@@ -52,7 +53,7 @@ def shown(*, quiet: bool, verbose: bool) -> Iterator[Observer]:
 
 @dataclass
 class Active:
-    """A trial that is running: where it is, since when, and what bounds it."""
+    """A trial that is running, or an image that is being built: where it is, since when, and what bounds it."""
 
     title: str
     stage: str = ""
@@ -89,7 +90,13 @@ class Board:
 
     def _note(self, event: Progress) -> None:
         trial, facts = event.trial_id or "", event.facts
-        if event.kind == "trial_started":
+        if event.kind == "image_step":
+            image = self.active.setdefault(f"image {facts['image']}", Active(title=f"image {facts['image']}"))
+            # How long it takes stands in the region already.
+            image.stage = image.stage if str(facts["text"]).startswith(STILL) else str(facts["text"])
+        elif event.kind == "image_over":
+            self.active.pop(f"image {facts['image']}", None)
+        elif event.kind == "trial_started":
             self.active[trial] = Active(title=_title(event))
         elif event.kind == "trial_finished":
             self.active.pop(trial, None)
@@ -141,6 +148,10 @@ def _samples(title: str, facts: Mapping[str, str]) -> str | None:
     return f"{title}: {done}/{total}{failed}"
 
 
+def _image_over(_: str, facts: Mapping[str, str]) -> str | None:
+    return f"image {facts['image']}: ready after {facts['seconds']} s" if facts["built"] == "True" else None
+
+
 def _finished(title: str, facts: Mapping[str, str]) -> str:
     reason = f" ({facts['reason']})" if "reason" in facts else ""
     return f"{_MARKS.get(facts['status'], '[red]✗[/]')} {title}: {facts['status']}{reason}"
@@ -157,6 +168,8 @@ _SENTENCES: Mapping[str, Callable[[str, Mapping[str, str]], str | None]] = {
     "trial_finished": _finished,
     "trial_reused": lambda title, _: f"{title}: complete already, not run again",
     "trial_skipped": lambda title, facts: f"- {title}: skipped, {facts['text']}",
+    "image_step": lambda _, facts: f"image {facts['image']}: {facts['text']}",
+    "image_over": _image_over,
     "note": lambda _, facts: facts["text"],
 }
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from agentics.errors import AgenticsError, BenchmarkError, EngineError
+from agentics.errors import AgenticsError, BenchmarkError, EngineError, Stopped
 from agentics.model.design import AdapterCommand
 from agentics.model.outcome import RunOutcome
 from agentics.policy.outcome import exit_code
@@ -205,18 +205,20 @@ def _open_slots(run: Run, campaign: Campaign) -> frozenset[Slot]:
 def _work(shop: Workshop, campaign: Campaign, trial: Trial | JobTrial, open_slots: frozenset[Slot]) -> Work:
     request = campaign.request
     skipped = unservable(trial.plan, shop.config, shop.engine.facts(), shop.overrides)
-    images = None if skipped else _images(shop, trial)
-    scope = scope_of(trial, request, images)
     slot = trial_slot(trial)
     # A slot without a trial was skipped: this machine, or its configuration, may serve it by now.
     complete = slot not in open_slots and slot in shop.run.slots
+    images = None if skipped else _images(shop, trial, build=not complete)
+    scope = scope_of(trial, request, images)
     return Work(trial=trial, slot=slot, scope=scope, images=images, complete=complete, skipped=skipped)
 
 
-def _images(shop: Workshop, trial: Slotted) -> Images | None:
+def _images(shop: Workshop, trial: Slotted, *, build: bool) -> Images | None:
     try:
-        return shop.images(trial)
+        return shop.images(trial, build=build)
     except EngineError as error:
-        if error.code == "image_missing":
+        if error.code in ("image_missing", "image_build_failed"):
             return None  # this task's own trouble: its attempts ask again, and say so
         raise
+    except Stopped:
+        return None  # nothing is started any more

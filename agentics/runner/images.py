@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 
 from agentics.config import Config, Resolution, relaxed, resolve
+from agentics.errors import EngineError
 from agentics.model.evidence import ImageUse
 from agentics.model.plan import ANY_PLATFORM, ImageNeed, Plan, Side
 from agentics.pipeline.bench import ReadyImage, Users
 from agentics.sandbox.engine import Engine, EngineFacts, Image
+from agentics.sandbox.images import Definition, defines, definitions, has_to_be_built
 
 Images = dict[Side, ReadyImage]
+
+
+def used(plan: Plan, config: Config, overrides: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    """What the images that the plan declares become on this machine. A worker that is a process needs none."""
+    if plan.worker is not None and config.lighteval.is_local:
+        return ()
+    return tuple(resolve(config, plan.target, need.declared, overrides).used for need in plan.images.values())
 
 
 def ready(plan: Plan, config: Config, engine: Engine, overrides: tuple[tuple[str, str], ...]) -> Images:
@@ -56,8 +67,26 @@ def without_root(images: Images) -> Images:
     return {side: replace(image, relaxed=image.relaxed - {"root_user"}) for side, image in images.items()}
 
 
+def unbuilt(names: Iterable[str], engine: Engine) -> list[Definition]:
+    """Those of these images that a run makes before it uses them."""
+    store, known = engine.image_store(), _shipped()
+    found = {name: definition for name in names if (definition := defines(name, known)) is not None}
+    return [definition for name, definition in found.items() if has_to_be_built(store, name, definition)]
+
+
+@cache
+def _shipped() -> dict[str, Definition]:
+    return definitions()
+
+
 def _one(need: ImageNeed, found: Resolution, config: Config, engine: Engine) -> ReadyImage:
     wanted = found.platform if found.mapped else need.platform
+    definition = defines(found.used, _shipped())
+    if definition is not None and engine.image_store().image(found.used) is None:
+        # No registry is asked for it: what a stranger keeps there under our name is not ours.
+        msg = f"image {found.used} is not built"
+        hint = f"agentics images build {definition.name}"
+        raise EngineError(msg, code="image_missing", hint=hint, retryable=False)
     image = engine.image(found.used, None if wanted == ANY_PLATFORM else wanted)
     use = ImageUse(
         declared=need.declared,

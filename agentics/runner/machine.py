@@ -13,6 +13,7 @@ from agentics.config import Config
 from agentics.errors import ConfigError, EngineMissing
 from agentics.pipeline.bench import Users
 from agentics.sandbox.engine import Container, Engine, EngineFacts, Image, Link, Linked, Running
+from agentics.sandbox.image_building import BuildFolders
 from agentics.sandbox.images import ImageStore
 from agentics.sandbox.places import Scratch
 from agentics.sandbox.places import reap as reap_scratch
@@ -72,6 +73,9 @@ class NoEngine:
             measures_usage=False,
         )
 
+    def image_store(self) -> ImageStore:
+        raise _no_engine()
+
     def image(self, reference: str, platform: str | None) -> Image:  # noqa: ARG002 - as the protocol has it
         raise _no_engine()
 
@@ -129,6 +133,11 @@ def open_images(config: Config) -> Iterator[ImageStore]:
 
     with connect_api(config.sandbox.engine) as api:
         yield DockerImages(api.client)
+
+
+def build_folders(scratch: Scratch) -> BuildFolders:
+    """Where this machine makes images. What a build leaves goes with the scratch space."""
+    return BuildFolders(scratch=scratch.plain(), locks=cache_dir() / "images")
 
 
 def clean(config: Config, *, everything: bool) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from agentics.model.experiment import ResolvedExperiment
 from agentics.model.experiment_file import ExperimentFile
 from agentics.runner.campaign import Campaign
 from agentics.runner.experiment_file import Asked, asked_for, compiled, solutions_of
-from agentics.runner.images import ready, unservable
+from agentics.runner.images import ready, unbuilt, unservable, used
 from agentics.runner.machine import open_engine, open_scratch
 from agentics.sandbox.engine import Engine
 
@@ -132,21 +132,29 @@ def _said(error: AgenticsError) -> str:
 
 def _images(campaign: Campaign, config: Config, engine: Engine) -> str:
     request, facts = campaign.request, engine.facts()
-    used: dict[str, None] = {}
+    names: dict[str, None] = {}
     for trial in campaign.trials:
         why = unservable(trial.plan, config, facts, request.images)
         if why is not None:
             msg = f"{trial.ref}: {why}"
             raise ConfigError(msg, code="target_unsupported", hint="its trials would be skipped")
-        used |= dict.fromkeys(image.use.used for image in ready(trial.plan, config, engine, request.images).values())
-    return f"{facts.name} {facts.version} has {', '.join(used)}"
+        own = used(trial.plan, config, request.images)
+        if not unbuilt(own, engine):
+            ready(trial.plan, config, engine, request.images)
+        names |= dict.fromkeys(own)
+    lacking = ", ".join(f"{one.reference} ({one.cost})" for one in unbuilt(names, engine))
+    if lacking:
+        return f"the run builds {lacking} when it starts"
+    return f"{facts.name} {facts.version} has {', '.join(names)}"
 
 
 def _probe(campaign: Campaign, config: Config, engine: Probed) -> str:
     if not campaign.solutions:
         return "no solution is run in a container of its own"
-    trial = campaign.solutions[0]
-    image = ready(trial.plan, config, engine, campaign.request.images)["solution"].use.used
+    plan, overrides = campaign.solutions[0].plan, campaign.request.images
+    if unbuilt(used(plan, config, overrides), engine):
+        return "not tried: the image is not built yet"
+    image = ready(plan, config, engine, overrides)["solution"].use.used
     engine.probe(image)
     return f"a container of {image} was started, isolated and removed"
 

@@ -17,13 +17,15 @@ Kind = Literal[
     "trial_finished",
     "trial_skipped",
     "trial_reused",
+    "image_step",
+    "image_over",
     "note",
 ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """One thing that happened. `facts` by kind: stage, case, done, total, status, reason, text, limit_s, …
+    """One thing that happened. `facts` by kind: stage, case, done, total, status, reason, text, limit_s, image, …
     `replication` counts from 1, where there is more than one."""
 
     kind: Kind

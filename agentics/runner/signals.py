@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
-from agentics.errors import EngineError
+from agentics.errors import EngineError, Stopped
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _AGAIN_S = 0.25
@@ -47,7 +47,8 @@ class Stop:
 
 @contextmanager
 def stopping(stop: Stop) -> Iterator[None]:
-    """While inside, a signal sets the event and ends what runs, in a thread: a handler may hold nobody's lock."""
+    """While inside, a signal sets the event and ends what runs, in a thread: a handler may hold nobody's lock. A
+    Stopped that leaves has the exit status of the signal."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may have handlers; a caller in another thread sets the event itself
         return
@@ -64,6 +65,9 @@ def stopping(stop: Stop) -> Iterator[None]:
         signal.signal(number, ask)
     try:
         yield
+    except Stopped as stopped:
+        stopped.exit_status = stop.exit_status or stopped.exit_status
+        raise
     finally:
         stop.over.set()
         for number, handler in before.items():

@@ -11,15 +11,18 @@ from agentics.errors import EngineError
 from agentics.lighteval.planning import IMAGE
 from agentics.model.jobwork import Describe, Environment
 from agentics.runner.hosts import ALL_GPUS, Containers, Processes
+from agentics.runner.image_builds import image_builds
 from agentics.runner.machine import open_engine, open_scratch, users
+from agentics.runner.progress import Observer
+from agentics.runner.signals import Stop, stopping
 from agentics.runner.workers import Hosts, Needs
 from agentics.sandbox.labels import OWNER, this_process
 
 _NEEDS = Needs(network=False, secrets=(), mounts=(), preload=False)
 
 
-def probe_worker(config: Config) -> Environment:
-    """Versions, machine, and which backends it can run. Raises EngineError where there is no worker."""
+def probe_worker(config: Config, observer: Observer) -> Environment:
+    """Versions, machine, and which backends it can run. Raises EngineError where there is no worker, and Stopped."""
     with ExitStack() as stack:
         scratch = stack.enter_context(open_scratch(config))
         if config.lighteval.is_local:
@@ -27,6 +30,9 @@ def probe_worker(config: Config) -> Environment:
         else:
             engine = stack.enter_context(open_engine(config, scratch))
             facts, used = engine.facts(), resolve(config, "dummy", IMAGE).used
+            stop = Stop()
+            with stopping(stop):
+                image_builds(engine, scratch, stop.event, observer).ensure((used,))
             hosts = Containers(
                 engine=engine,
                 scratch=scratch,

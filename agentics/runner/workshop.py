@@ -22,7 +22,8 @@ from agentics.runner.campaign import Campaign, Task
 from agentics.runner.events import Emitter
 from agentics.runner.floor import Floor
 from agentics.runner.hosts import ALL_GPUS, Containers, Processes
-from agentics.runner.images import Images, ready
+from agentics.runner.image_builds import ImageBuilds, image_builds
+from agentics.runner.images import Images, ready, used
 from agentics.runner.job import mounts_of
 from agentics.runner.machine import NoEngine, open_engine, open_scratch, reap, users
 from agentics.runner.progress import Observer, Progress
@@ -55,6 +56,7 @@ class Workshop:
     overrides: tuple[tuple[str, str], ...]
     labels: dict[str, str]
     workers: Workers
+    builds: ImageBuilds
     bundles: dict[tuple[str, int], Path] = field(default_factory=dict)
     staging: threading.Lock = field(default_factory=threading.Lock)
 
@@ -69,8 +71,12 @@ class Workshop:
                 self.bundles[task.ref, uid] = dest
             return self.bundles[task.ref, uid]
 
-    def images(self, trial: Slotted) -> Images:
-        """Raises EngineError when an image cannot be had."""
+    def images(self, trial: Slotted, *, build: bool = True) -> Images:
+        """`build`: make those of ours that the engine lacks.
+
+        Raises EngineError when an image cannot be had, and Stopped when the run was asked to stop meanwhile."""
+        if build:
+            self.builds.ensure(used(trial.plan, self.config, self.overrides))
         return ready(trial.plan, self.config, self.engine, self.overrides)
 
     def is_undisturbed(self, task: Task) -> bool:
@@ -116,6 +122,7 @@ def open_workshop(campaign: Campaign, run: Run, observer: Observer, events: Emit
             overrides=campaign.request.images,
             labels=labels,
             workers=workers,
+            builds=image_builds(engine, scratch, stop.event, observer),
         )
 
 

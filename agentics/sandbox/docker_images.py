@@ -1,5 +1,5 @@
-"""Images, as a Docker-compatible engine keeps them: the half of the engine's API that evaluations never use. Beside
-sandbox.docker it alone may talk to the engine; it is given a connection and makes none.
+"""Images, as a Docker-compatible engine keeps them. Beside sandbox.docker it alone may talk to the engine; it is
+given a connection and makes none.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from agentics.errors import EngineError
 from agentics.sandbox import labels
 from agentics.sandbox.images import Stored
 from agentics.sandbox.rootfs import BuilderJob
+from agentics.sandbox.steps import Log, Steps, ignore
 
 _TAIL_BYTES = 4000
 _CONFLICT = 409
@@ -46,21 +47,20 @@ class DockerImages:
                 return None
         return Stored(id=found["Id"], size_bytes=found["Size"], labels=(found.get("Config") or {}).get("Labels") or {})
 
-    def import_rootfs(self, tar: Path, reference: str, changes: Sequence[str]) -> None:
+    def import_rootfs(self, tar: Path, reference: str, changes: Sequence[str], steps: Steps) -> None:
         repository, _, tag = reference.rpartition(":")
-        with _naming(f"import {reference}"):
+
+        def make() -> None:
             said = self._client.import_image(src=str(tar), repository=repository, tag=tag, changes=list(changes))
-        _refuse_errors(map(json.loads, said.splitlines()), reference, _ignore)
+            _refuse_errors(map(json.loads, said.splitlines()), reference, ignore)
+
+        with _naming(f"import {reference}"):
+            steps.wait_for(make)
 
     def build(
-        self,
-        context: Path,
-        reference: str,
-        buildargs: Mapping[str, str],
-        labels: Mapping[str, str],
-        log: Callable[[str], None],
+        self, context: Path, reference: str, buildargs: Mapping[str, str], labels: Mapping[str, str], steps: Steps
     ) -> None:
-        with _naming(f"build {reference}"):
+        def make() -> None:
             said = self._client.build(
                 path=str(context),
                 tag=reference,
@@ -72,7 +72,11 @@ class DockerImages:
                 forcerm=True,
                 decode=True,
             )
-            _refuse_errors(said, reference, log)
+            _refuse_errors(said, reference, steps.output)
+
+        # The engine gives a build up when the connection that asked for it is closed, which happens at our exit.
+        with _naming(f"build {reference}"):
+            steps.wait_for(make)
 
     def tag(self, reference: str, alias: str) -> None:
         repository, _, tag = alias.rpartition(":")
@@ -90,9 +94,9 @@ class DockerImages:
                 if error.status_code != _CONFLICT:
                     raise
 
-    def run_rootfs_builder(self, job: BuilderJob, output: Path, log: Callable[[str], None]) -> None:
+    def run_rootfs_builder(self, job: BuilderJob, output: Path, steps: Steps) -> None:
         with _naming(f"make a root directory in a container of {job.image}"):
-            self._pull(job.image, log)
+            self._pull(job.image, steps)
             container = self._client.create_container(
                 job.image,
                 list(job.argv),
@@ -102,18 +106,17 @@ class DockerImages:
             try:
                 self._client.put_archive(container, "/", _archive(job.inputs, "inputs"))
                 self._client.start(container)
-                log("this takes some minutes")
-                self._refuse_failure(container, job)
-                self._fetch(container, job.output, output)
+                steps.wait_for(lambda: self._refuse_failure(container, job))
+                steps.wait_for(lambda: self._fetch(container, job.output, output))
             finally:
                 self._client.remove_container(container, force=True, v=True)
 
-    def _pull(self, reference: str, log: Callable[[str], None]) -> None:
+    def _pull(self, reference: str, steps: Steps) -> None:
         if self.image(reference) is not None:
             return
-        log(f"pulling {reference}")
         repository, _, tag = reference.rpartition(":")
-        self._client.pull(repository, tag=tag)
+        with steps.step(f"pulling {reference}"):
+            steps.wait_for(lambda: self._client.pull(repository, tag=tag))
 
     def _refuse_failure(self, container: str, job: BuilderJob) -> None:
         status = self._client.wait(container, timeout=_BUILD_S)["StatusCode"]
@@ -143,7 +146,7 @@ def _archive(directory: Path, name: str) -> bytes:
     return packed.getvalue()
 
 
-def _refuse_errors(said: Iterable[Mapping[str, Any]], reference: str, log: Callable[[str], None]) -> None:
+def _refuse_errors(said: Iterable[Mapping[str, Any]], reference: str, log: Log) -> None:
     """The engine answers 200 and then tells of a failure in the body."""
     for message in said:
         if "error" in message:
@@ -151,10 +154,6 @@ def _refuse_errors(said: Iterable[Mapping[str, Any]], reference: str, log: Calla
             raise EngineError(msg, code="image_build_failed")
         if line := str(message.get("stream", "")).strip():
             log(line)
-
-
-def _ignore(_: str) -> None:
-    return None
 
 
 @contextlib.contextmanager

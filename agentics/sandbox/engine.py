@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from agentics.sandbox.images import ImageStore
+
 Ended = Literal["exited", "timed_out", "out_of_memory", "output_limit", "disk_limit", "killed"]
 Relaxation = Literal["writable_root", "root_user", "default_seccomp", "capabilities", "network"]
 
@@ -172,6 +174,9 @@ class Engine(Protocol):
     """A container engine. Thread-safe: cases run side by side."""
 
     def facts(self) -> EngineFacts: ...
+
+    def image_store(self) -> ImageStore:
+        """What is asked of the engine where images are made."""
 
     def image(self, reference: str, platform: str | None) -> Image:
         """The local image, pulled if missing. Raises EngineError(code="image_missing") when it cannot be had."""

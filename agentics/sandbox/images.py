@@ -1,5 +1,5 @@
-"""Which images this repository defines, which of them an engine has, and the making of those it lacks. It alone may
-read the definitions; what it asks of an engine is `ImageStore`, so it talks to none itself.
+"""Which images this repository defines, and which of them an engine has. It alone may read the definitions; what it
+asks of an engine is `ImageStore`, so it talks to none itself.
 
 An image carries the digest of its definition as a label: a changed definition is built again, an unchanged one is not.
 """
@@ -7,14 +7,10 @@ An image carries the digest of its definition as a label: a changed definition i
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -22,18 +18,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from agentics import __version__
 from agentics.errors import ConfigError, UsageError
 from agentics.sandbox.labels import PREFIX
-from agentics.sandbox.rootfs import BuilderEngine, Rootfs, make_rootfs
-from agentics.sandbox.steps import Log, step
-from agentics.sandbox.wheels import Python, install_wheels
+from agentics.sandbox.rootfs import BuilderEngine, Rootfs
+from agentics.sandbox.steps import Steps
+from agentics.sandbox.wheels import Python
 
 # A link to the top-level images/ in a source tree, a copy of it in a wheel.
 DEFINITIONS = Path(__file__).parent / "definitions"
 DEFINITION_LABEL = f"{PREFIX}.definition"
-
-# Where a Dockerfile finds the Python packages of its definition.
-SITE = "site"
-# A /tmp in memory has no room for some gigabytes. Only the parent of a folder with a name of its own.
-_ROOMY = "/var/tmp"  # noqa: S108
+_RECIPE = "image.toml"
 
 
 class Dockerfile(BaseModel):
@@ -44,37 +36,61 @@ class Dockerfile(BaseModel):
     base: str
 
 
-class Recipe(BaseModel):
-    """The content of an image.toml: exactly one of `rootfs` and `dockerfile`. `python`: packages that a Dockerfile
-    finds beside it in `site`. `optional`: made only when it is named."""
+class Packages(BaseModel):
+    """A root directory of Debian packages. Either `suite`, `packages` and the rest are all given here, or `extends`
+    names an image whose packages, paths, settings and script come first. `customize` is a script of this definition."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    extends: str | None = None
+    suite: str | None = None
+    packages: tuple[str, ...] = ()
+    customize: str | None = None
+    leave_out: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_one_suite(self) -> Self:
+        if (self.suite is None) == (self.extends is None):
+            msg = "a root directory has exactly one of suite and extends"
+            raise ValueError(msg)
+        return self
+
+
+class Recipe(BaseModel):
+    """The content of an image.toml: exactly one of `rootfs` and `dockerfile`. `python`: packages that lie beside the
+    definition's files in `site` while the image is made. `optional`: made only when it is named or needed. `purpose`:
+    who needs it. `cost`: how long it takes and how large it is. `commands`: what it offers beside the commands of the
+    image that it extends or stands on: for each kind of command its names, and the words that ask for a version."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    purpose: str = ""
+    cost: str = ""
     optional: bool = False
-    rootfs: Rootfs | None = None
+    rootfs: Packages | None = None
     dockerfile: Dockerfile | None = None
     python: Python | None = None
+    commands: Mapping[str, Mapping[str, str]] = {}
 
     @model_validator(mode="after")
     def _makes_one_image(self) -> Self:
         if (self.rootfs is None) == (self.dockerfile is None):
             msg = "an image has exactly one of [rootfs] and [dockerfile]"
             raise ValueError(msg)
-        if self.python is not None and self.dockerfile is None:
-            msg = "[python] is for a [dockerfile], which copies the packages"
-            raise ValueError(msg)
         return self
 
     @property
-    def made(self) -> Rootfs | Dockerfile:
-        made = self.rootfs or self.dockerfile
-        assert made is not None, "validated above"
-        return made
+    def base(self) -> str | None:
+        """The image that this one stands on, or extends."""
+        return self.dockerfile.base if self.dockerfile else self.rootfs.extends if self.rootfs else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Definition:
-    """One image of ours. `digest` covers every file of the definition and, through `base`, what it stands on."""
+    """One image of ours. `digest` covers all that decides what is in it, also of those that it stands on or extends.
+    `commands`: every command that the image offers, by kind, and the words that ask it for its version."""
 
     name: str
     directory: Path
@@ -82,6 +98,9 @@ class Definition:
     recipe: Rootfs | Dockerfile
     python: Python | None = None
     optional: bool = False
+    purpose: str = ""
+    cost: str = ""
+    commands: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def reference(self) -> str:
@@ -120,12 +139,13 @@ class ImageStore(BuilderEngine, Protocol):
 
     def image(self, reference: str) -> Stored | None: ...
 
-    def import_rootfs(self, tar: Path, reference: str, changes: Sequence[str]) -> None:
-        """Make an image of one layer. `changes` are Dockerfile instructions."""
+    def import_rootfs(self, tar: Path, reference: str, changes: Sequence[str], steps: Steps) -> None:
+        """Make an image of one layer. `changes` are Dockerfile instructions. Raises Stopped."""
 
     def build(
-        self, context: Path, reference: str, buildargs: Mapping[str, str], labels: Mapping[str, str], log: Log
-    ) -> None: ...
+        self, context: Path, reference: str, buildargs: Mapping[str, str], labels: Mapping[str, str], steps: Steps
+    ) -> None:
+        """Make an image from a folder with a Dockerfile, without a network. Raises Stopped."""
 
     def tag(self, reference: str, alias: str) -> None: ...
 
@@ -134,11 +154,11 @@ class ImageStore(BuilderEngine, Protocol):
 
 
 def definitions(directory: Path = DEFINITIONS) -> dict[str, Definition]:
-    """Every image that is defined, by name, each after what it stands on. Raises ConfigError."""
-    recipes = {path.parent.name: _recipe(path) for path in sorted(directory.glob("*/image.toml"))}
+    """Every image that is defined, by name, each after what it stands on or extends. Raises ConfigError."""
+    recipes = {path.parent.name: _recipe(path) for path in sorted(directory.glob(f"*/{_RECIPE}"))}
     found: dict[str, Definition] = {}
     while len(found) < len(recipes):
-        ready = [name for name, recipe in recipes.items() if name not in found and _stands(recipe, found)]
+        ready = [name for name, one in recipes.items() if name not in found and (one.base is None or one.base in found)]
         if not ready:
             msg = f"{directory}: these images stand on one that is not defined: {', '.join(recipes.keys() - found)}"
             raise ConfigError(msg)
@@ -147,51 +167,42 @@ def definitions(directory: Path = DEFINITIONS) -> dict[str, Definition]:
 
 
 def list_images(store: ImageStore, directory: Path = DEFINITIONS) -> list[Listed]:
-    return [_listed(store, definition) for definition in definitions(directory).values()]
+    return [listed(store, definition) for definition in definitions(directory).values()]
 
 
-def build_missing(store: ImageStore, names: Iterable[str], log: Log, directory: Path = DEFINITIONS) -> list[Definition]:
-    """Make those images and what they stand on, unless the engine has them; when none is named, all that are not
-    optional. What was made."""
-    known = definitions(directory)
-    wanted = _with_bases(list(names) or [name for name, one in known.items() if not one.optional], known)
-    made = [known[name] for name in known if name in wanted and not _listed(store, known[name]).current]
-    for definition in made:
-        build(store, definition, known, log)
-    return made
-
-
-def build(store: ImageStore, definition: Definition, known: Mapping[str, Definition], log: Log) -> None:
-    """Make one image, whether the engine has it or not. What it stands on must be there. Raises EngineError."""
-    log(f"building {definition.reference}")
-    replaced = {found.id for name in (definition.reference, definition.alias) if (found := store.image(name))}
+def listed(store: ImageStore, definition: Definition) -> Listed:
+    stored, alias = store.image(definition.reference), store.image(definition.alias)
     key, digest = definition.label
-    match definition.recipe:
-        case Dockerfile(base=base):
-            buildargs = {"BASE": known[base].reference}
-            with _context(definition, store, log) as context, step(log, f"making {definition.reference} of its layers"):
-                store.build(context, definition.reference, buildargs, {key: digest}, log)
-        case Rootfs() as recipe:
-            with TemporaryDirectory(prefix="agentics-image-") as scratch:
-                tar = Path(scratch) / "rootfs.tar"
-                make_rootfs(store, recipe, definition.directory, tar, log)
-                store.import_rootfs(tar, definition.reference, [*recipe.settings, f"LABEL {key}={digest}"])
-    store.tag(definition.reference, definition.alias)
-    for old in replaced:
-        store.remove_nameless(old)
+    current = stored is not None and stored.labels.get(key) == digest and alias is not None and alias.id == stored.id
+    return Listed(definition=definition, stored=stored, current=current)
 
 
-@contextmanager
-def _context(definition: Definition, store: ImageStore, log: Log) -> Iterator[Path]:
-    """The folder that a Dockerfile is built from: the definition's own, with its Python packages if it has any."""
-    if definition.python is None:
-        yield definition.directory
-        return
-    with TemporaryDirectory(prefix="agentics-image-", dir=os.environ.get("TMPDIR", _ROOMY)) as scratch:
-        context = Path(scratch) / "context"
-        shutil.copytree(definition.directory, context)
-        install_wheels(definition.python, definition.directory, context / SITE, store.architecture(), log)
-        yield context
+def defines(reference: str, known: Mapping[str, Definition]) -> Definition | None:
+    """The definition that makes the image of that name; None where the name is not one of ours."""
+    name = reference if ":" in reference else f"{reference}:latest"
+    return next((one for one in known.values() if name in (one.reference, one.alias)), None)
+
+
+def has_to_be_built(store: ImageStore, reference: str, definition: Definition) -> bool:
+    """Whether the engine lacks the image `reference` of that definition, or has one of another definition. An image
+    that somebody else made and gave this name is used as it is."""
+    stored = store.image(reference)
+    key, digest = definition.label
+    return stored is None or stored.labels.get(key, digest) != digest
+
+
+def with_bases(names: Iterable[str], known: Mapping[str, Definition]) -> set[str]:
+    """Those images and what they stand on. Raises UsageError (unknown_image)."""
+    wanted: set[str] = set()
+    for name in names:
+        if name not in known:
+            msg = f"no image is called {name!r}"
+            raise UsageError(msg, code="unknown_image", hint=f"there are: {', '.join(known)}")
+        wanted.add(name)
+        recipe = known[name].recipe
+        if isinstance(recipe, Dockerfile):
+            wanted |= with_bases([recipe.base], known)
+    return wanted
 
 
 def _recipe(path: Path) -> Recipe:
@@ -202,42 +213,55 @@ def _recipe(path: Path) -> Recipe:
         raise ConfigError(msg) from error
 
 
-def _stands(recipe: Recipe, found: Mapping[str, Definition]) -> bool:
-    return recipe.dockerfile is None or recipe.dockerfile.base in found
-
-
 def _define(directory: Path, recipe: Recipe, found: Mapping[str, Definition]) -> Definition:
+    base = found[recipe.base] if recipe.base else None
     digest = hashlib.sha256()
-    if recipe.dockerfile is not None:
-        digest.update(found[recipe.dockerfile.base].digest.encode())
+    if base is not None:
+        digest.update(base.digest.encode())
     for path in sorted(path for path in directory.rglob("*") if path.is_file()):
-        content = path.read_bytes()
+        content = _made_from(recipe) if path == directory / _RECIPE else path.read_bytes()
         digest.update(f"{path.relative_to(directory).as_posix()}\0{len(content)}\0".encode() + content)
     return Definition(
         name=directory.name,
         directory=directory,
         digest=digest.hexdigest(),
-        recipe=recipe.made,
+        recipe=recipe.dockerfile or _rootfs(directory, recipe, base),
         python=recipe.python,
         optional=recipe.optional,
+        purpose=recipe.purpose,
+        cost=recipe.cost,
+        commands=_merged(base.commands if base else {}, recipe.commands),
     )
 
 
-def _with_bases(names: Iterable[str], known: Mapping[str, Definition]) -> set[str]:
-    wanted: set[str] = set()
-    for name in names:
-        if name not in known:
-            msg = f"no image is called {name!r}"
-            raise UsageError(msg, code="unknown_image", hint=f"there are: {', '.join(known)}")
-        wanted.add(name)
-        recipe = known[name].recipe
-        if isinstance(recipe, Dockerfile):
-            wanted |= _with_bases([recipe.base], known)
-    return wanted
+def _made_from(recipe: Recipe) -> bytes:
+    """What of an image.toml decides what is in the image: an image is not made again for other words about it."""
+    return recipe.model_dump_json(exclude={"purpose", "cost", "commands", "optional"}).encode()
 
 
-def _listed(store: ImageStore, definition: Definition) -> Listed:
-    stored, alias = store.image(definition.reference), store.image(definition.alias)
-    key, digest = definition.label
-    current = stored is not None and stored.labels.get(key) == digest and alias is not None and alias.id == stored.id
-    return Listed(definition=definition, stored=stored, current=current)
+def _rootfs(directory: Path, recipe: Recipe, base: Definition | None) -> Rootfs:
+    """All that the root directory is made of. Raises ConfigError."""
+    own = recipe.rootfs
+    assert own is not None, "validated with the recipe"
+    scripts = (f"{directory.name}/{own.customize}",) if own.customize else ()
+    if base is None:
+        assert own.suite is not None, "validated with the recipe"
+        return Rootfs(customize=scripts, **own.model_dump(exclude={"extends", "customize"}))
+    extended = base.recipe
+    if not isinstance(extended, Rootfs):
+        msg = f"{directory}: {base.name} is made of a Dockerfile, and only a root directory can be extended"
+        raise ConfigError(msg)
+    return Rootfs(
+        suite=extended.suite,
+        packages=extended.packages + own.packages,
+        customize=extended.customize + scripts,
+        leave_out=extended.leave_out + own.leave_out,
+        keep=extended.keep + own.keep,
+        settings=extended.settings + own.settings,
+    )
+
+
+def _merged(
+    first: Mapping[str, Mapping[str, str]], second: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, str]]:
+    return {kind: {**first.get(kind, {}), **second.get(kind, {})} for kind in {**first, **second}}

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 from agentics.errors import EngineError, StorageError
 from agentics.sandbox.engine import EngineFacts
+from agentics.sandbox.images import ImageStore, Listed, list_images
 from agentics.sandbox.places import Scratch, dead
 
 _OLDEST = (20, 10)
 _SKEW_S = 2.0
 _FREE_BYTES = 5 << 30
-_IMAGES = ("agentics-cpu:latest",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Examined(Protocol):
 
     def facts(self) -> EngineFacts: ...
 
-    def has_image(self, reference: str) -> bool: ...
+    def image_store(self) -> ImageStore: ...
 
     def probe(self, image: str) -> Sharing:
         """Raises EngineError when it does not isolate, or does not share files."""
@@ -62,12 +62,12 @@ class Examined(Protocol):
         """Where the engine keeps its images, if that is on this machine."""
 
 
-def checks(engine: Examined, scratch: Scratch, root: Path, *, images: tuple[str, ...] = _IMAGES) -> list[Check]:
+def checks(engine: Examined, scratch: Scratch, root: Path) -> list[Check]:
     """In the order in which they build on one another. `root`: where scratch directories of all processes are."""
     parts: tuple[Callable[[], Iterator[Check]], ...] = (
         lambda: _engine(engine.facts()),
-        lambda: _images(engine, images),
-        lambda: _probe(engine, images),
+        lambda: _images(list_images(engine.image_store())),
+        lambda: _probe(engine, list_images(engine.image_store())),
         lambda: _places(scratch),
         lambda: _disk(root, engine.data_root()),
         lambda: _clock(engine.clock_skew_s()),
@@ -106,15 +106,22 @@ def _engine(facts: EngineFacts) -> Iterator[Check]:
     )
 
 
-def _images(engine: Examined, images: tuple[str, ...]) -> Iterator[Check]:
-    for reference in images:
-        there = engine.has_image(reference)
-        detail = reference if there else f"{reference} is missing"
-        yield _check(f"image {reference.partition(':')[0]}", ok=there, detail=detail, fix="agentics images build")
+def _images(images: Sequence[Listed]) -> Iterator[Check]:
+    for one in images:
+        made = one.definition
+        lacks = "of an older definition" if one.stored is not None else "not built yet"
+        detail = f"{made.reference} is here" if one.current else f"{lacks}; built when it is needed: {made.cost}"
+        yield _check(
+            f"image {made.name}",
+            ok=one.current or made.optional,
+            severity="warning",
+            detail=f"{detail} (for {made.purpose})",
+            fix=f"agentics images build {made.name}",
+        )
 
 
-def _probe(engine: Examined, images: tuple[str, ...]) -> Iterator[Check]:
-    image = next((reference for reference in images if engine.has_image(reference)), None)
+def _probe(engine: Examined, images: Sequence[Listed]) -> Iterator[Check]:
+    image = next((one.stored.id for one in images if one.stored is not None), None)
     if image is None:
         detail = "not looked at: there is no image to look with"
         yield _check("isolation", ok=False, severity="warning", detail=detail, fix="agentics images build")

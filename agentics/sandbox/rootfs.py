@@ -8,29 +8,35 @@ import os
 import platform
 import shlex
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from agentics.sandbox.steps import run, step
+from agentics.sandbox.steps import Log, Steps
 
 MIRROR_VARIABLE = "AGENTICS_DEBIAN_MIRROR"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+# Its mounts and processes go with it, however it ends, and it goes with the process that started it.
+_CONTAINED = (
+    *("setpriv", "--pdeathsig", "KILL"),
+    *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+)
+_TOLD = "I: "  # how mmdebstrap marks the lines that say what it is doing
 
 
 class Rootfs(BaseModel):
-    """Packages of a Debian suite without recommendations. `customize` is a script of the definition that gets the new
-    root directory as its argument; `leave_out` and `keep` are dpkg's path patterns; `settings` Dockerfile instructions.
-    """
+    """Packages of a Debian suite without recommendations. `customize`: scripts, each given the new root directory as
+    its argument; paths are relative to the folder of all definitions. `leave_out` and `keep` are dpkg's path patterns;
+    `settings` Dockerfile instructions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     suite: str
     packages: tuple[str, ...]
-    customize: str
+    customize: tuple[str, ...]
     leave_out: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
@@ -53,25 +59,25 @@ class BuilderEngine(Protocol):
     def architecture(self) -> str:
         """As Debian calls it: amd64, arm64."""
 
-    def run_rootfs_builder(self, job: BuilderJob, output: Path, log: Callable[[str], None]) -> None:
-        """Bring `job.output` to `output`. Raises EngineError when the job does not end well."""
+    def run_rootfs_builder(self, job: BuilderJob, output: Path, steps: Steps) -> None:
+        """Bring `job.output` to `output`. Raises EngineError when the job does not end well, and Stopped."""
 
 
-def make_rootfs(engine: BuilderEngine, recipe: Rootfs, directory: Path, tar: Path, log: Callable[[str], None]) -> None:
-    """Write the root directory of that recipe to `tar`. Raises EngineError."""
-    if _can_make_here(engine.architecture()):
-        _install_mmdebstrap(log)
-        _run(
-            command(recipe, customize=directory / recipe.customize, tar=tar, mirror=os.environ.get(MIRROR_VARIABLE)),
-            log,
-        )
-        return
-    log(f"no root, no apt-get or another architecture than the engine's: using a container of {job_image(recipe)}")
-    with step(log, "making a root directory"):
-        engine.run_rootfs_builder(job(recipe, directory, mirror=os.environ.get(MIRROR_VARIABLE)), tar, log)
+def make_rootfs(engine: BuilderEngine, recipe: Rootfs, directory: Path, tar: Path, steps: Steps) -> None:
+    """Write the root directory of that recipe to `tar`, beside which there has to be room for twice as much. The
+    scripts of the recipe are below `directory`. Raises EngineError and Stopped."""
+    mirror = os.environ.get(MIRROR_VARIABLE)
+    with steps.step("making a root directory of Debian packages"):
+        if _can_make_here(engine.architecture()):
+            _install_mmdebstrap(steps)
+            words = command(recipe, directory=directory, tar=tar, mirror=mirror)
+            _run((*_CONTAINED, *words), replace(steps, output=_with_news(steps)), scratch=tar.parent)
+            return
+        steps.log(f"no root, no apt-get or another architecture than the engine's: using {job_image(recipe)}")
+        engine.run_rootfs_builder(job(recipe, directory, mirror=mirror), tar, steps)
 
 
-def command(recipe: Rootfs, *, customize: Path, tar: Path, mirror: str | None) -> tuple[str, ...]:
+def command(recipe: Rootfs, *, directory: Path, tar: Path, mirror: str | None) -> tuple[str, ...]:
     """The same on a host and in a container. `mirror` is where a whole Debian mirror lies (…/debian); its security
     archive is expected beside it (…/debian-security). None: Debian's own.
     """
@@ -82,7 +88,7 @@ def command(recipe: Rootfs, *, customize: Path, tar: Path, mirror: str | None) -
         '--aptopt=APT::Install-Recommends "false"',
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in recipe.leave_out),
         *(f"--dpkgopt=path-include={pattern}" for pattern in recipe.keep),
-        f'--customize-hook=sh {shlex.quote(str(customize))} "$1"',
+        *(f'--customize-hook=sh {shlex.quote(str(directory / script))} "$1"' for script in recipe.customize),
         recipe.suite,
         str(tar),
         *(_sources(recipe.suite, mirror.rstrip("/")) if mirror else ()),
@@ -95,7 +101,7 @@ def job_image(recipe: Rootfs) -> str:
 
 def job(recipe: Rootfs, directory: Path, *, mirror: str | None) -> BuilderJob:
     """The same in a container."""
-    made = command(recipe, customize=Path("/inputs") / recipe.customize, tar=Path("/rootfs.tar"), mirror=mirror)
+    made = command(recipe, directory=Path("/inputs"), tar=Path("/rootfs.tar"), mirror=mirror)
     script = (
         "set -eu; apt-get update -q; apt-get install -yq --no-install-recommends mmdebstrap; "
         # An ordinary container may not mount; mmdebstrap then goes without /proc and /sys, which these packages can.
@@ -126,15 +132,28 @@ def _can_make_here(engine_architecture: str) -> bool:
     )
 
 
-def _install_mmdebstrap(log: Callable[[str], None]) -> None:
+def _install_mmdebstrap(steps: Steps) -> None:
     if shutil.which("mmdebstrap"):
         return
-    log("installing mmdebstrap with apt-get: it makes the base image")
-    _run(("apt-get", "update", "-qq"), log)
+    steps.log("installing mmdebstrap with apt-get: it makes the root directory")
+    _run(("apt-get", "update", "-qq"), steps)
     quiet = ("-y", "-qq", "-o", "Dpkg::Use-Pty=0", "--no-install-recommends")
-    _run(("apt-get", "install", *quiet, "mmdebstrap", "debian-archive-keyring"), log)
+    _run(("apt-get", "install", *quiet, "mmdebstrap", "debian-archive-keyring"), steps)
 
 
-def _run(argv: Sequence[str], log: Callable[[str], None]) -> None:
+def _with_news(steps: Steps) -> Log:
+    """Takes the lines of mmdebstrap: those that say what it is doing are news, and others output."""
+
+    def tell(line: str) -> None:
+        if line.startswith(_TOLD):
+            steps.log(line.removeprefix(_TOLD))
+        else:
+            steps.output(line)
+
+    return tell
+
+
+def _run(argv: tuple[str, ...], steps: Steps, scratch: Path | None = None) -> None:
     hint = f"is the Debian archive reachable? {MIRROR_VARIABLE} names a mirror"
-    run(argv, log, env={"DEBIAN_FRONTEND": "noninteractive"}, hint=hint)
+    where = {"TMPDIR": str(scratch)} if scratch else {}
+    steps.run(argv, env={"DEBIAN_FRONTEND": "noninteractive", **where}, hint=hint)

@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from agentics.errors import EngineError
-from agentics.sandbox.steps import Log, run, step
+from agentics.sandbox.steps import Steps
 
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 _GLIBC = ("2_28", "2_27", "2_26", "2_24", "2_17", "2_12", "2_5")  # all that wheels are named after, up to Debian 12's
@@ -48,16 +48,17 @@ class Python(BaseModel):
     leave_out: tuple[str, ...] = ()
 
 
-def install_wheels(python: Python, definition: Path, dest: Path, architecture: str, log: Log) -> None:
-    """Fill `dest`, beside which there has to be room for as much again. Raises EngineError (image_build_failed)."""
-    pip = Pip(_pip(), log, scratch=dest.parent)
+def install_wheels(python: Python, definition: Path, dest: Path, architecture: str, steps: Steps) -> None:
+    """Fill `dest`, beside which there has to be room for as much again. Raises EngineError (image_build_failed) and
+    Stopped."""
+    pip = Pip(_pip(), steps, scratch=dest.parent)
     where = ("install", "--target", str(dest), "--no-deps", "--no-compile", *_platform(python.version, architecture))
     with tempfile.TemporaryDirectory(prefix="built-", dir=dest.parent) as built:
         if python.sources is not None:
-            with step(log, "building the wheels of packages that have none"):
+            with steps.step("building the wheels of packages that have none"):
                 sources = ("--require-hashes", "-r", _file(definition, python.sources))
                 pip("wheel", "--no-deps", "--wheel-dir", built, *sources)
-        with step(log, "installing Python packages with this machine's pip"):
+        with steps.step("installing Python packages with this machine's pip"):
             pip(*where, "--require-hashes", "-r", _file(definition, python.requirements))
             if python.elsewhere is not None:
                 pip.elsewhere(python.elsewhere, where)
@@ -69,13 +70,13 @@ def install_wheels(python: Python, definition: Path, dest: Path, architecture: s
 class Pip:
     """A pip by its command. What it unpacks on the way lies in `scratch`: a /tmp in memory may be too small."""
 
-    def __init__(self, command: Sequence[str], log: Log, scratch: Path) -> None:
-        self._command, self._log, self._scratch = tuple(command), log, scratch
+    def __init__(self, command: Sequence[str], steps: Steps, scratch: Path) -> None:
+        self._command, self._steps, self._scratch = tuple(command), steps, scratch
 
     def __call__(self, *words: str) -> None:
         """Raises EngineError (image_build_failed) with the end of what pip said."""
         calm = ("--disable-pip-version-check", "--no-input", "--progress-bar", "off")
-        run((*self._command, *words, *calm), self._log, env={"TMPDIR": str(self._scratch)}, hint=_HINT)
+        self._steps.run((*self._command, *words, *calm), env={"TMPDIR": str(self._scratch)}, hint=_HINT)
 
     def elsewhere(self, wanted: Elsewhere, words: Sequence[str]) -> None:
         """With this machine's own settings first: where they are enough, nobody else is asked."""
@@ -84,7 +85,7 @@ class Pip:
         except EngineError as error:
             if _NOT_FOUND not in error.message:
                 raise
-            self._log(f"not found where this machine's pip looks: asking {wanted.index}")
+            self._steps.log(f"not found where this machine's pip looks: asking {wanted.index}")
             self(*words, "--extra-index-url", wanted.index, *wanted.packages)
 
 

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from agentics.errors import EngineError, UsageError
 from agentics.sandbox.images import DEFINITIONS, Definition, definitions
-from agentics.sandbox.steps import Log, run, step
+from agentics.sandbox.steps import Steps
 from agentics.sandbox.wheels import Elsewhere, Pip, Python
 
 IMAGE = "lighteval"
@@ -45,7 +45,7 @@ class WorkerEnv:
 
 
 def make_worker_env(
-    directory: Path, python: str, log: Log, *, cpu: bool = False, images: Path = DEFINITIONS
+    directory: Path, python: str, steps: Steps, *, cpu: bool = False, images: Path = DEFINITIONS
 ) -> WorkerEnv:
     """Make the environment in `directory`, or finish or renew one of ours that is there. `cpu`: torch without CUDA.
 
@@ -60,9 +60,9 @@ def make_worker_env(
     try:
         if made:
             _check_python(python)
-            _start(directory, f"{_UNFINISHED} {kind}", python, log)
-            _install(definition, interpreter, log, cpu=cpu)
-        with step(log, "importing LightEval once"):
+            _start(directory, f"{_UNFINISHED} {kind}", python, steps)
+            _install(definition, interpreter, steps, cpu=cpu)
+        with steps.step("importing LightEval once"):
             found = _ask_worker(interpreter)
     except EngineError as error:
         raise EngineError(error.message, code="worker_env_failed", hint=error.hint) from error
@@ -101,20 +101,20 @@ def _check_python(python: str) -> None:
         raise UsageError(msg, code="python_unsupported", hint="--python python3.12, for example")
 
 
-def _start(directory: Path, state: str, python: str, log: Log) -> None:
+def _start(directory: Path, state: str, python: str, steps: Steps) -> None:
     """An environment whose interpreter works is kept: what pip has put there need not be fetched again."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / _MARK).write_text(state, encoding="utf-8")
-    with step(log, "making the virtual environment"):
-        run((python, "-I", "-m", "venv", str(directory)), log)
+    with steps.step("making the virtual environment"):
+        steps.run((python, "-I", "-m", "venv", str(directory)))
 
 
-def _install(definition: Definition, interpreter: Path, log: Log, *, cpu: bool) -> None:
+def _install(definition: Definition, interpreter: Path, steps: Steps, *, cpu: bool) -> None:
     packages = definition.python
     assert packages is not None, "images/lighteval is made of Python packages"
-    pip = Pip((str(interpreter), "-I", "-m", "pip"), log, scratch=interpreter.parent.parent)
+    pip = Pip((str(interpreter), "-I", "-m", "pip"), steps, scratch=interpreter.parent.parent)
     locked = ("install", "--no-deps", "--require-hashes", "-r")
-    with step(log, "installing Python packages"):
+    with steps.step("installing Python packages"):
         for name in filter(None, (packages.requirements, packages.sources)):
             pip(*locked, str((definition.directory / name).resolve()))
         pip.elsewhere(*_torch(packages, cpu=cpu))

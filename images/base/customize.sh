@@ -9,6 +9,13 @@ chroot "$root" dpkg-divert --quiet --package dash --no-rename --remove /bin/sh
 chroot "$root" dpkg-divert --quiet --package bash --no-rename --divert /bin/sh.distrib --add /bin/sh
 ln -sf bash "$root/usr/bin/sh"
 
+# A container runs as one of two users. Git and Python's getpass, among others, refuse a uid that has no name.
+for user in solution:10001 evaluator:10002; do
+    name=${user%:*} uid=${user#*:}
+    echo "$name:x:$uid:$uid:$name:/tmp:/bin/sh" >>"$root/etc/passwd"
+    echo "$name:x:$uid:" >>"$root/etc/group"
+done
+
 # Whoever installs more gets it from Debian, not from the mirror that this machine happened to use.
 cat >"$root/etc/apt/sources.list" <<'SOURCES'
 deb http://deb.debian.org/debian bookworm main

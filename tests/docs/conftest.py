@@ -39,6 +39,9 @@ def first_column(text: str, head: str) -> list[str]:
 
 
 def load_script(name: str) -> ModuleType:
+    """A script as a module; it finds the modules beside it, as it does when it is run."""
+    if str(ROOT / "scripts") not in sys.path:
+        sys.path.append(str(ROOT / "scripts"))
     spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None

@@ -139,14 +139,21 @@ def test_a_frozen_job_goes_on_when_it_is_thawed(desk, job):
     assert results(desk)["results"]["quick_sums|0"]["em"] == 1.0
 
 
+@pytest.fixture
 def gateway(desk):
-    """The address of this machine on the engine's own network."""
-    return desk.api.client.inspect_network("bridge")["IPAM"]["Config"][0]["Gateway"]
+    """The address of this machine on the engine's own network, as a container is told: an engine that was started for
+    the first time says nothing of it in what it tells of the network."""
+    container = desk.api.client.create_container(worker_image(), ["sleep", "60"])["Id"]
+    try:
+        desk.api.client.start(container)
+        return desk.api.client.inspect_container(container)["NetworkSettings"]["Networks"]["bridge"]["Gateway"]
+    finally:
+        desk.api.client.remove_container(container, force=True)
 
 
-def test_a_server_is_asked_from_the_container_and_its_key_is_written_nowhere(desk, job):
+def test_a_server_is_asked_from_the_container_and_its_key_is_written_nowhere(desk, job, gateway):
     secret = "correct-horse-battery-staple"
-    with FakeOpenAI(host=gateway(desk)) as server:
+    with FakeOpenAI(host=gateway) as server:
         backend = {"type": "endpoint_litellm", "model_name": "tiny", "base_url": server.url, "api_key_env": "ACME_KEY"}
         spec = {"backend": backend, "tasks": [{"id": "quick_capitals", "fewshot": 1}]}
         spec["custom_plugins"] = [{"name": "quick-tasks", "version": "1.0.0", "path": "plugins/quick-tasks"}]
@@ -161,8 +168,8 @@ def test_a_server_is_asked_from_the_container_and_its_key_is_written_nowhere(des
     assert secret not in ended.stdout + ended.stderr
 
 
-def test_a_jury_judges_the_answers_of_a_model_that_has_no_network(desk, job):
-    with FakeOpenAI(host=gateway(desk), text="It is.\nVERDICT: CORRECT") as server:
+def test_a_jury_judges_the_answers_of_a_model_that_has_no_network(desk, job, gateway):
+    with FakeOpenAI(host=gateway, text="It is.\nVERDICT: CORRECT") as server:
         judges = [{"judge_model_name": name, "base_url": server.url} for name in ("a", "b", "c")]
         config = {"judges": judges, "aggregation": "majority", "judge_template_id": "correct-or-not"}
         spec = job(scoring_mode="jury", scoring_config=config, tasks=[{"id": "quick_capitals"}])

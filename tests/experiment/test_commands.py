@@ -9,6 +9,7 @@ import pytest
 
 from agentics.errors import EngineError, EngineMissing
 from tests.experiment.files import PLAIN, write
+from tests.memory_store import MemoryStore
 
 
 @pytest.fixture
@@ -103,6 +104,14 @@ def test_two_tasks_of_one_name_are_found(probed):
     status, found, told = checks(probed, write(probed.home, {**PLAIN, "tasks": ["one", "copy"]}))
     assert (status, found["schedule"]) == (1, (False, False))
     assert "two bundles are called 'one'" in told["schedule"]
+
+
+def test_an_image_that_the_run_will_build_is_no_fault_and_is_told(probed, file):
+    probed.engine.store = MemoryStore()
+    status, found, told = checks(probed, file)
+    assert (status, found["container_ready"], found["agent_runtime_reachable"]) == (0, (True, False), (True, False))
+    assert "builds agentics-base:" in told["container_ready"]
+    assert not probed.engine.store.jobs
 
 
 def test_an_engine_that_does_not_isolate_is_found(probed, file):

@@ -12,7 +12,7 @@ import pytest
 import agentics
 import agentics.sandbox.guest
 
-IMAGE = os.environ.get("AGENTICS_TEST_CPU_IMAGE", f"agentics-cpu:{agentics.__version__}")
+IMAGE = os.environ.get("AGENTICS_TEST_CPU_IMAGE", f"agentics-base:{agentics.__version__}")
 GUEST = Path(agentics.sandbox.guest.__file__).parent
 HARDENED = (
     *("--init", "--read-only", "--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges"),

@@ -1,62 +1,88 @@
-"""Image definitions written for a test, a store of images that needs no engine, and an index of Python packages."""
+"""Image definitions written for a test, and an index of Python packages."""
 
 import hashlib
+import shlex
 import zipfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
+from docker import APIClient
 
-from agentics.sandbox.images import Stored
-from agentics.sandbox.rootfs import BuilderJob
+from agentics.sandbox.docker.engine import connect_api
+from agentics.sandbox.image_building import BuildFolders, build_missing
+from agentics.sandbox.images import DEFINITIONS, Definition, ImageStore
+from agentics.sandbox.steps import Steps, ignore
+from tests.memory_store import MemoryStore
 
-
-class MemoryStore:
-    """An `images.ImageStore`. No machine is a riscv64 Debian of ours, so every root directory is a builder's job."""
-
-    def __init__(self) -> None:
-        self.images: dict[str, Stored] = {}
-        self.jobs: list[BuilderJob] = []
-        self.replaced: list[str] = []
-        self.builds: list[tuple[str, dict[str, str]]] = []
-        self.imports: list[tuple[str, tuple[str, ...]]] = []
-        self.contexts: list[dict[str, str]] = []
-
-    def architecture(self):
-        return "riscv64"
-
-    def image(self, reference):
-        return self.images.get(reference)
-
-    def run_rootfs_builder(self, job, output, log):
-        self.jobs.append(job)
-        output.write_bytes(b"a root directory")
-
-    def import_rootfs(self, tar, reference, changes):
-        self.imports.append((reference, tuple(changes)))
-        label = dict(change.removeprefix("LABEL ").split("=", 1) for change in changes if change.startswith("LABEL "))
-        self._add(reference, tar.stat().st_size, label)
-
-    def build(self, context, reference, buildargs, labels, log):
-        assert all(base in self.images for base in buildargs.values())
-        self.builds.append((reference, dict(buildargs)))
-        files = (path for path in sorted(context.rglob("*")) if path.is_file())
-        self.contexts.append({str(path.relative_to(context)): path.read_text() for path in files})
-        self._add(reference, 0, labels)
-
-    def tag(self, reference, alias):
-        self.images[alias] = self.images[reference]
-
-    def remove_nameless(self, image_id):
-        self.replaced.append(image_id)
-
-    def _add(self, reference, size, labels):
-        made = len(self.imports) + len(self.builds)
-        self.images[reference] = Stored(id=f"sha256:{made:064}", size_bytes=size, labels=dict(labels))
+SOLUTION = "10001:10001"
 
 
 @pytest.fixture
 def store() -> MemoryStore:
     return MemoryStore()
+
+
+class Build(Protocol):
+    def __call__(self, store: ImageStore, names: Iterable[str] = ..., **more: object) -> list[Definition]: ...
+
+
+@pytest.fixture
+def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """`build_missing` in folders of this test; keywords: `directory`, and the fields of `Steps`."""
+    place = tmp_path_factory.mktemp("build")
+
+    def call(store, names=(), directory=DEFINITIONS, log=ignore, **steps):
+        folders = BuildFolders(scratch=place, locks=place / "locks")
+        return build_missing(store, names, folders, Steps(log=log, **steps), directory)
+
+    return call
+
+
+@pytest.fixture
+def client() -> Iterator[APIClient]:
+    with connect_api() as api:
+        yield api.client
+
+
+class Hardened(Protocol):
+    def __call__(self, script: str, user: str = ...) -> tuple[int, str]: ...
+
+
+@pytest.fixture
+def hardened(client: APIClient, image: str) -> Hardened:
+    """Run a shell script in an image with all that a container of ours is denied; its status and output. `image` is a
+    fixture of the module."""
+
+    def run(script, user=SOLUTION):
+        config = client.create_host_config(
+            read_only=True,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            network_mode="none",
+            tmpfs={"/tmp": "exec,mode=1777,size=256m"},
+            pids_limit=256,
+            mem_limit=1 << 30,
+        )
+        container = client.create_container(image, ["sh", "-c", script], user=user, host_config=config)["Id"]
+        try:
+            client.start(container)
+            status = client.wait(container)["StatusCode"]
+            return status, client.logs(container).decode()
+        finally:
+            client.remove_container(container, force=True)
+
+    return run
+
+
+def unanswered(run: Hardened, definition: Definition) -> list[str]:
+    """What of the commands that the image offers does not answer when it is asked for its version."""
+    asked = [f"{name} {words}" for kind in definition.commands.values() for name, words in kind.items()]
+    # A shell has a `time` of its own, which is no command.
+    status, said = run("\n".join(f"command {each} >/dev/null 2>&1 || echo {shlex.quote(each)}" for each in asked))
+    assert status == 0
+    return said.splitlines()
 
 
 @pytest.fixture

@@ -5,9 +5,11 @@ import re
 import pytest
 
 from agentics.config import Config
-from agentics.runner.machine import open_images
+from agentics.runner.machine import build_folders, open_images, open_scratch
 from agentics.sandbox.docker.engine import connect_api
-from agentics.sandbox.images import build_missing, definitions, list_images
+from agentics.sandbox.image_building import build_missing
+from agentics.sandbox.images import definitions, list_images
+from agentics.sandbox.steps import Steps
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -16,8 +18,8 @@ LIGHTEVAL = definitions()["lighteval"]
 
 @pytest.fixture(scope="module", autouse=True)
 def built():
-    with open_images(Config()) as store:
-        build_missing(store, ("lighteval",), print)
+    with open_images(Config()) as store, open_scratch(Config()) as scratch:
+        build_missing(store, ("lighteval",), build_folders(scratch), Steps(log=print))
         yield {one.definition.name: one for one in list_images(store)}["lighteval"]
 
 

@@ -7,12 +7,11 @@ import sys
 import pytest
 
 from agentics.errors import EngineError, UsageError
+from agentics.sandbox.steps import Steps, ignore
 from agentics.sandbox.worker_env import make_worker_env
 from tests.images.conftest import Index
 
-
-def silent(_line):
-    return None
+SILENT = Steps(log=ignore)
 
 
 def lighteval(index, said="WORKS = 1\n"):
@@ -45,7 +44,7 @@ def images(defined, index):
 
 
 def make(images, directory, **given):
-    return make_worker_env(directory, sys.executable, silent, images=images, **given)
+    return make_worker_env(directory, sys.executable, SILENT, images=images, **given)
 
 
 @pytest.mark.slow
@@ -112,14 +111,14 @@ def test_an_interpreter_that_will_not_do_is_refused_before_anything_is_written(i
     python.write_text(f"#!/bin/sh\n{script}\n")
     python.chmod(0o755)
     with pytest.raises(UsageError, match=told) as caught:
-        make_worker_env(tmp_path / "env", str(python), silent, images=images)
+        make_worker_env(tmp_path / "env", str(python), SILENT, images=images)
     assert caught.value.code == "python_unsupported"
     assert not (tmp_path / "env").exists()
 
 
 def test_an_interpreter_that_is_not_there_is_refused(images, tmp_path):
     with pytest.raises(UsageError, match="No such file") as caught:
-        make_worker_env(tmp_path / "env", str(tmp_path / "nothing"), silent, images=images)
+        make_worker_env(tmp_path / "env", str(tmp_path / "nothing"), SILENT, images=images)
     assert caught.value.code == "python_unsupported"
 
 

@@ -8,9 +8,12 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from agentics.config import Config
+from agentics.runner.machine import build_folders, open_images, open_scratch
 from agentics.sandbox.docker.engine import connect_api
-from agentics.sandbox.docker_images import DockerImages
-from agentics.sandbox.images import build_missing, definitions
+from agentics.sandbox.image_building import build_missing
+from agentics.sandbox.images import definitions
+from agentics.sandbox.steps import Steps
 
 ROOT = Path(__file__).parents[2]
 MADE = ROOT / ".setup"
@@ -20,9 +23,9 @@ SITE = "/opt/lighteval"
 @cache
 def worker_image() -> str:
     """The worker's image, made where it is missing; its id."""
-    with connect_api(None) as api:
-        store = DockerImages(api.client)
-        build_missing(store, ("lighteval",), lambda line: print(line, file=sys.stderr))
+    steps = Steps(log=lambda line: print(line, file=sys.stderr))
+    with open_images(Config()) as store, open_scratch(Config()) as scratch:
+        build_missing(store, ("lighteval",), build_folders(scratch), steps)
         found = store.image(definitions()["lighteval"].reference)
     assert found is not None
     return found.id

@@ -108,7 +108,7 @@ def test_what_was_skipped_is_run_under_the_same_id_once_this_machine_serves_it(l
 
 def test_a_substituted_image_is_recorded_with_what_was_declared(lab):
     lab.bundle("one")
-    lab.eval("one", "--image", "ghcr.io/agentic-science/*=mine:v2")
+    lab.eval("one", "--image", "agentics-linux-*=mine:v2")
     for use in lab.read("r/trials/trial_1/evidence.json")["images"].values():
         assert use["declared"] == SPEC["targets"][0]["resource_profile"]["solution_image"]["reference"]
         assert (use["used"], use["substituted"]) == ("mine:v2", True)

@@ -41,7 +41,7 @@ def either_engine(request):
 
 @pytest.fixture(scope="session")
 def cpu_image(engine):
-    return engine.image("agentics-cpu:latest", None).id
+    return engine.image("agentics-base:latest", None).id
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from agentics.sandbox.engine import EngineFacts
 from agentics.sandbox.places import Scratch
 from agentics.sandbox.probe import checks
 from agentics.sandbox.settings import EngineSettings
+from tests.memory_store import MemoryStore, everything_built
 
 FACTS = EngineFacts(
     name="docker",
@@ -36,15 +37,16 @@ FACTS = EngineFacts(
 class Machine:
     """An engine to be examined, as good or as bad as a test wants it."""
 
-    def __init__(self, *, facts=FACTS, images=("agentics-cpu:latest",), skew=0.0, left=0, sharing=None, error=None):
-        self._facts, self._images, self._skew, self._left, self._error = facts, images, skew, left, error
+    def __init__(self, *, facts=FACTS, store=None, skew=0.0, left=0, sharing=None, error=None):
+        self._facts, self._skew, self._left, self._error = facts, skew, left, error
+        self._store = store or everything_built()
         self._sharing = sharing or isolation.Sharing(files=True, pipes=True, usage=True, seccomp=True)
 
     def facts(self):
         return self._facts
 
-    def has_image(self, reference):
-        return reference in self._images
+    def image_store(self):
+        return self._store
 
     def probe(self, image):
         if self._error is not None:
@@ -83,7 +85,8 @@ def test_a_good_machine_passes_everything(examined):
         ({"facts": replace(FACTS, version="19.03.1")}, "engine version", "error"),
         ({"facts": replace(FACTS, seccomp=False)}, "system call filter", "error"),
         ({"facts": replace(FACTS, measures_usage=False)}, "control groups", "warning"),
-        ({"images": ()}, "image agentics-cpu", "error"),
+        ({"store": MemoryStore()}, "image base", "warning"),
+        ({"store": MemoryStore()}, "isolation", "warning"),
         ({"skew": -30.0}, "clock", "warning"),
         ({"left": 3}, "leftovers", "warning"),
         ({"error": EngineError("it has eth0", code="not_isolated")}, "not_isolated", "error"),
@@ -95,6 +98,10 @@ def test_each_fault_is_one_line_with_a_fix(examined, machine, name, severity):
     failed = examined(**machine)
     assert failed[name].severity == severity
     assert failed[name].fix
+
+
+def test_an_image_that_is_built_when_it_is_needed_is_no_fault(examined):
+    assert {"image cpu", "image lighteval"}.isdisjoint(examined(store=MemoryStore()))
 
 
 def test_what_a_dead_process_left_in_scratch_is_told(tmp_path, examined):

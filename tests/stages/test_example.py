@@ -31,7 +31,7 @@ def engine(scratch):
 
 @pytest.fixture
 def image(engine):
-    return engine.image("agentics-cpu:latest", None).id
+    return engine.image("agentics-base:latest", None).id
 
 
 @pytest.fixture

@@ -27,7 +27,9 @@ from agentics.sandbox.docker.linked import run_linked
 from agentics.sandbox.docker.live import Host, launch
 from agentics.sandbox.docker.pause import pause, unpause
 from agentics.sandbox.docker.running import DockerRunning
+from agentics.sandbox.docker_images import DockerImages
 from agentics.sandbox.engine import Container, EngineFacts, Image, Link, Linked, Running
+from agentics.sandbox.images import ImageStore
 from agentics.sandbox.settings import EngineSettings
 
 _REMOVERS = 4
@@ -138,8 +140,11 @@ class DockerEngine:
 
     @property
     def api(self) -> Api:
-        """The connection itself, for what concerns images."""
+        """The connection itself."""
         return self._api
+
+    def image_store(self) -> ImageStore:
+        return DockerImages(self._api.client)
 
     def facts(self) -> EngineFacts:
         info = self._info
@@ -215,9 +220,6 @@ class DockerEngine:
     def leftovers(self) -> int:
         """Containers whose owner is dead."""
         return len(self._dead())
-
-    def has_image(self, reference: str) -> bool:
-        return self._api.image(reference) is not None
 
     def clock_skew_s(self) -> float:
         """How far the engine's clock is ahead of ours."""
