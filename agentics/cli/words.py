@@ -28,6 +28,8 @@ _WHAT = {
     "subtask_error": "some replication has no verdict",
     "subtask_degraded": "some replication is degraded",
     "subtask_pending": "some replication is not finished",
+    "network_forbidden": "a stage declares network, and agentics.toml forbids it on this machine",
+    "network_unreachable": "a host that a stage needed cannot be reached from its container",
     "trial_time_limit": "the trial took longer than the experiment allows",
     "pruned": "its variant was given up after failures in a row",
     "killed": "a controller killed the run",
@@ -45,6 +47,8 @@ _HINTS = {
     "manifest_invalid": "`agentics challenge check` says where",
     "engine_missing": "`agentics doctor` examines this machine; DOCKER_HOST says where an engine listens",
     "image_missing": "run `agentics images build`, or map the image in agentics.toml, or say --image REF=LOCAL",
+    "network_forbidden": "[network] allowed in agentics.toml; `agentics plan` says which stages declare network",
+    "network_unreachable": "[network] in agentics.toml gives stages proxies and a CA bundle; see `agentics doctor`",
     "interrupted": "the same command with this --run-id goes on where it stopped",
     "worker_lost": "the same command with this --run-id tries again",
 }
