@@ -14,6 +14,8 @@ CALM_PRESSURE = 0.1
 one session on an idle machine of two cores has shown 0.02 to 0.08."""
 CALM_QUEUE = 1.0
 """The same where pressure is not known: no more tasks than cores."""
+_WORTH = 0.05
+"""A share that is worth to be told of beside a larger one."""
 UNKNOWN = "what other programs did is not known here"
 
 
@@ -40,8 +42,9 @@ def _is_calm(load: Load) -> bool:
 
 
 def _why(load: Load) -> str:
-    shares = (("other programs", load.foreign_share), ("other virtual machines", load.steal_share))
-    taken = " and ".join(f"{who} took {share:.0%}" for who, share in shares if share)
+    shares = (("other programs", load.foreign_share or 0.0), ("other virtual machines", load.steal_share or 0.0))
+    largest = max(share for _, share in shares)
+    taken = " and ".join(f"{who} took {share:.0%}" for who, share in shares if share >= min(largest, _WORTH))
     waited = ""
     if load.some_pressure_share is not None:
         waited = f"; something waited for a core {load.some_pressure_share:.0%} of the time"

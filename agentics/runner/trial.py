@@ -33,6 +33,7 @@ from agentics.runner.workshop import Workshop
 Said = tuple[Judgement, TrialEvidence]
 """What an attempt came to, and what was observed."""
 
+_VERDICTS = frozenset({"passed", "degraded", "failed"})
 _NOT_BEGUN = Judgement(status="pending", reason="interrupted", outcome="error")
 
 
@@ -112,9 +113,14 @@ def _on_the_floor(work: Workshop, trial: Trial | JobTrial, ticket: Ticket, image
     place = str(work.run.layout.trial(ticket.ids.trial_id).root)
     work.events.emit("trial_finished", **named, **ended, **spent, trial_dir=place)
     load = evidence.load
-    if load is not None and load.doubtful and judgement.status != "pending" and judgement.fault != "infrastructure":
+    if load is not None and load.doubtful and _is_measured(judgement, evidence):
         work.doubt(trial, ticket.ids, attempt.number, load.why or "")
     return judgement, evidence
+
+
+def _is_measured(judgement: Judgement, evidence: TrialEvidence) -> bool:
+    """Whether a slow machine can have made the attempt what it is: a verdict, or a time limit that was passed."""
+    return judgement.status in _VERDICTS or (judgement.fault != "infrastructure" and timed_out(evidence))
 
 
 def _observe(work: Workshop, trial: Trial | JobTrial, ticket: Ticket, images: Images | None) -> TrialEvidence:

@@ -9,7 +9,7 @@ import pytest
 
 from agentics.model.design import Design
 from agentics.sandbox import load
-from tests.fake_engine import FACTS, exited
+from tests.fake_engine import FACTS, exited, timed_out
 from tests.runner.lab import evaluator
 from tests.sandbox.machine import Machine
 
@@ -26,15 +26,19 @@ def machine(lab, tmp_path, monkeypatch):
     return made
 
 
-def while_others_work(machine, passed=None):
-    """An evaluator's behaviour: meanwhile another program uses hours of processor time."""
+def others_work(machine):
+    """Another program uses hours of processor time, at once."""
+    machine.process(1000 + len(machine.found), 7200.0)
+    machine.pressure_s += 7200
+    machine.write()
+
+
+def while_others_work(machine):
+    """An evaluator's behaviour; others are at work meanwhile."""
 
     def behave(container):
-        pid = 1000 + len(machine.found)
-        machine.process(pid, 7200.0)
-        machine.pressure_s += 7200
-        machine.write()
-        return evaluator(passed)(container)
+        others_work(machine)
+        return evaluator()(container)
 
     return behave
 
@@ -154,6 +158,20 @@ def test_a_trial_that_the_infrastructure_failed_measured_nothing_to_doubt(lab, m
     lab.eval("one")
     assert lab.tasks()[0][:2] == ("error", "host_io")
     assert events(lab) == []
+
+
+@pytest.mark.parametrize(("ended", "doubted"), [(exited(1), 0), (timed_out(), 1)])
+def test_a_setup_that_failed_by_itself_is_not_doubted_and_one_that_ran_out_of_time_is(desk, machine, ended, doubted):
+    lab = desk("", stages=())
+
+    def behave(container):
+        others_work(machine)
+        return ended
+
+    lab.engine.behaviours["challenge-setup"] = behave
+    lab.eval("one")
+    assert lab.tasks()[0][1] == "challenge_setup_failed"
+    assert len(events(lab)) == doubted
 
 
 def test_rebuilding_says_the_same(lab, machine):
