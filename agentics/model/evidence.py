@@ -216,5 +216,7 @@ class TrialEvidence(Record):
     reading: ResultReading | None = None
     job: JobFacts | None = None
     trouble: Trouble | None = None
+    worker_network: NetworkUse | None = None
+    """Of a model's worker with network."""
     host_checks: tuple[HostCheck, ...] = ()
     load: Load | None = None

@@ -50,12 +50,11 @@ def cooperation_of(run: Run, trial: Trial, ids: Ids) -> Cooperation | None:
 
 def observe(work: Workshop, trial: Trial, ticket: Ticket, images: Images) -> TrialEvidence:
     """Carry out the stages, and look how busy the machine is meanwhile. Raises EngineError."""
-    before = load.read() if load.is_here(work.engine.facts().kernel) else None
+    here = load.is_here(work.engine.facts().kernel)
+    before = load.read(here=here)
     evidence = _carried_out(work, trial, ticket, images)
-    if before is None:
-        return evidence
     limits = Limits(doubtful_share=work.config.load.doubtful_share)
-    found = load.between(before, load.read(), work.engine.live(), limits)
+    found = load.between(before, load.read(here=here), work.engine.live(), limits)
     return evidence.model_copy(update={"load": found})
 
 

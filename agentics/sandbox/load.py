@@ -49,22 +49,28 @@ Processes = Mapping[tuple[int, int], Process]
 @dataclass(frozen=True, kw_only=True)
 class Reading:
     """The machine's counters at one moment, each None where it cannot be read. `at` in seconds, `pressure_us` in
-    microseconds, `ticks` and `stolen` of all cores together; `processes` by pid and start."""
+    microseconds, `ticks` and `stolen` of all cores together, `queue` in tasks; `processes` by pid and start."""
 
     at: float
     pressure_us: int | None
     ticks: int | None
     stolen: int | None
+    queue: float | None
     processes: Processes | None
 
 
-def read() -> Reading:
-    """The counters now. Takes some 20 microseconds for each process of the machine."""
+def read(*, here: bool = True) -> Reading:
+    """The counters now; none of them where `here` says that containers run on another machine. Takes some 20
+    microseconds for each process of the machine."""
+    if not here:
+        nothing = dict.fromkeys(("pressure_us", "ticks", "stolen", "queue", "processes"))
+        return Reading(at=time.monotonic(), **nothing)
     ticks = _ticks()
     return Reading(
         at=time.monotonic(),
         pressure_us=_pressure(),
         ticks=sum(ticks) if ticks else None,
+        queue=_queue(),
         stolen=ticks[7] if ticks and len(ticks) > 7 else None,  # noqa: PLR2004 - the eighth is steal
         processes={(each.pid, each.started): each for each in _processes()} if _sees_all() else None,
     )
@@ -83,7 +89,7 @@ def between(before: Reading, after: Reading, ours: Set[str], limits: Limits) -> 
             some_pressure_share=None if pressure is None else _share(pressure / 1e6, wall),
             steal_share=None if not ticks or stolen is None else _share(stolen, ticks),
             foreign_share=None if foreign is None else _share(foreign / os.sysconf("SC_CLK_TCK"), wall * cores),
-            run_queue_per_cpu=_run_queue(cores),
+            run_queue_per_cpu=None if after.queue is None else round(after.queue / cores, 3),
         ),
         limits,
     )
@@ -188,10 +194,10 @@ def _ticks() -> list[int] | None:
     return [int(word) for word in words[1:9]] if words[:1] == ["cpu"] else None
 
 
-def _run_queue(cores: int) -> float | None:
-    """Tasks that run or wait, for each core: the kernel's average of the last minute, as nobody keeps another."""
+def _queue() -> float | None:
+    """Tasks that run or wait: the kernel's average of the last minute, as nobody keeps another."""
     words = _text(PROC / "loadavg").split()
-    return round(float(words[0]) / cores, 3) if words else None
+    return float(words[0]) if words else None
 
 
 def _text(path: Path) -> str:

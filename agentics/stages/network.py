@@ -24,7 +24,7 @@ _GUEST = "/agentics"
 _LIMITS = Limits(timeout_s=180.0, memory_bytes=256 * MIB, cpu_millis=1000, disk_bytes=MIB)
 _SCRIPT_BYTES = 1 << 20
 # curl's codes: proxy or host not resolved, no connection, timed out, TLS, receiving, certificate, proxy.
-_PROBE = r"""
+PROBE = r"""
 if command -v python3 >/dev/null 2>&1; then exec python3 /agentics/reach.py "$@"; fi
 command -v curl >/dev/null 2>&1 || exit 0
 set -f
@@ -89,7 +89,7 @@ def _check(bench: Bench, plan: ContainerPlan, stage: str, targets: Sequence[Targ
     container = replace(
         template,
         role=ROLE,
-        argv=("sh", "-c", _PROBE, "agentics-reach", *(target.argument for target in targets)),
+        argv=("sh", "-c", PROBE, "agentics-reach", *(target.argument for target in targets)),
         cwd="/",
         user=bench.users.argument(plan.image),  # never the supervisor, who is root
         limits=_LIMITS,

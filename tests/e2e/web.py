@@ -53,6 +53,7 @@ class Web:
     body: bytes
     password: str = ""
     url: str = ""
+    port: int = 0
     proxy: str = ""
     tunnels: list[str] = field(default_factory=list)
     refused: int = 0
@@ -67,6 +68,7 @@ def served(host: str, folder: Path, body: bytes = b"ok", password: str = "letmei
     server = ThreadingHTTPServer((host, 0), answering(web))
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     proxy = ThreadingHTTPServer((host, 0), tunnelling(web))
+    web.port = server.server_port
     web.url = f"https://{host}:{server.server_port}"
     web.proxy = f"http://user:{password}@{host}:{proxy.server_port}"
     threads = [threading.Thread(target=each.serve_forever, args=(0.05,), daemon=True) for each in (server, proxy)]

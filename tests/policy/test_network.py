@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 import pytest
 
-from agentics.policy.network import both_spellings, network_use, refusal, secrets_of
+from agentics.model.plan import Plan
+from agentics.policy.network import (
+    both_spellings,
+    forbidden,
+    network_use,
+    refusal,
+    secrets_of,
+    stages_with_network,
+)
 from agentics.policy.redact import Redactor
 from agentics.policy.unreachable import given, loopback_proxies, suspects
 
@@ -194,3 +203,15 @@ def test_the_digest_tells_mirrors_apart_and_passwords_not():
     assert digest("https://u:one-password@a.example/") == digest("https://u:two-password@a.example/")
     assert digest("https://a.example/", X_TOKEN="one-secret") == digest("https://a.example/", X_TOKEN="two-secret")
     assert digest("https://a.example/", X="1") != digest("https://a.example/")
+
+
+def test_a_stage_that_is_left_out_needs_no_network():
+    golden = Path(__file__).with_name("golden") / "range-sums.validation.json"
+    plan = Plan.model_validate_json(golden.read_bytes())
+    assert (stages_with_network(plan), forbidden(plan)) == ((), None)
+    build = next(stage for stage in plan.stages if stage.name == "solution_build")
+    build.options["container"]["limits"]["network_access"] = "enabled"
+    assert stages_with_network(plan) == ("solution_build",)
+    assert forbidden(plan).code == "network_forbidden"
+    without = [stage.model_copy(update={"enabled": stage is not build}) for stage in plan.stages]
+    assert stages_with_network(plan.model_copy(update={"stages": tuple(without)})) == ()

@@ -126,7 +126,9 @@ def test_where_the_engine_is_on_another_machine_nothing_is_said_of_this_one(lab,
     lab.bundle("one")
     lab.engine.behaviours["separated-evaluator"] = while_others_work(machine)
     lab.eval("one")
-    assert lab.outcome()["tasks"][NAME]["diagnostics"] is None
+    found = lab.outcome()["tasks"][NAME]["diagnostics"]["load"]
+    assert {name for name, value in found.items() if value is not None} == {"observed_s", "doubtful", "why"}
+    assert (found["doubtful"], found["why"]) == (False, "what other programs did is not known here")
     assert "doubtful_load" not in lab.outcome()["diagnostics"]["counts"]
 
 

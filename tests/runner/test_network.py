@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import contextmanager
 
 import pytest
 
+from agentics.config import Config, Network
 from agentics.errors import EngineMissing
-from tests.fake_engine import mounted
+from agentics.runner.hosts import Containers
+from agentics.runner.workers import Needs
+from agentics.sandbox.network import open_network
+from agentics.sandbox.places import Scratch
+from tests.fake_engine import FakeEngine, mounted
 from tests.runner.networklab import (
     CERTIFICATE,
     OPEN,
@@ -97,6 +103,21 @@ def test_a_ca_bundle_that_no_stage_needs_is_not_even_read(desk):
     lab = desk(stages=())
     (lab.home / "ca.pem").unlink()
     assert lab.eval("one", "--exit-policy", "strict").status == 0
+
+
+@pytest.mark.parametrize("network", [True, False])
+def test_a_models_worker_gets_it_too_if_its_backend_is_a_server(tmp_path, network):
+    engine = FakeEngine()
+    with Scratch(tmp_path / "scratch", "directory") as scratch:
+        config = Config(network=Network(environment={"HTTPS_PROXY": "http://proxy.example:1", "HOME_PAGE": "x"}))
+        given = open_network(config, scratch)
+        hosts = Containers(
+            engine=engine, scratch=scratch, image=lambda: "i", uid=os.geteuid(), labels={"a": "b"}, network=given
+        )
+        hosts.start(Needs(network=network, secrets=(), mounts=(), preload=False)).close()
+    (worker,) = engine.containers
+    assert (worker.network, worker.env["HOME"]) == (network, "/tmp")
+    assert ("HTTPS_PROXY" in worker.env, "https_proxy" in worker.env) == (network, network)
 
 
 # --- What is written --------------------------------------------------------------------------------------------------

@@ -224,5 +224,28 @@ def test_on_this_machine_a_busy_program_beside_us_is_seen_and_a_child_of_ours_is
         os.kill(pid, 9)
 
 
+@pytest.mark.docker
+def test_on_a_real_engine_a_container_of_ours_is_told_from_that_of_others(engine, container):
+    if load.read().processes is None or not load.is_here(engine.facts().kernel):
+        pytest.skip("not all processes of the engine can be seen from here")
+    running = engine.start(container("while :; do :; done"))
+    try:
+        ours = running.live.id
+        assert ours in engine.live()
+        while (inside := spinning(ours)) is None:
+            os.sched_yield()
+        after = {(inside.pid, inside.started): inside}
+        assert load._foreign({}, after, frozenset({ours})) == 0
+        assert load._foreign({}, after, frozenset()) == inside.own
+    finally:
+        running.discard()
+
+
+def spinning(container):
+    """The process of that container that has used a tenth of a second, once there is one."""
+    found = load.read().processes.values()
+    return next((one for one in found if one.own >= HZ // 10 and load._container(one.pid) == container), None)
+
+
 def used_by(pid: int) -> int:
     return sum(int(word) for word in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])
