@@ -14,7 +14,9 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from agentics.errors import ConfigError
+from agentics.model.base import refuse
 from agentics.model.record import Record
+from agentics.policy.network import refusal
 
 FILE = "agentics.toml"
 Relax = Literal["writable_root", "root_user", "default_seccomp", "capabilities", "network"]
@@ -107,6 +109,34 @@ class Storage(Record):
         return roots
 
 
+class Load(Record):
+    """`doubtful_share`: a result is called doubtful when others took more than this share of the machine's processor
+    time while it was measured, and something had to wait for a core. 1 never is."""
+
+    doubtful_share: float = Field(default=0.2, gt=0, le=1)
+
+
+class Network(Record):
+    """What stages that declare network get. `allowed` false: no stage gets network, and one that declares it is not
+    started. `environment`: variables by name; proxies reach programs under both spellings. `ca_bundle`: a PEM file."""
+
+    allowed: bool = True
+    ca_bundle: Path | None = None
+    environment: dict[str, str] = Field(default_factory=dict, repr=False)
+
+    @field_validator("environment")
+    @classmethod
+    def _leave_what_the_contract_sets(cls, environment: dict[str, str]) -> dict[str, str]:
+        for name, value in environment.items():
+            why = refusal(name)
+            if why is not None:
+                hint = "a stage gets from [network.environment] only what its bundle's contract does not set"
+                refuse("refused_name", why, hint=hint)
+            if "\0" in value:
+                refuse("refused_value", f"the value of {name} holds a NUL", hint="an environment cannot carry it")
+        return environment
+
+
 class Config(Record):
     """All of it. `source` is the operator's file, if there is one."""
 
@@ -116,6 +146,8 @@ class Config(Record):
     retry: Retry = Retry()
     lighteval: Lighteval = Lighteval()
     storage: Storage = Storage()
+    network: Network = Network()
+    load: Load = Load()
     stages: tuple[OwnStage, ...] = ()
     source: Path | None = None
 
@@ -168,12 +200,13 @@ def resolve(config: Config, target: str, reference: str, overrides: tuple[tuple[
 
 
 def relaxed(config: Config, *references: str) -> frozenset[Relax]:
-    """What the operator spares an image that goes by these names."""
+    """What the operator spares an image that goes by these names. No rule opens a network that [network] forbids."""
     return frozenset(
         item
         for rule in config.sandbox.relax
         if any(fnmatchcase(reference, rule.image) for reference in references)
         for item in rule.allow
+        if item != "network" or config.network.allowed
     )
 
 
@@ -191,7 +224,9 @@ def _parse(path: Path) -> dict[str, Any]:
 def _wrong(source: Path | None, error: ValidationError) -> ConfigError:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    hint = None
+    hint = first.get("ctx", {}).get("hint")
+    if first["type"] == "string_type":
+        hint = "write it in quotes"
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(first["loc"][-1]), _keys(), 1)
         hint = f"did you mean {near[0]!r}?" if near else "this key is not known here"
@@ -199,5 +234,5 @@ def _wrong(source: Path | None, error: ValidationError) -> ConfigError:
 
 
 def _keys() -> list[str]:
-    models = (Config, Images, ImageRule, Sandbox, RelaxRule, Cases, OwnStage, Retry, Lighteval, Storage)
+    models = (Config, Images, ImageRule, Sandbox, RelaxRule, Cases, OwnStage, Retry, Lighteval, Storage, Network, Load)
     return [name for model in models for name in model.model_fields]

@@ -219,6 +219,9 @@ class FakeEngine:
             self._thawed.notify_all()
         return len(found)
 
+    def live(self) -> frozenset[str]:
+        return frozenset()
+
     def reap(self, *, everything: bool = False) -> int:
         self.note("reap", "everything" if everything else "dead")
         return 0

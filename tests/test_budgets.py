@@ -46,7 +46,6 @@ LATE_IMPORTS = {
     "agentics/cli/figure.py": "matplotlib is an extra, and costs 0.5 s to import",
     "agentics/runner/campaign.py": "the rules of JobSpecs cost 0.1 s; most evaluations have none",
     "agentics/storage/store.py": "fsspec costs 0.05 s; most commands store nothing",
-    "agentics/runner/doctor.py": "as in machine.py",
     "agentics/runner/machine.py": "docker-py and requests cost 0.2 s; most commands never talk to an engine",
 }
 

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from agentics import config as configuration
 from agentics.cli.arguments import named_path
-from agentics.cli.console import print_json
+from agentics.cli.console import err, one_line, print_json
 from agentics.cli.evaluate import Mode
 from agentics.runner.campaign import EvalRequest, compile_request
+from agentics.runner.network import network_of
 
 EPILOG = """
 Example:
@@ -31,9 +33,18 @@ def run(
     mode: Annotated[Mode, typer.Option(help="Public data only, or official.")] = Mode.validation,
     limit: Annotated[int | None, typer.Option(min=0, help="The first N cases.")] = None,
 ) -> None:
-    """Print the plan of an evaluation as JSON, one object for each target. An official plan names official locators."""
+    """Print the plan of an evaluation as JSON, one object for each target. An official plan names official locators.
+
+    On stderr: which stages get network on this machine, and with what.
+    """
     request = EvalRequest(
         bundles=(bundle,), solutions=(named_path(solution),), target=target, mode=mode.value, limit=limit
     )
-    plans = [trial.plan.model_dump(mode="json") for trial in compile_request(request, configuration.load()).trials]
-    print_json(plans[0] if len(plans) == 1 else plans)
+    settings = configuration.load()
+    plans = [trial.plan for trial in compile_request(request, settings).trials]
+    documents = [plan.model_dump(mode="json") for plan in plans]
+    print_json(documents[0] if len(documents) == 1 else documents)
+    for plan in plans:
+        network = network_of(plan, settings)
+        if network is not None:
+            err.print(escape(one_line(f"{plan.target}: {network}")), style="dim")

@@ -170,6 +170,11 @@ _SENTENCES: Mapping[str, Callable[[str, Mapping[str, str]], str | None]] = {
     "trial_skipped": lambda title, facts: f"- {title}: skipped, {facts['text']}",
     "image_step": lambda _, facts: f"image {facts['image']}: {facts['text']}",
     "image_over": _image_over,
+    "load_doubtful": lambda title, facts: (
+        f"[yellow]warning[/] {title}: the machine was busy with other work, so what was measured is doubtful: "
+        f"{facts['text']}. Run it again on an idle machine, with --jobs 1, or with the challenge under \\[cases] "
+        "undisturbed in agentics.toml"
+    ),
     "note": lambda _, facts: facts["text"],
 }
 

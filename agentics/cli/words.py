@@ -29,6 +29,8 @@ _WHAT = {
     "subtask_error": "some replication has no verdict",
     "subtask_degraded": "some replication is degraded",
     "subtask_pending": "some replication is not finished",
+    "network_forbidden": "a stage declares network, and agentics.toml forbids it on this machine",
+    "network_unreachable": "a host that a stage needed cannot be reached from its container",
     "trial_time_limit": "the trial took longer than the experiment allows",
     "pruned": "its variant was given up after failures in a row",
     "killed": "a controller killed the run",
@@ -47,6 +49,8 @@ _HINTS = {
     "engine_missing": "`agentics doctor` examines this machine; DOCKER_HOST says where an engine listens",
     "image_build_failed": "`agentics images build NAME` shows each step; docs/cli.md says how to name mirrors",
     "image_missing": "run `agentics images build`, or map the image in agentics.toml, or say --image REF=LOCAL",
+    "network_forbidden": "[network] allowed in agentics.toml; `agentics plan` says which stages declare network",
+    "network_unreachable": "[network] in agentics.toml gives stages proxies and a CA bundle; see `agentics doctor`",
     "interrupted": "the same command with this --run-id goes on where it stopped",
     "worker_lost": "the same command with this --run-id tries again",
 }

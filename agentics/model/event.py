@@ -17,6 +17,7 @@ EventName = Literal[
     "run_started",
     "trial_started",
     "trial_finished",
+    "load_doubtful",
     "run_paused",
     "run_resumed",
     "benchmark_started",
@@ -66,6 +67,14 @@ class TrialFinished(Event):
     attempt: PositiveInt
 
 
+class LoadDoubtful(Event):
+    """The load of the machine makes what was measured in an attempt doubtful: `load` in its result.json says why."""
+
+    event: Literal["load_doubtful"] = "load_doubtful"
+    trial_id: str
+    attempt: PositiveInt
+
+
 class RunPaused(Event):
     event: Literal["run_paused"] = "run_paused"
 
@@ -98,6 +107,7 @@ RunnerEvent = Annotated[
     RunStarted
     | TrialStarted
     | TrialFinished
+    | LoadDoubtful
     | RunPaused
     | RunResumed
     | BenchmarkStarted

@@ -6,6 +6,7 @@ from typing import Literal
 
 from agentics.model.jobresult import JobResult
 from agentics.model.jobwork import Environment, Report, TaskReady
+from agentics.model.load import Load
 from agentics.model.plan import Topology
 from agentics.model.record import Mode, Record, Trust
 from agentics.model.result import Result
@@ -23,6 +24,26 @@ class ImageUse(Record):
     digest: str | None
     platform: str
     substituted: bool
+
+
+class NetworkUse(Record):
+    """What the operator's [network] gave to a container that declared network. `names`: of environment variables;
+    `digest`: of names and values, without passwords; `ca_digest`: of the CA bundle, None where there was none."""
+
+    names: tuple[str, ...]
+    digest: str
+    ca_digest: str | None = None
+
+
+class HostCheck(Record):
+    """Whether a container of ours could reach a host after a stage with network had failed. `reached` None: its image
+    has no program to try it with. `detail`: why the host could not be reached."""
+
+    stage: str
+    host: str
+    port: int | None
+    reached: bool | None
+    detail: str = ""
 
 
 class ContainerRecord(Record):
@@ -48,6 +69,8 @@ class ContainerRecord(Record):
     log_truncated: bool = False
     relaxed: tuple[str, ...] = ()
     paused_s: float = 0.0
+    network: NetworkUse | None = None
+    """None where it had no network, or only by a relaxation of its image."""
 
     @property
     def clean(self) -> bool:
@@ -193,3 +216,7 @@ class TrialEvidence(Record):
     reading: ResultReading | None = None
     job: JobFacts | None = None
     trouble: Trouble | None = None
+    worker_network: NetworkUse | None = None
+    """Of a model's worker with network."""
+    host_checks: tuple[HostCheck, ...] = ()
+    load: Load | None = None

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, FiniteFloat, JsonValue, NonNegativeInt, PositiveInt, RootModel, model_validator
 
+from agentics.model.load import Load
 from agentics.model.outcome import (
     ErrorDetails,
     ErrorRecord,
@@ -185,6 +186,8 @@ class ResultExt(Record):
     details: ErrorDetails | None = None
     timed_out: bool = False
     """Whether a container of the solution, or the trial as a whole, ran into a time limit."""
+    load: Load | None = None
+    """How busy the machine was during the attempt, where that was looked at."""
     parent: dict[str, JsonValue] | None = None
     """Of a fork, a replay or a regrade: what it was made from."""
 

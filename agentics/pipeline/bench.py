@@ -16,7 +16,9 @@ from agentics.model.record import Record
 from agentics.model.workspace import WorkspaceSnapshot
 from agentics.pipeline.cooperation import Cooperation
 from agentics.pipeline.stage import Asked, Interrupted
+from agentics.policy.redact import Redactor
 from agentics.sandbox.engine import Container, Engine, EngineFacts, Exit, Limits, Mount, Relaxation, Running
+from agentics.sandbox.network import NetworkAccess
 from agentics.sandbox.places import Place, Scratch
 
 MIB = 1 << 20
@@ -83,7 +85,9 @@ class Users:
 @dataclass(kw_only=True)
 class Bench:
     """One attempt's tools. `jobs`: cases in flight, None for the default; `undisturbed`: one case at a time;
-    `cooperation`: where the solution can be asked to stop, None where it was not said to understand that."""
+    `cooperation`: where the solution can be asked to stop, None where it was not said to understand that; `network`:
+    what containers that declare network get, None where no container may have it; `redactor`: takes out of logs what
+    must not be written."""
 
     engine: Engine
     scratch: Scratch
@@ -101,6 +105,8 @@ class Bench:
     jobs: int | None = None
     undisturbed: bool = False
     cooperation: Cooperation | None = None
+    network: NetworkAccess | None = None
+    redactor: Redactor = field(default_factory=Redactor)
     resume: Resume = field(default_factory=Resume)
     places: dict[str, Place] = field(default_factory=dict)
     paths: dict[str, Path] = field(default_factory=dict)
@@ -170,6 +176,7 @@ class Bench:
         """The container that the plan means, on this machine. `own` are places of this container alone."""
         image = self.images[plan.image]
         argv = self._supervised(plan.argv) if plan.user == "supervisor" else plan.argv
+        network = self._network(plan)
         return Container(
             role=plan.role,
             image=image.use.id,
@@ -177,10 +184,11 @@ class Bench:
             cwd=plan.cwd,
             user=self.users.argument(plan.user),
             limits=_limits(plan, self.engine.facts()),
-            env={**plan.env, **(env or {})},
-            mounts=self._mounts(plan, own or {}),
+            # What the bundle's contract sets wins over what the operator gives.
+            env={**(network.environment if network else {}), **plan.env, **(env or {})},
+            mounts=(*self._mounts(plan, own or {}), *(network.mounts if network else ())),
             labels={**self.labels, "org.agentics.role": plan.role},
-            network=plan.limits.network_access == "enabled",
+            network=network is not None,
             stdio=plan.stdio,
             capabilities=SUPERVISOR_CAPABILITIES if plan.user == "supervisor" else (),
             gpus=self.plan.gpu_count,
@@ -195,7 +203,7 @@ class Bench:
 
     def describe(self, stage: str, plan: ContainerPlan, ended: Exit) -> ContainerRecord:
         """How a container ended, its log kept by content."""
-        image = self.images[plan.image]
+        image, network = self.images[plan.image], self._network(plan)
         return ContainerRecord(
             stage=stage,
             role=plan.role,
@@ -212,11 +220,12 @@ class Bench:
             pids_peak=ended.pids_peak,
             timeout_s=plan.limits.timeout_sec,
             memory_limit_bytes=plan.limits.memory_limit_mb * MIB,
-            log_ref=self.keep.put_bytes(ended.log) if ended.log else None,
+            log_ref=self.keep.put_bytes(self.redactor.known_bytes(ended.log)) if ended.log else None,
             log_bytes=ended.log_bytes_seen,
             log_truncated=ended.log_truncated,
             relaxed=tuple(sorted(image.relaxed)),
             paused_s=ended.paused_s,
+            network=network.use if network else None,
         )
 
     def close(self) -> None:
@@ -227,6 +236,9 @@ class Bench:
         for place in self.places.values():
             self.scratch.release(place)
         self.places.clear()
+
+    def _network(self, plan: ContainerPlan) -> NetworkAccess | None:
+        return self.network if plan.limits.network_access == "enabled" else None
 
     def _supervised(self, argv: tuple[str, ...]) -> tuple[str, ...]:
         users = ("--evaluator-uid", str(self.users.evaluator), "--solution-uid", str(self.users.apart))

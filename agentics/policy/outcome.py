@@ -165,13 +165,18 @@ def build_outcome(facts: RunFacts, tasks: Sequence[TaskRecord]) -> RunOutcome:
 
 
 def diagnostics(tasks: Iterable[TaskRecord], limit: int | None) -> Diagnostics:
-    """Sums over the tasks that know their samples; a rate only where there are samples."""
+    """Sums over the tasks that know their samples; a rate only where there are samples. `doubtful_load`: tasks whose
+    results the load of the machine makes doubtful; only where that is known of one."""
+    tasks = tuple(tasks)
+    loads = [load for task in tasks if isinstance(load := (task.diagnostics or {}).get("load"), dict)]
+    known = [load["doubtful"] for load in loads if load["doubtful"] or load["foreign_share"] is not None]
+    doubtful = {"doubtful_load": sum(map(bool, known))} if known else {}
     summaries = [task.summary for task in tasks if task.summary.total_samples is not None]
     total = sum(s.total_samples or 0 for s in summaries)
     errors = sum(s.error_count or 0 for s in summaries)
     sums = {"total_samples": total, "valid_samples": sum(s.valid_samples or 0 for s in summaries)}
     rates = {"error_rate": round(errors / total, 6)} if total else {}
-    return Diagnostics(counts={**sums, "error_count": errors}, run_samples=limit, rates=rates)
+    return Diagnostics(counts={**sums, "error_count": errors, **doubtful}, run_samples=limit, rates=rates)
 
 
 def merge_summary(older: RunSummary | None, newer: RunSummary) -> RunSummary:

@@ -80,6 +80,12 @@ class Redactor:
             text = text.replace(value, HIDDEN)
         return text
 
+    def known_bytes(self, data: bytes) -> bytes:
+        """As `known`, in what a program printed."""
+        for value in _spellings(self.values):
+            data = data.replace(value.encode(), HIDDEN.encode())
+        return data
+
     def known_json(self, value: JsonValue) -> JsonValue:
         """As `known`, in every text of a record of facts; its keys and numbers are ours and stay."""
         match value:

@@ -75,18 +75,18 @@ def _evaluator_end(evidence: TrialEvidence) -> Judgement | None:
         return None
     if evidence.trust == "shared_container" and record.ended in ("timed_out", "out_of_memory"):
         # The solution shares this container's clock and memory: what runs dry there is what the solution may use.
-        return _participant(f"shared_container_{bad_end(record)}", _measured(record))
-    return _error(f"evaluator_{bad_end(record)}", "challenge", _measured(record))
+        return _participant(f"shared_container_{bad_end(record)}", measured(record))
+    return _error(f"evaluator_{bad_end(record)}", "challenge", measured(record))
 
 
 def _session_end(session: SessionRecord) -> Judgement | None:
     if session.evaluator.clean:
         return None
     if session.first_to_fail == "solution":
-        return _participant(f"solution_{bad_end(session.solution)}", _measured(session.solution))
+        return _participant(f"solution_{bad_end(session.solution)}", measured(session.solution))
     if session.evaluator_waiting:
-        return _participant("solution_kept_evaluator_waiting", _measured(session.evaluator))
-    return _error(f"evaluator_{bad_end(session.evaluator)}", "challenge", _measured(session.evaluator))
+        return _participant("solution_kept_evaluator_waiting", measured(session.evaluator))
+    return _error(f"evaluator_{bad_end(session.evaluator)}", "challenge", measured(session.evaluator))
 
 
 def _said(result: Result, evidence: TrialEvidence) -> Judgement:
@@ -132,7 +132,8 @@ def _error(reason: str, fault: Fault, detail: str | None, *, retryable: bool = F
     )
 
 
-def _measured(record: ContainerRecord) -> str:
+def measured(record: ContainerRecord) -> str:
+    """How a container ended, in figures."""
     peak = f", peak {record.memory_peak_bytes / 2**20:.1f} MiB" if record.memory_peak_bytes is not None else ""
     return (
         f"exit code {record.exit_code} after {record.wall_s:.2f} s (limit {record.timeout_s:g} s){peak} "

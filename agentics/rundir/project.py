@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from agentics.errors import StorageError, UsageError
 from agentics.model.outcome import (
     COMPLETED,
@@ -162,7 +164,15 @@ def _record(view: RunView, started: InvocationStarted, variant: str, ref: str) -
     name = started.variants[variant]
     facts = combined([_slot_facts(view, started, (name, ref, repl)) for repl in range(started.replications)])
     place = {"completed": facts.status in COMPLETED, "task_output_dir": str(view.layout.task(variant, ref))}
-    return TaskRecord.model_validate({**facts.model_dump(), **place})
+    return TaskRecord.model_validate({**facts.model_dump(), **place, "diagnostics": _diagnostics(view, (name, ref))})
+
+
+def _diagnostics(view: RunView, task: tuple[str, str]) -> dict[str, JsonValue] | None:
+    """How busy the machine was: of several replications, the first whose result it makes doubtful stands for all."""
+    results = (trial.result for trial in view.trials if trial.slot[:2] == task)
+    loads = [result.ext.load for result in results if result is not None and result.ext.load is not None]
+    shown = next((load for load in loads if load.doubtful), loads[0] if loads else None)
+    return {"load": shown.model_dump(mode="json")} if shown is not None else None
 
 
 def _slot_facts(view: RunView, started: InvocationStarted, slot: Slot) -> TaskFacts:

@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from agentics.config import Config
-from agentics.errors import AgenticsError, EngineMissing
+from agentics.errors import AgenticsError, ConfigError, EngineMissing
+from agentics.policy.unreachable import loopback_proxies
 from agentics.runner.machine import open_engine, open_scratch, scratch_root
-
-if TYPE_CHECKING:
-    from agentics.sandbox.probe import Check
+from agentics.runner.network import granted
+from agentics.sandbox.network import ca_bundle
+from agentics.sandbox.probe import Check, checks
 
 
 def examine(config: Config) -> list[Check]:
     """All checks, in the order in which they build on one another. Never raises for what it is there to find."""
-    from agentics.sandbox.probe import Check, checks  # noqa: PLC0415 - brings the engine's client, 0.2 s to import
-
+    network = Check(
+        name="network", ok=True, severity="warning", detail=f"a stage that declares it gets {granted(config)}"
+    )
     try:
         with open_scratch(config) as scratch, open_engine(config, scratch) as engine:
-            return checks(engine, scratch, scratch_root(config))
+            found = checks(engine, scratch, scratch_root(config))
     except EngineMissing as error:
-        return [Check(name="engine", ok=False, severity="error", detail=error.message, fix=error.hint or "")]
+        found = [Check(name="engine", ok=False, severity="error", detail=error.message, fix=error.hint or "")]
     except AgenticsError as error:
-        return [Check(name=error.code, ok=False, severity="error", detail=error.message, fix=error.hint or "")]
+        found = [Check(name=error.code, ok=False, severity="error", detail=error.message, fix=error.hint or "")]
+    return [*found, network, *_ca_bundle(config), *_proxies(config)]
+
+
+def _ca_bundle(config: Config) -> Iterator[Check]:
+    try:
+        bundle = ca_bundle(config)
+    except ConfigError as error:
+        yield Check(name="CA bundle", ok=False, severity="warning", detail=error.message, fix=error.hint or "")
+        return
+    if bundle is not None:
+        detail = f"{bundle.certificates} certificates in {bundle.path}"
+        yield Check(name="CA bundle", ok=True, severity="warning", detail=detail)
+
+
+def _proxies(config: Config) -> Iterator[Check]:
+    """A proxy on this machine's own loopback is not there for a container."""
+    for name in loopback_proxies(config.network.environment):
+        detail = f"{name} in agentics.toml names an address that is the container itself"
+        fix = "let the proxy listen on an address that containers reach, such as the engine's bridge, and name that one"
+        yield Check(name="proxy", ok=False, severity="warning", detail=detail, fix=fix)

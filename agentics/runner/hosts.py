@@ -18,6 +18,7 @@ from agentics.errors import EngineError
 from agentics.lighteval.exchange import Exchange
 from agentics.runner.workers import Host, Needs
 from agentics.sandbox.engine import Container, Engine, Exit, Limits, Mount, Running
+from agentics.sandbox.network import NetworkAccess
 from agentics.sandbox.places import Place, Scratch
 
 WORKER = "org.agentics.worker"
@@ -80,7 +81,7 @@ class ContainerHost:
 @dataclass(kw_only=True)
 class Containers:
     """Starts workers in containers of one image, whose id `image` gives or raises EngineError. `gpus`: how many they
-    are given."""
+    are given; `network`: what those with network get beside it."""
 
     engine: Engine
     scratch: Scratch
@@ -88,6 +89,7 @@ class Containers:
     uid: int
     labels: Mapping[str, str]
     gpus: int = 0
+    network: NetworkAccess | None = None
 
     def start(self, needs: Needs) -> Host:
         place = self.scratch.bounded(_DISK_BYTES, uid=self.uid)
@@ -104,6 +106,8 @@ class Containers:
         facts = self.engine.facts()
         scripts = code(self.scratch.plain())
         read_only = [Mount(source=path, target=target) for target, path in needs.mounts]
+        network = self.network if needs.network else None
+        given = network.environment if network else {}
         return Container(
             role=ROLE,
             image=self.image(),
@@ -119,14 +123,15 @@ class Containers:
                 open_files=8192,
                 log_bytes=4 << 20,
             ),
-            env={"PYTHONPATH": CODE, "HOME": "/tmp", **_ALIKE, **_secrets(needs)},  # noqa: S108 - as above
+            env={**given, "PYTHONPATH": CODE, "HOME": "/tmp", **_ALIKE, **_secrets(needs)},  # noqa: S108 - as above
             mounts=(
                 Mount(source=exchange, target=EXCHANGE, writable=True),
                 Mount(source=scripts, target=CODE),
                 *read_only,
+                *(network.mounts if network else ()),
             ),
             labels={**labels, "org.agentics.role": ROLE},
-            network=needs.network,
+            network=network is not None,
             gpus=self.gpus if needs.preload else 0,
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import traceback
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from agentics.model.outcome import ErrorRecord, Invocation
 from agentics.model.rundir import RunStatus
 from agentics.policy.exposure import may_expose_private
 from agentics.policy.outcome import EXIT_CONTROLLED
-from agentics.policy.redact import Redactor, secrets_in
+from agentics.policy.redact import Redactor
 from agentics.rundir.attest import write_attestation
 from agentics.rundir.held import Run
 from agentics.rundir.provenance import git_facts
@@ -24,6 +23,7 @@ from agentics.runner.campaign import Campaign
 from agentics.runner.events import Events
 from agentics.runner.experiment import resolved
 from agentics.runner.public import public_challenges
+from agentics.runner.redaction import redactor_of
 
 
 @dataclass
@@ -78,7 +78,7 @@ class Book:
 
     @property
     def _hide(self) -> Redactor:
-        return Redactor(secrets_in(self.campaign.request.argv, os.environ))
+        return redactor_of(self.campaign)
 
     def failed(
         self, stage: Literal["pipeline_preflight", "task_execution"], error: Exception, exit_status: int

@@ -94,6 +94,9 @@ class NoEngine:
     def remove(self, labels: Mapping[str, str]) -> int:  # noqa: ARG002 - as the protocol has it
         return 0
 
+    def live(self) -> frozenset[str]:
+        return frozenset()
+
     def reap(self, *, everything: bool = False) -> int:  # noqa: ARG002 - as the protocol has it
         return 0
 

@@ -16,6 +16,7 @@ from agentics.model.outcome import Direction, ErrorDetails, PrimaryMetric, Sampl
 from agentics.model.record import Ids
 from agentics.model.rundir import Objective, ResultError, ResultExt, TaskPolicy, TrialInput, TrialResult
 from agentics.pipeline.jobbench import JobBench
+from agentics.policy.network import stages_with_network
 from agentics.rundir import ledger
 from agentics.rundir.atomic import utc_now
 from agentics.rundir.jobs import LEDGERS
@@ -61,7 +62,7 @@ def trial_input(trial: JobTrial, ids: Ids) -> TrialInput:
 def observe(work: Workshop, trial: JobTrial, ticket: Ticket, images: Images) -> TrialEvidence:
     """Carry out the stages. Raises EngineError when no worker can be had, or it dies."""
     bench = _bench(work, trial, ticket)
-    return came_of(
+    evidence = came_of(
         pipeline.run(
             as_experiment(trial, ticket.ids),
             run_id=ticket.ids.run_id,
@@ -73,6 +74,8 @@ def observe(work: Workshop, trial: JobTrial, ticket: Ticket, images: Images) -> 
             cancel=ticket,
         )
     )
+    given = work.network.use if work.network is not None and trial.job.in_container else None
+    return evidence.model_copy(update={"worker_network": given if stages_with_network(trial.plan) else None})
 
 
 def result(

@@ -19,6 +19,7 @@ from agentics.runner.campaign import Campaign
 from agentics.runner.experiment_file import Asked, asked_for, compiled, solutions_of
 from agentics.runner.images import ready, unbuilt, unservable, used
 from agentics.runner.machine import open_engine, open_scratch
+from agentics.runner.network import check_network, network_of
 from agentics.sandbox.engine import Engine
 
 MIN_FREE = "AGENTICS_MIN_FREE_BYTES"
@@ -76,6 +77,7 @@ def preflight(
         lambda: _schedule(asked[0], config, campaign),
         needs=("dataset_task_ids", "variant_runtime_profiles"),
     )
+    findings.make("network", lambda: _network(campaign[0], config), needs=("schedule",))
     findings.checks.append(_disk(output_path))
     _engine(findings, campaign, config)
     adapter = asked[0].request.adapter if asked else None
@@ -102,6 +104,13 @@ def _variants(found: ExperimentFile | ResolvedExperiment, folder: Path) -> str:
 def _schedule(asked: Asked, config: Config, campaign: list[Campaign]) -> str:
     campaign.append(compiled(asked, config))
     return f"{len(campaign[0].trials)} pairs of variant and task can be planned"
+
+
+def _network(campaign: Campaign, config: Config) -> str:
+    for trial in campaign.trials:
+        check_network(trial.plan, config)
+    found = dict.fromkeys(said for trial in campaign.trials if (said := network_of(trial.plan, config)) is not None)
+    return "; ".join(found) or "no stage declares network"
 
 
 def _disk(output_path: Path) -> Preflight:

@@ -15,6 +15,7 @@ Kind = Literal[
     "samples_done",
     "attempt_failed",
     "trial_finished",
+    "load_doubtful",
     "trial_skipped",
     "trial_reused",
     "image_step",

@@ -15,6 +15,7 @@ from agentics.pipeline.bench import Bench, Resume
 from agentics.pipeline.cooperation import Cooperation
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.policy.exposure import shown_detail
+from agentics.policy.load import Limits
 from agentics.policy.topologies.parts import COOPERATION_ENV
 from agentics.rundir.held import Run
 from agentics.runner.campaign import Trial
@@ -24,6 +25,7 @@ from agentics.runner.keeping import AttemptKeeper, keep_workspace
 from agentics.runner.limits import stage_limit_s, timeout_s
 from agentics.runner.stagebook import AttemptStore, as_experiment
 from agentics.runner.workshop import Workshop
+from agentics.sandbox import load
 from agentics.sandbox.labels import ATTEMPT, TRIAL
 from agentics.stages import registry
 
@@ -47,6 +49,16 @@ def cooperation_of(run: Run, trial: Trial, ids: Ids) -> Cooperation | None:
 
 
 def observe(work: Workshop, trial: Trial, ticket: Ticket, images: Images) -> TrialEvidence:
+    """Carry out the stages, and look how busy the machine is meanwhile. Raises EngineError."""
+    here = load.is_here(work.engine.facts().kernel)
+    before = load.read(here=here)
+    evidence = _carried_out(work, trial, ticket, images)
+    limits = Limits(doubtful_share=work.config.load.doubtful_share)
+    found = load.between(before, load.read(here=here), work.engine.live(), limits)
+    return evidence.model_copy(update={"load": found})
+
+
+def _carried_out(work: Workshop, trial: Trial, ticket: Ticket, images: Images) -> TrialEvidence:
     bench = _bench(work, trial, ticket, images)
     try:
         return came_of(
@@ -117,6 +129,8 @@ def _bench(work: Workshop, trial: Trial, ticket: Ticket, images: Images) -> Benc
         jobs=work.jobs,
         undisturbed=work.is_undisturbed(trial.task),
         cooperation=ticket.cooperation,
+        network=work.network,
+        redactor=work.run.redactor,
         resume=trial.resume or Resume(),
     )
     bench.paths["challenge"] = bench.challenge

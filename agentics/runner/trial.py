@@ -11,6 +11,7 @@ from agentics.errors import EngineError
 from agentics.model.evidence import TrialEvidence, Trouble
 from agentics.model.judgement import Judgement
 from agentics.model.record import Ids
+from agentics.policy.network import forbidden
 from agentics.policy.schedule import try_again
 from agentics.policy.verdict import judge, timed_out
 from agentics.rundir.atomic import utc_now
@@ -32,6 +33,7 @@ from agentics.runner.workshop import Workshop
 Said = tuple[Judgement, TrialEvidence]
 """What an attempt came to, and what was observed."""
 
+_VERDICTS = frozenset({"passed", "degraded", "failed"})
 _NOT_BEGUN = Judgement(status="pending", reason="interrupted", outcome="error")
 
 
@@ -98,7 +100,7 @@ def _on_the_floor(work: Workshop, trial: Trial | JobTrial, ticket: Ticket, image
     if ticket.first:
         work.tell("trial_started", trial, ticket.ids)
     try:
-        evidence = kinds.observe(work, trial, ticket, images or work.images(trial))
+        evidence = _observe(work, trial, ticket, images)
     except EngineError as error:
         evidence = kinds.blank(trial, {}).model_copy(update={"trouble": _no_start(error)})
     work.floor.settle(ticket)
@@ -110,7 +112,23 @@ def _on_the_floor(work: Workshop, trial: Trial | JobTrial, ticket: Ticket, image
     spent = {"duration_ms": int((time.monotonic() - began) * 1000)}
     place = str(work.run.layout.trial(ticket.ids.trial_id).root)
     work.events.emit("trial_finished", **named, **ended, **spent, trial_dir=place)
+    load = evidence.load
+    if load is not None and load.doubtful and _is_measured(judgement, evidence):
+        work.doubt(trial, ticket.ids, attempt.number, load.why or "")
     return judgement, evidence
+
+
+def _is_measured(judgement: Judgement, evidence: TrialEvidence) -> bool:
+    """Whether a slow machine can have made the attempt what it is: a verdict, or a time limit that was passed."""
+    return judgement.status in _VERDICTS or (judgement.fault != "infrastructure" and timed_out(evidence))
+
+
+def _observe(work: Workshop, trial: Trial | JobTrial, ticket: Ticket, images: Images | None) -> TrialEvidence:
+    """Carry out the stages; nothing of a plan that needs a network which the operator forbids. Raises EngineError."""
+    trouble = None if work.config.network.allowed else forbidden(trial.plan)
+    if trouble is not None:
+        return kinds.blank(trial, images or {}).model_copy(update={"trouble": trouble})
+    return kinds.observe(work, trial, ticket, images or work.images(trial))
 
 
 def _end(

@@ -17,6 +17,7 @@ from agentics.config import Config
 from agentics.errors import EngineError
 from agentics.model.record import Ids, Mode
 from agentics.pipeline.bench import Users
+from agentics.policy.network import stages_with_network
 from agentics.rundir.held import Run
 from agentics.runner.campaign import Campaign, Task
 from agentics.runner.events import Emitter
@@ -27,11 +28,13 @@ from agentics.runner.images import Images, ready, used
 from agentics.runner.job import mounts_of
 from agentics.runner.machine import NoEngine, open_engine, open_scratch, reap, users
 from agentics.runner.progress import Observer, Progress
+from agentics.runner.redaction import redactor_of
 from agentics.runner.signals import Stop
 from agentics.runner.slotted import Slotted
 from agentics.runner.workers import Hosts, Workers
 from agentics.sandbox.engine import Engine
 from agentics.sandbox.labels import OWNER, RUN, this_process
+from agentics.sandbox.network import NetworkAccess, open_network
 from agentics.sandbox.places import Scratch
 from agentics.sandbox.sealing import seal
 
@@ -57,8 +60,10 @@ class Workshop:
     labels: dict[str, str]
     workers: Workers
     builds: ImageBuilds
+    network: NetworkAccess | None
     bundles: dict[tuple[str, int], Path] = field(default_factory=dict)
     staging: threading.Lock = field(default_factory=threading.Lock)
+    load_doubted: threading.Event = field(default_factory=threading.Event)
 
     def staged(self, task: Task, uid: int) -> Path:
         """The bundle as its evaluator sees it: overlaid in official mode, public only otherwise, readable by that user
@@ -83,6 +88,15 @@ class Workshop:
         name = task.bundle.challenge.challenge_name
         return any(fnmatchcase(name, pattern) for pattern in self.config.cases.undisturbed)
 
+    def doubt(self, trial: Slotted, ids: Ids, attempt: int, why: str) -> None:
+        """Tell programs that the machine was too busy for what an attempt measured; tell people so once in a run."""
+        self.events.emit("load_doubtful", trial_id=ids.trial_id, attempt=attempt)
+        with self.staging:
+            first = not self.load_doubted.is_set()
+            self.load_doubted.set()
+        if first:
+            self.tell("load_doubtful", trial, ids, text=why)
+
     def tell(self, kind: Any, trial: Slotted, ids: Ids, **facts: Any) -> None:  # noqa: ANN401 - by kind
         self.observer(trial.progress(kind, trial_id=ids.trial_id, **facts))
 
@@ -91,6 +105,7 @@ class Workshop:
 def open_workshop(campaign: Campaign, run: Run, observer: Observer, events: Emitter, stop: Stop) -> Iterator[Workshop]:
     """Raises EngineMissing and EngineError. Removes what dead runs left on this host before anything is started."""
     config = campaign.config
+    run.redactor = redactor_of(campaign)  # also of what has no invocation of its own: forks, replays and regrades
     with ExitStack() as stack:
         scratch = stack.enter_context(open_scratch(config))
         engine = stack.enter_context(open_engine(config, scratch)) if needs_engine(campaign) else NoEngine()
@@ -99,8 +114,9 @@ def open_workshop(campaign: Campaign, run: Run, observer: Observer, events: Emit
             # What a dead process had asked of the engine may come into being only after that look.
             stack.callback(_reap_again, config, engine)
         labels = {RUN: run.run_id, OWNER: this_process().label()}
+        network = open_network(config, scratch) if needs_network(campaign) else None
         workers = Workers(
-            hosts=_hosts(campaign, engine, scratch, labels),
+            hosts=_hosts(campaign, engine, scratch, labels, network),
             mounts=mounts_of(campaign.models),
             tell=lambda text: observer(Progress(kind="note", facts={"text": text})),
         )
@@ -123,6 +139,7 @@ def open_workshop(campaign: Campaign, run: Run, observer: Observer, events: Emit
             labels=labels,
             workers=workers,
             builds=image_builds(engine, scratch, stop.event, observer),
+            network=network,
         )
 
 
@@ -136,7 +153,14 @@ def needs_engine(campaign: Campaign) -> bool:
     return bool(campaign.solutions) or not campaign.config.lighteval.is_local
 
 
-def _hosts(campaign: Campaign, engine: Engine, scratch: Scratch, labels: dict[str, str]) -> Hosts:
+def needs_network(campaign: Campaign) -> bool:
+    """Whether a container of any trial declares network."""
+    return any(stages_with_network(trial.plan) for trial in campaign.trials)
+
+
+def _hosts(
+    campaign: Campaign, engine: Engine, scratch: Scratch, labels: dict[str, str], network: NetworkAccess | None
+) -> Hosts:
     config = campaign.config
     if config.lighteval.is_local:
         return Processes(python=Path(config.lighteval.worker), scratch=scratch)
@@ -148,7 +172,13 @@ def _hosts(campaign: Campaign, engine: Engine, scratch: Scratch, labels: dict[st
     facts = engine.facts()
     uid = users(facts).evaluator
     return Containers(
-        engine=engine, scratch=scratch, image=image, uid=uid, labels=labels, gpus=ALL_GPUS if facts.gpus else 0
+        engine=engine,
+        scratch=scratch,
+        image=image,
+        uid=uid,
+        labels=labels,
+        gpus=ALL_GPUS if facts.gpus else 0,
+        network=network,
     )
 
 

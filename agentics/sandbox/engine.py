@@ -203,5 +203,8 @@ class Engine(Protocol):
     def remove(self, labels: Mapping[str, str]) -> int:
         """Kill and remove every container with all of these labels; how many there were."""
 
+    def live(self) -> frozenset[str]:
+        """Ids of the containers that this engine object has made and not removed yet."""
+
     def reap(self, *, everything: bool = False) -> int:
         """Remove what dead owners on this host left behind, or all that ever was ours; how many there were."""

@@ -12,6 +12,7 @@ from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.policy.verdict import bad_end
 from agentics.sandbox.collect import make_readable, usage
+from agentics.stages.network import with_fault
 
 name = "challenge_setup"
 describe = described(
@@ -37,6 +38,6 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
         problem = f"left more than {plan.limits.disk_limit_mb} MiB"
     if problem is not None:
         trouble = Trouble(stage=name, code="challenge_setup_failed", message=problem, fault="challenge")
-        return StageFailure(trouble=trouble, context=context)
+        return with_fault(context, plan, record, trouble, trusted=True)
     make_readable(place.path)
     return context

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentics.model.evidence import ContainerRecord, Trouble
-from agentics.model.plan import Evaluate
+from agentics.model.plan import ContainerPlan, Evaluate
 from agentics.pipeline.bench import MIB, Bench
 from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context, StageFailure
+from agentics.policy.verdict import bad_end, measured
 from agentics.sandbox.collect import usage
 from agentics.sandbox.engine import Running
+from agentics.stages.network import with_fault
 
 name = "evaluate"
 describe = described(name, "The evaluator's container.", Evaluate, needs=("trial", "docker"))
@@ -27,9 +29,19 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
     bench.check_interrupted()
     record = bench.record(name, plan, ended)
     context = context.with_container(record)
+    if not record.clean:
+        return _ended_badly(context, plan, record)
     if context.evidence.topology != "separated_evaluator":
         return within_disk(context, name, record, plan.limits.disk_limit_mb)
     return context
+
+
+def _ended_badly(context: Context, plan: ContainerPlan, record: ContainerRecord) -> Context | StageFailure:
+    """The verdict blames for how an evaluator ends, but for a network that it declared and did not have."""
+    ended = Trouble(stage=name, code=f"evaluator_{bad_end(record)}", message=measured(record), fault="challenge")
+    alone = context.evidence.topology == "separated_evaluator"
+    failure = with_fault(context, plan, record, ended, trusted=alone)
+    return failure if failure.trouble.fault == "infrastructure" else failure.context
 
 
 def start_ahead(bench: Bench) -> None:

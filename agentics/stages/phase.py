@@ -13,6 +13,7 @@ from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.policy.verdict import bad_end
 from agentics.sandbox.collect import make_readable, usage
+from agentics.stages.network import with_fault
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Phase:
             problem = f"the workspace holds more than {plan.limits.disk_limit_mb} MiB"
         if problem is not None:
             trouble = Trouble(stage=self.name, code=f"{self.name}_failed", message=problem, fault="participant")
-            return StageFailure(trouble=trouble, context=context)
+            return with_fault(context, plan, record, trouble, trusted=False)
         # Later containers read the workspace as other users; what build made executable stays so.
         make_readable(workspace)
         return context

@@ -109,6 +109,7 @@ def test_the_configuration_shown_is_one_that_is_read(cli_page):
     read = config.Config.model_validate(tomllib.loads(shown))
     assert read.images.map[0].image == "our-cpu-image"
     assert read.sandbox.relax[0].allow == ("writable_root",)
+    assert "HTTPS_PROXY" in read.network.environment
 
 
 def test_relaxations_that_the_security_model_names_are_all_there_are():

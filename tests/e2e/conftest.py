@@ -85,7 +85,9 @@ class Desk:
 def desk(tmp_path) -> Iterator[Desk]:
     home, scratch = tmp_path / "home", tmp_path / "scratch"
     home.mkdir()
-    (home / "agentics.toml").write_text(f'[sandbox]\nscratch = "{scratch}"\n', encoding="utf-8")
+    # Others may be at work on this machine, and that is not what these tests are about.
+    settings = f'[sandbox]\nscratch = "{scratch}"\n[load]\ndoubtful_share = 1\n'
+    (home / "agentics.toml").write_text(settings, encoding="utf-8")
     solution(home, **{"run.sh": 'read seconds\nsleep "$seconds"\necho ok\n'})
     with connect_api() as api:
         made = Desk(home, scratch, api, f"e2e-{os.getpid()}-{time.monotonic_ns()}", [], int(time.time()) - 1)

@@ -10,6 +10,7 @@ import pytest
 from agentics.errors import EngineError, EngineMissing
 from tests.experiment.files import PLAIN, write
 from tests.memory_store import MemoryStore
+from tests.runner.lab import SPEC
 
 
 @pytest.fixture
@@ -155,10 +156,24 @@ def test_little_space_is_a_warning(probed, file, monkeypatch):
     assert "AGENTICS_MIN_FREE_BYTES" in told["disk_headroom"]
 
 
+def test_a_preflight_finds_that_a_stage_cannot_have_its_network(probed, file):
+    targets = json.loads(json.dumps(SPEC["targets"]))
+    targets[0]["resource_profile"]["solution"]["run"]["network_access"] = "enabled"
+    for spec in probed.home.glob("*/spec.json"):
+        spec.write_text(json.dumps({**json.loads(spec.read_text()), "targets": targets}))
+    _, _, messages = checks(probed, file)
+    assert messages["network"] == "cases: network"
+    with (probed.home / "agentics.toml").open("a") as config:
+        config.write("[network]\nallowed = false\n")
+    status, found, messages = checks(probed, file)
+    assert (status, found["network"]) == (1, (False, False))
+    assert "agentics.toml forbids" in messages["network"]
+
+
 def test_a_preflight_is_told_to_people_too(probed, file):
     said = probed("experiment", "preflight", file)
     assert said.status == 0
-    assert said.out.count("✓") == 7
+    assert said.out.count("✓") == 8
 
 
 def test_a_file_that_breaks_its_contract_is_no_check(probed):

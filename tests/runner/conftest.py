@@ -2,5 +2,6 @@
 
 from tests.runner.joblab import jobs
 from tests.runner.lab import lab
+from tests.runner.networklab import desk
 
-__all__ = ["jobs", "lab"]
+__all__ = ["desk", "jobs", "lab"]

@@ -207,6 +207,10 @@ class DockerEngine:
             live.abandon()
         return self._remove_all(self._api.containers(wanted))
 
+    def live(self) -> frozenset[str]:
+        with self._host.lock:
+            return frozenset(live.id for live in self._host.live)
+
     def reap(self, *, everything: bool = False) -> int:
         count = 0
         for one in self._api.containers({labels.OWNER: None}) if everything else self._dead():

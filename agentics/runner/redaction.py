@@ -1,0 +1,15 @@
+"""What must not be written about an invocation: the secrets among its arguments, its environment and [network]."""
+
+from __future__ import annotations
+
+import os
+
+from agentics.policy.network import secrets_of
+from agentics.policy.redact import Redactor, secrets_in
+from agentics.runner.campaign import Campaign
+
+
+def redactor_of(campaign: Campaign) -> Redactor:
+    """Takes these secrets out of everything that is written while the campaign is carried out."""
+    environment = campaign.config.network.environment
+    return Redactor(secrets_in(campaign.request.argv, os.environ) | secrets_of(environment))
