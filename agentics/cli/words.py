@@ -44,6 +44,7 @@ _HINTS = {
     "result_invalid": "docs/bundle-format.md has every rule of result.json",
     "manifest_invalid": "`agentics challenge check` says where",
     "engine_missing": "`agentics doctor` examines this machine; DOCKER_HOST says where an engine listens",
+    "engine_forbidden": "`agentics doctor` says how this user gets access to the engine's socket",
     "image_missing": "run `agentics images build`, or map the image in agentics.toml, or say --image REF=LOCAL",
     "interrupted": "the same command with this --run-id goes on where it stopped",
     "worker_lost": "the same command with this --run-id tries again",

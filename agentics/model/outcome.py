@@ -14,6 +14,9 @@ from pydantic import Field, FiniteFloat, JsonValue, NonNegativeInt, model_valida
 from agentics.model.record import Fault, Mode, Record, Status, Trust
 
 ExitPolicy = Literal["relaxed", "smoke", "strict"]
+DEFAULT_EXIT_POLICY: ExitPolicy = "smoke"
+"""What exit code 0 demands where nothing is said: a failed solution is not exit code 0."""
+
 RunVerdict = Literal["passed", "degraded", "failed"]
 Direction = Literal["maximize", "minimize"]
 

@@ -16,7 +16,7 @@ from agentics.config import Config
 from agentics.errors import UsageError
 from agentics.model.challenge import Target
 from agentics.model.design import AdapterCommand, Design, Integration
-from agentics.model.outcome import ExitPolicy
+from agentics.model.outcome import DEFAULT_EXIT_POLICY, ExitPolicy
 from agentics.model.plan import Plan
 from agentics.model.record import Mode
 from agentics.policy.planning import plan
@@ -43,7 +43,7 @@ class EvalRequest:
     limit: int | None = None
     run_id: str | None = None
     output_path: Path = Path("outputs")
-    exit_policy: ExitPolicy = "relaxed"
+    exit_policy: ExitPolicy = DEFAULT_EXIT_POLICY
     images: tuple[tuple[str, str], ...] = ()
     jobs: int | None = None
     fail_fast: bool = False

@@ -138,7 +138,8 @@ def _all(shop: Workshop, campaign: Campaign, book: Book) -> None:
     wanted = _without_verdict if book.operation in _GOING_ON else _open_slots
     open_slots = wanted(shop.run, campaign)
     works = [_work(shop, campaign, trial, open_slots) for trial in campaign.trials]
-    check_scopes(shop.run, {work.slot: work.scope for work in works if work.complete})
+    resumed = [work for work in works if work.complete or campaign.request.resume]
+    check_scopes(shop.run, {work.slot: work.scope for work in resumed})
     for work in works:
         if isinstance(work.trial, Trial) and not work.complete and work.skipped is None:
             # Now, so that an overlay that does not fit is found before anything is started.

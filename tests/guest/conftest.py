@@ -21,6 +21,7 @@ HARDENED = (
 PRIVATE = ("/challenge", "/setup", "/metadata", "/output")
 PLACES = (
     *(f"--tmpfs={place}:exec,uid=10002,gid=10002,mode=0700" for place in PRIVATE),
+    "--tmpfs=/workspace:exec,mode=0755",
     *("--tmpfs=/tmp:exec,mode=1777", "--workdir=/challenge", "--env=HOME=/output", "--env=TMPDIR=/output/tmp"),
     *("--env=AGENTICS_MODE=official", "--env=AGENTICS_OUTPUT_DIR=/output"),
 )
