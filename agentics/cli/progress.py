@@ -126,7 +126,7 @@ def _stage(title: str, facts: Mapping[str, str]) -> str | None:
 
 
 def _case(title: str, facts: Mapping[str, str]) -> str:
-    ended = "ok" if facts["clean"] == "True" else f"[yellow]{facts.get('ended', 'ended badly').replace('_', ' ')}[/]"
+    ended = facts["ending"] if facts["clean"] == "True" else f"[yellow]{facts['ending']}[/]"
     name = f" {facts['case']}" if "case" in facts else ""
     return f"{title}: case {facts['done']}/{facts['total']}{name}: {ended}"
 
