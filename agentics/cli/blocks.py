@@ -1,141 +1,214 @@
-"""The block for a task that went wrong: code, what, measured facts, hint, log, and in a validation the last words.
+"""The block for a task that is not passed: what and why, the cases, the first of them in full, hints, where more is.
 
-What an official evaluation's evaluator and cases say or are called is private: there, only codes and figures are shown.
+It is made from the trial's explanation. Of an official evaluation that is the whole explanation only where a person
+watches; elsewhere it is the part that may be passed on.
 """
 
 from __future__ import annotations
 
-import os
+import shlex
+import textwrap
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.markup import escape
 
-from agentics.cli.console import one_line, plain
-from agentics.cli.words import STYLES, hint, what
-from agentics.errors import StorageError
-from agentics.model.evidence import CaseRecord, ContainerRecord, TrialEvidence
+from agentics.cli.console import middle, one_line, plain
+from agentics.cli.words import STYLES
+from agentics.model.explanation import CaseExplanation, ContainerExplanation, Excerpt, Explanation, Hint, Measured
 from agentics.model.outcome import RunOutcome, TaskRecord
-from agentics.model.rundir import TrialResult
-from agentics.rundir.artifacts import Artifacts
-from agentics.rundir.atomic import read_document
-from agentics.rundir.layout import Layout
+from agentics.policy.reasons import advice, what
 
 MIB = 1 << 20
-FACTS = 3
-LAST_LINES = 6
-_TAIL_BYTES = 4096
+MOST_CASES = 6
+_NAME = 24
+_INPUT_LINES, _OUTPUT_LINES, _LOG_LINES = 4, 5, 6
+_LABEL = 11
+_MATCHED = {
+    "order": "matched with the evaluator's cases by their order, as the names differ",
+    "none": "the evaluator's cases could not be matched with the runs",
+}
 
 
-def block(run_dir: Path, outcome: RunOutcome, record: TaskRecord) -> str:
-    """Markup of several lines, from what the run directory holds. What cannot be read there is left out."""
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A line of a block: a label or a name, and a text; of a quotation, a text alone, as it was written."""
+
+    label: str = ""
+    name: str = ""
+    text: str
+    quoted: bool = False
+    indent: int = 2
+
+
+def block(run_dir: Path, outcome: RunOutcome, record: TaskRecord, told: Explanation | None, width: int | None) -> str:
+    """Markup of several lines. `width`: of the terminal, None where lines need not be wrapped."""
     style, reason = STYLES.get(record.status, "red"), record.reason or record.status
     title = f"{escape(one_line(record.task))} · {escape(one_line(outcome.model))}"
     lines = [f"\n[{style} bold]{record.status}[/] [bold]{escape(reason)}[/] {title}"]
-    lines += [_line(name, text) for name, text in _rows(Layout(run_dir), record, reason)]
+    lines += [_markup(row, width) for row in _rows(run_dir, record, told, reason)]
     return "\n".join(lines)
 
 
-def _rows(layout: Layout, record: TaskRecord, reason: str) -> Iterator[tuple[str, str]]:
-    result, evidence = _read(layout, record)
+def shown_path(run_dir: Path, path: str = "") -> str:
+    """A path of the run directory, from here where that is shorter."""
+    place, here = run_dir / path, Path.cwd()
+    return str(place.relative_to(here)) if place.is_relative_to(here) else str(place)
+
+
+def quoted(excerpt: Excerpt, most: int, *, start: bool = False) -> Iterator[str]:
+    """At most so many lines of the end of an excerpt, or of its start; what is left out is marked."""
+    lines = excerpt.text.rstrip("\n").split("\n")
+    marks = ["…"] if len(lines) > most or excerpt.left_out is not None else []
+    yield from [*lines[:most], *marks] if start else [*marks, *lines[-most:]]
+
+
+def usage(measured: Measured) -> str:
+    """`ran (0.20 of 3 s), peak 9 of 128 MiB`."""
+    peak = f", peak {measured.memory_peak_bytes / MIB:.0f} of" if measured.memory_peak_bytes is not None else ", memory"
+    return f"{measured.ending}{peak} {measured.memory_limit_bytes // MIB} MiB"
+
+
+def _rows(run_dir: Path, record: TaskRecord, told: Explanation | None, reason: str) -> Iterator[Row]:
     fault = f" (fault: {record.fault})" if record.fault else ""
-    yield "what", what(reason) + fault
-    if result is not None and (said := _said(result)) is not None:
-        yield "why", said
+    yield Row(label="what", text=what(reason) + fault)
+    if record.detail is not None:
+        yield Row(label="why", text=record.detail)
+    if told is None:
+        if (text := advice(reason)) is not None:
+            yield Row(label="hint", text=text)
+        return
+    if told.private:
+        yield Row(label="private", text="what follows holds official data: do not pass it on")
+    if told.message is not None:
+        yield Row(label="why", text=told.message)
     if record.attempts > 1:
-        yield "tries", f"{record.attempts} attempts"
-    bad = [name for name, subtask in record.subtasks.items() if subtask.status != "passed"]
-    if bad:
-        yield "cases", f"{len(bad)} of {len(record.subtasks)} not passed: {_some(bad)}"
-    if evidence is not None:
-        yield from (("fact", fact) for fact in facts(evidence))
-    if (mend := hint(reason)) is not None:
-        yield "hint", mend
-    if record.trial_id is not None:
-        yield "log", _short(layout.trial(record.trial_id).root / "harness_stdout.log")
-    if evidence is not None and evidence.mode == "validation":
-        yield from (("|", line) for line in last_words(evidence, Artifacts(layout.artifacts)))
+        yield Row(label="tries", text=f"{record.attempts} attempts")
+    for container in told.containers:
+        if told.session is None or container.role != "solution":
+            yield from _container(container)
+    yield from _cases(told)
+    yield from _evaluator(told)
+    for hint in told.hints:
+        yield from _hint(hint)
+    yield from _places(run_dir, told)
 
 
-def facts(evidence: TrialEvidence) -> Iterator[str]:
-    """Measured: how each container ended that ended badly, and against which limits. The first few."""
-    bad = [f"{_name(record)}: {_measured(record)}" for record in evidence.containers if not record.clean]
-    bad += [_case(evidence, case) for case in evidence.cases if not case.clean]
-    yield from bad[:FACTS]
-    if len(bad) > FACTS:
-        yield f"and {len(bad) - FACTS} more ended badly"
+def _container(container: ContainerExplanation) -> Iterator[Row]:
+    yield Row(label="fact", text=f"{container.role}: {usage(container.measured)}")
+    if container.log is not None:
+        yield from _quotation(container.log, _LOG_LINES)
 
 
-def last_words(evidence: TrialEvidence, artifacts: Artifacts) -> Iterator[str]:
-    """The last lines of whoever ended badly first: a container's log, or a case's stderr; else the evaluator's log."""
-    refs = [record.log_ref for record in evidence.containers if not record.clean]
-    refs += [file.ref for case in evidence.cases if not case.clean for file in case.files if file.path == "stderr.txt"]
-    refs += [record.log_ref for record in evidence.containers]
-    texts = (_tail(artifacts.path(ref)) for ref in refs if ref is not None)
-    text = next((text for text in texts if text.strip()), "")
-    yield from text.rstrip().splitlines()[-LAST_LINES:]
+def _cases(told: Explanation) -> Iterator[Row]:
+    if told.cases:
+        how = f"; {_MATCHED[told.matched]}" if told.matched in _MATCHED else ""
+        yield Row(label="cases", text=f"{_count(told)} not passed{how}")
+        width = min(_NAME, max(len(one_line(case.name)) for case in told.cases[:MOST_CASES]))
+        for case in told.cases[:MOST_CASES]:
+            yield Row(name=middle(one_line(case.name), _NAME).ljust(width), text=case_line(case), indent=4)
+        if len(told.cases) > MOST_CASES:
+            yield Row(text=f"and {len(told.cases) - MOST_CASES} more", indent=4)
+    detailed = told.session or next((case for case in told.cases if case.stdout or case.stderr), None)
+    if detailed is not None:
+        yield from _detail(detailed, is_session=told.session is not None)
 
 
-def _said(result: TrialResult) -> str | None:
-    """Of an official evaluation only what was found fit to be shown: the message may quote private data."""
-    if result.ext.mode == "validation":
-        return result.error.message if result.error is not None else None
-    return result.ext.details.traceback if result.ext.details is not None else None
+def case_line(case: CaseExplanation) -> str:
+    """What the evaluator said of a case, and how it ended."""
+    said = ""
+    if case.evaluator is not None:
+        said = case.evaluator.message or case.evaluator.status
+        if case.evaluator.status == "passed":
+            said = f"passed: {said}" if case.evaluator.message else said
+        if case.evaluator.case_name != case.name:
+            said = f"{case.evaluator.case_name}: {said}"
+    left = f" · {case.violation.detail}" if case.violation is not None else ""
+    ended = f"{case.measured.ending}{left}" if case.measured is not None else ""
+    return " · ".join(part for part in (one_line(said, 200), one_line(ended, 200)) if part)
 
 
-def _read(layout: Layout, record: TaskRecord) -> tuple[TrialResult | None, TrialEvidence | None]:
-    if record.trial_id is None:
-        return None, None
-    place = layout.trial(record.trial_id)
-    try:
-        return read_document(place.result, TrialResult), read_document(place.evidence, TrialEvidence)
-    except StorageError:
-        return None, None
+def _detail(case: CaseExplanation, *, is_session: bool) -> Iterator[Row]:
+    kind = "session" if is_session else "case"
+    used = f": {usage(case.measured)}" if case.measured is not None else ""
+    yield Row(label=kind, text=f"{case.name}{used}")
+    if case.transcript is not None:
+        yield Row(label="said", text="")
+        yield from _quotation(case.transcript, _LOG_LINES)
+    else:
+        yield from _text("stdin", case.stdin, _INPUT_LINES, start=True)
+        for file in case.given:
+            if file.path != "stdin.txt" or (case.stdin is None and file.size_bytes):
+                yield Row(label="given", text=f"{file.path}, {file.size_bytes} bytes")
+        yield from _text("stdout", case.stdout, _OUTPUT_LINES)
+    yield from _text("stderr", case.stderr, _OUTPUT_LINES)
+    for file in case.left[:_OUTPUT_LINES]:
+        yield Row(label="left", text=f"{file.path}, {file.size_bytes} bytes")
 
 
-def _measured(record: ContainerRecord) -> str:
-    ended = "" if record.ended == "exited" else f"{record.ended.replace('_', ' ')}, "
-    peak = f", peak {record.memory_peak_bytes / MIB:.0f}" if record.memory_peak_bytes is not None else ", memory"
-    return (
-        f"{ended}exit code {record.exit_code} after {record.wall_s:.2f} of {record.timeout_s:g} s"
-        f"{peak} of {record.memory_limit_bytes // MIB} MiB"
-    )
+def _text(label: str, excerpt: Excerpt | None, most: int, *, start: bool = False) -> Iterator[Row]:
+    if excerpt is None or (not excerpt.size_bytes and label == "stderr"):
+        return
+    yield Row(label=label, text=f"{excerpt.size_bytes} bytes" if excerpt.size_bytes else "empty")
+    if excerpt.size_bytes:
+        yield from _quotation(excerpt, most, start=start)
 
 
-def _name(record: ContainerRecord) -> str:
-    return "solution" if record.role == "run" else record.role.replace("-", " ")
+def _evaluator(told: Explanation) -> Iterator[Row]:
+    evaluator = told.evaluator
+    if evaluator is None:
+        return
+    for line in evaluator.logs[:_LOG_LINES]:
+        yield Row(label="evaluator", text=line)
+    if evaluator.log is not None and evaluator.log.text.strip():
+        yield Row(label="evaluator", text="wrote to its stdout and stderr:")
+        yield from _quotation(evaluator.log, _LOG_LINES)
 
 
-def _case(evidence: TrialEvidence, case: CaseRecord) -> str:
-    if evidence.mode == "official":
-        return f"case {case.alias}: {_measured(case.container)}"
-    left = f"; {case.violation.kind}: {case.violation.detail}" if case.violation is not None else ""
-    return f"case {case.run_name}: {_measured(case.container)}{left}"
+def _hint(hint: Hint) -> Iterator[Row]:
+    names = f" ({_some(hint.cases)})" if hint.cases else ""
+    yield Row(label="hint", text=hint.text + names)
+    if hint.seen:
+        yield Row(text=hint.seen, quoted=True, indent=4)
 
 
-def _tail(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _TAIL_BYTES))
-            return file.read(_TAIL_BYTES).decode(errors="replace")
-    except OSError:
-        return ""
+def _places(run_dir: Path, told: Explanation) -> Iterator[Row]:
+    if told.withheld is not None:
+        text = f"holds official data, and is not shown where no person watches: {shown_path(run_dir, told.withheld)}"
+        yield Row(label="private", text=text)
+    first = next((case for case in told.cases if case.folder), None) or told.session
+    if first is not None and first.folder is not None:
+        words = ("agentics", "run", "case", shown_path(run_dir), one_line(first.name), "--trial", told.ids.trial_id)
+        yield Row(label="more", text=shlex.join(words))
+        yield Row(label="files", text=shown_path(run_dir, first.folder.rpartition("/")[0]))
+    yield Row(label="log", text=shown_path(run_dir, told.log))
 
 
-def _some(names: Iterable[str], most: int = 5) -> str:
+def _quotation(excerpt: Excerpt, most: int, *, start: bool = False) -> Iterator[Row]:
+    yield from (Row(text=line, quoted=True, indent=4) for line in quoted(excerpt, most, start=start))
+
+
+def _count(told: Explanation) -> str:
+    total = max(told.cases_total, len(told.cases))
+    return f"{len(told.cases)} of {total}"
+
+
+def _some(names: Iterable[str], most: int = 4) -> str:
     names = list(names)
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(one_line(name, 60) for name in islice(names, most)) + more
+    return ", ".join(one_line(name, 60) for name in names[:most]) + more
 
 
-def _short(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
-
-
-def _line(name: str, text: str) -> str:
-    if name == "|":
-        return f"  [dim]|[/] {escape(plain(text, 300))}"
-    return f"  [cyan]{name + ':':7}[/] {escape(one_line(text, 600))}"
+def _markup(row: Row, width: int | None) -> str:
+    """A row as markup. Quotations keep their lines, cut to the terminal's width; other texts are wrapped."""
+    if row.quoted:
+        room = 300 if width is None else max(20, width - row.indent - 3)
+        return f"{' ' * row.indent}[dim]|[/] {escape(plain(row.text, room))}"
+    label = f"{row.label}:".ljust(_LABEL) if row.label else ""
+    start = " " * row.indent + (label or (f"{row.name}  " if row.name else ""))
+    text = one_line(row.text, 600)
+    lines = textwrap.wrap(text, max(30, width - len(start))) if width is not None else [text]
+    first, *rest = lines or [""]
+    shown = f"{' ' * row.indent}[cyan]{label}[/]" if label else escape(start)
+    return "\n".join([f"{shown}{escape(first)}", *(" " * len(start) + escape(line) for line in rest)])

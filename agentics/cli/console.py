@@ -45,6 +45,14 @@ def one_line(text: str, limit: int = 300) -> str:
     return plain(" ".join(text.split()), limit)
 
 
+def middle(text: str, width: int) -> str:
+    """The text in so many columns: where it is longer, its middle is left out, since names differ at both ends."""
+    if len(text) <= width:
+        return text
+    kept = max(width - 1, 2)
+    return f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"
+
+
 def print_json(document: Any, *, indented: bool | None = None) -> None:  # noqa: ANN401 - anything that JSON can say
     """One JSON document on stdout; on a terminal indented, unless said, and readable without being obeyed."""
     if sys.stdout.isatty() if indented is None else indented:

@@ -17,6 +17,7 @@ from agentics.model.outcome import (
     SampleSummary,
     SubtaskRecord,
     Timestamp,
+    Usage,
 )
 from agentics.model.record import Fault, Ids, Mode, Record, Status, Trust
 
@@ -179,6 +180,7 @@ class ResultExt(Record):
     ended_at: Timestamp
     wall_s: FiniteFloat | None = None
     memory_peak_bytes: NonNegativeInt | None = None
+    usage: Usage | None = None
     summary: SampleSummary = SampleSummary()
     subtasks: dict[str, SubtaskRecord] = Field(default_factory=dict)
     primary_metric: PrimaryMetric | None = None
@@ -253,7 +255,8 @@ class InvocationStarted(Record):
 
 
 class TaskSkipped(Record):
-    """A requested slot for which no trial was made. A later trial of the same slot takes its place."""
+    """A requested slot for which no trial was made. A later trial of the same slot takes its place. `detail`: why, in
+    words."""
 
     kind: Literal["skipped"] = "skipped"
     invocation_id: str
@@ -261,6 +264,7 @@ class TaskSkipped(Record):
     task: str
     repl_idx: NonNegativeInt = 0
     reason: str
+    detail: str | None = None
     at: Timestamp
 
 

@@ -14,6 +14,7 @@ from agentics.model.design import AdapterCommand
 from agentics.model.outcome import RunOutcome
 from agentics.policy.outcome import exit_code
 from agentics.rundir.derived import commit_derived
+from agentics.rundir.explain import dumped, explanations
 from agentics.rundir.held import Run, Slot
 from agentics.rundir.layout import Layout
 from agentics.rundir.names import run_id
@@ -53,6 +54,7 @@ class Ended:
 
     def envelope(self) -> dict[str, Any]:
         """The one JSON object of `agentics eval --json`."""
+        told = explanations(read_run(self.run_dir), self.outcomes)
         return {
             "ok": self.exit_status == 0,
             "command": "eval",
@@ -60,6 +62,7 @@ class Ended:
             "artifacts": self._artifacts(),
             "exit_code": self.exit_status,
             "outcomes": {outcome.model: outcome.model_dump(mode="json") for outcome in self.outcomes},
+            "explanations": {variant: dumped(own) for variant, own in told.items()},
         }
 
     def _artifacts(self) -> dict[str, str | None]:

@@ -25,7 +25,9 @@ _CONFLICT = 409
 _BAD_REQUEST = 400
 # The words of runc and crun for a program that is not there or cannot be executed. `exec` of an engine's own init is
 # not the program's.
-_NO_PROGRAM = re.compile(r"exec: \"(?!\S*(?:docker-init|catatonit|tini))|exec user process|executable|exec format error")
+_NO_PROGRAM = re.compile(
+    r"exec: \"(?!\S*(?:docker-init|catatonit|tini))|exec user process|executable|exec format error"
+)
 _STARTING = "start a container"
 Json = dict[str, Any]
 # More calls at once than a pool holds are no news: each gets a connection, and the surplus ones are closed.
@@ -210,8 +212,8 @@ class Api:
 def is_about_the_program(explanation: str) -> bool:
     """Whether an engine refuses to start a container because of its program.
 
-    Docker answers 400 also for trouble of its own: it looks for the program's name, which for `sh` is in "shim", and for
-    "no such file or directory" or "permission denied", which a cgroup or a pipe that is gone says, too.
+    Docker answers 400 also for trouble of its own: it looks for the program's name, which for `sh` is in "shim", and
+    for "no such file or directory" or "permission denied", which a cgroup or a pipe that is gone says, too.
     """
     return "mount" not in explanation and _NO_PROGRAM.search(explanation) is not None
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-
 FORBIDDEN_HINT = (
     "add this user to the group that owns the socket (`sudo usermod -aG docker USER`) and log in again, "
     "or use a rootless engine"

@@ -1,8 +1,8 @@
 """The supervisor of a coexecuted container: keeps participant code on another uid than the evaluator.
 
-Started as root with no capability but SETUID, SETGID and KILL. Runs the evaluator as one uid, and commands that it asks
-for as the other uid; leaves no process of either behind; ends with the evaluator's exit code. Nothing that a participant
-says passes through here. Its own stderr, the container's log, says which commands could not be started.
+Started as root with no capability but SETUID, SETGID and KILL. Runs the evaluator as one uid, and the commands that it
+asks for as the other uid; leaves no process of either behind; ends with the evaluator's exit code. Nothing that a
+participant says passes through here. The container's log says which commands could not be started.
 """
 
 from __future__ import annotations
