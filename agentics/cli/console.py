@@ -85,6 +85,12 @@ def is_interactive() -> bool:
     return err.is_terminal and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
 
 
+def is_watched() -> bool:
+    """Whether stderr is a terminal itself, outside of CI: what is private may be shown there. What only makes a library
+    take stderr for a terminal, as FORCE_COLOR does, does not count."""
+    return sys.stderr.isatty() and not os.environ.get("CI")
+
+
 def _visible(character: str) -> str:
     if character in "\n\t" or unicodedata.category(character) not in _UNSEEN:
         return character

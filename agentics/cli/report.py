@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agentics.cli.blocks import block
-from agentics.cli.console import err, is_interactive, middle, one_line, out
+from agentics.cli.console import err, is_watched, middle, one_line, out
 from agentics.cli.words import STYLES
 from agentics.model.explanation import Explanation
 from agentics.model.outcome import RunOutcome, TaskRecord
@@ -38,7 +38,7 @@ def show_outcomes(run_dir: Path, outcomes: Sequence[RunOutcome]) -> None:
 def _explained(view: RunView, variant: str, task: str) -> Explanation | None:
     """The explanation of the first trial of a task that has one. Official data is for a person who watches: a log, or a
     program, may pass on what it reads."""
-    whole = is_interactive()
+    whole = is_watched()
     for trial in view.trials:
         if trial.slot[:2] == (variant, task):
             told = explained(view.layout, trial) if whole else explained_outward(view.layout, trial)

@@ -138,6 +138,7 @@ SLIPS: tuple[Slip, ...] = (
         looks_like="use of root's rights: apt-get, sudo",
         text="this looks like an installation that needs root: programs cannot be installed. Only what the image has "
         "and what the solution brings along is there",
+        hides=frozenset({"missing_command"}),
         says=_words(r"are you root\?", r"sudo: (command )?not found", r"must be run as root", r"dpkg frontend lock"),
     ),
     Slip(
