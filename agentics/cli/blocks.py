@@ -33,21 +33,35 @@ _MATCHED = {
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A line of a block: a label or a name, and a text; of a quotation, a text alone, as it was written."""
+    """A line of a block: a label or a name, and a text; of a quotation, a text alone, as it was written. `cut`: to the
+    terminal's width, instead of wrapped."""
 
     label: str = ""
     name: str = ""
     text: str
     quoted: bool = False
+    cut: bool = False
     indent: int = 2
 
 
-def block(run_dir: Path, outcome: RunOutcome, record: TaskRecord, told: Explanation | None, width: int | None) -> str:
-    """Markup of several lines. `width`: of the terminal, None where lines need not be wrapped."""
+@dataclass(frozen=True, kw_only=True)
+class Screen:
+    """Where a block is shown. `width`: of the terminal, None where lines need not be wrapped; `alone`: whether the run
+    has this one trial, so that a case's name is enough to find it."""
+
+    run_dir: Path
+    width: int | None
+    alone: bool
+
+
+def block(screen: Screen, outcome: RunOutcome, record: TaskRecord, told: Explanation | None) -> str:
+    """Markup of several lines."""
     style, reason = STYLES.get(record.status, "red"), record.reason or record.status
-    title = f"{escape(one_line(record.task))} · {escape(one_line(outcome.model))}"
-    lines = [f"\n[{style} bold]{record.status}[/] [bold]{escape(reason)}[/] {title}"]
-    lines += [_markup(row, width) for row in _rows(run_dir, record, told, reason)]
+    title = one_line(f"{record.task} · {outcome.model}")
+    if screen.width is not None:
+        title = middle(title, max(30, screen.width - len(f"{record.status} {reason} ")))
+    lines = [f"\n[{style} bold]{record.status}[/] [bold]{escape(reason)}[/] {escape(title)}"]
+    lines += [_markup(row, screen.width) for row in _rows(screen, record, told, reason)]
     return "\n".join(lines)
 
 
@@ -70,7 +84,7 @@ def usage(measured: Measured) -> str:
     return f"{measured.ending}{peak} {measured.memory_limit_bytes // MIB} MiB"
 
 
-def _rows(run_dir: Path, record: TaskRecord, told: Explanation | None, reason: str) -> Iterator[Row]:
+def _rows(screen: Screen, record: TaskRecord, told: Explanation | None, reason: str) -> Iterator[Row]:
     fault = f" (fault: {record.fault})" if record.fault else ""
     yield Row(label="what", text=what(reason) + fault)
     if record.detail is not None:
@@ -91,8 +105,8 @@ def _rows(run_dir: Path, record: TaskRecord, told: Explanation | None, reason: s
     yield from _cases(told)
     yield from _evaluator(told)
     for hint in told.hints:
-        yield from _hint(hint)
-    yield from _places(run_dir, told)
+        yield from _hint(hint, told)
+    yield from _places(screen, told)
 
 
 def _container(container: ContainerExplanation) -> Iterator[Row]:
@@ -107,7 +121,7 @@ def _cases(told: Explanation) -> Iterator[Row]:
         yield Row(label="cases", text=f"{_count(told)} not passed{how}")
         width = min(_NAME, max(len(one_line(case.name)) for case in told.cases[:MOST_CASES]))
         for case in told.cases[:MOST_CASES]:
-            yield Row(name=middle(one_line(case.name), _NAME).ljust(width), text=case_line(case), indent=4)
+            yield Row(name=middle(one_line(case.name), _NAME).ljust(width), text=case_line(case), indent=4, cut=True)
         if len(told.cases) > MOST_CASES:
             yield Row(text=f"and {len(told.cases) - MOST_CASES} more", indent=4)
     detailed = told.session or next((case for case in told.cases if case.stdout or case.stderr), None)
@@ -116,7 +130,7 @@ def _cases(told: Explanation) -> Iterator[Row]:
 
 
 def case_line(case: CaseExplanation) -> str:
-    """What the evaluator said of a case, and how it ended."""
+    """What the evaluator said of a case, and how it ended; the more telling of the two first."""
     said = ""
     if case.evaluator is not None:
         said = case.evaluator.message or case.evaluator.status
@@ -126,7 +140,9 @@ def case_line(case: CaseExplanation) -> str:
             said = f"{case.evaluator.case_name}: {said}"
     left = f" · {case.violation.detail}" if case.violation is not None else ""
     ended = f"{case.measured.ending}{left}" if case.measured is not None else ""
-    return " · ".join(part for part in (one_line(said, 200), one_line(ended, 200)) if part)
+    ran_well = case.violation is None and case.measured is not None and case.measured.exit_code == 0
+    parts = (said, ended) if ran_well else (ended, said)
+    return " · ".join(one_line(part, 200) for part in parts if part)
 
 
 def _detail(case: CaseExplanation, *, is_session: bool) -> Iterator[Row]:
@@ -166,20 +182,33 @@ def _evaluator(told: Explanation) -> Iterator[Row]:
         yield from _quotation(evaluator.log, _LOG_LINES)
 
 
-def _hint(hint: Hint) -> Iterator[Row]:
-    names = f" ({_some(hint.cases)})" if hint.cases else ""
+def _hint(hint: Hint, told: Explanation) -> Iterator[Row]:
+    everywhere = len(hint.cases) == len(told.cases) > 1
+    names = " (every case)" if everywhere else f" ({_some(hint.cases)})" if len(told.cases) > 1 and hint.cases else ""
     yield Row(label="hint", text=hint.text + names)
-    if hint.seen:
+    if hint.seen and not any(hint.seen in text for text in _quoted_texts(told)):
         yield Row(text=hint.seen, quoted=True, indent=4)
 
 
-def _places(run_dir: Path, told: Explanation) -> Iterator[Row]:
+def _quoted_texts(told: Explanation) -> Iterator[str]:
+    """What the block quotes anyway."""
+    yield from (container.log.text for container in told.containers if container.log is not None)
+    detailed = told.session or next((case for case in told.cases if case.stdout or case.stderr), None)
+    if detailed is not None and detailed.stderr is not None:
+        yield detailed.stderr.text
+    if told.evaluator is not None and told.evaluator.log is not None:
+        yield told.evaluator.log.text
+
+
+def _places(screen: Screen, told: Explanation) -> Iterator[Row]:
+    run_dir = screen.run_dir
     if told.withheld is not None:
         text = f"holds official data, and is not shown where no person watches: {shown_path(run_dir, told.withheld)}"
         yield Row(label="private", text=text)
     first = next((case for case in told.cases if case.folder), None) or told.session
     if first is not None and first.folder is not None:
-        words = ("agentics", "run", "case", shown_path(run_dir), one_line(first.name), "--trial", told.ids.trial_id)
+        trial = () if screen.alone else ("--trial", told.ids.trial_id)
+        words = ("agentics", "run", "case", shown_path(run_dir), one_line(first.name), *trial)
         yield Row(label="more", text=shlex.join(words))
         yield Row(label="files", text=shown_path(run_dir, first.folder.rpartition("/")[0]))
     yield Row(label="log", text=shown_path(run_dir, told.log))
@@ -208,7 +237,13 @@ def _markup(row: Row, width: int | None) -> str:
     label = f"{row.label}:".ljust(_LABEL) if row.label else ""
     start = " " * row.indent + (label or (f"{row.name}  " if row.name else ""))
     text = one_line(row.text, 600)
-    lines = textwrap.wrap(text, max(30, width - len(start))) if width is not None else [text]
+    room = max(30, width - len(start)) if width is not None else len(text)
+    lines = [text if len(text) <= room else f"{text[: room - 1]}…"] if row.cut else _wrapped(text, room)
     first, *rest = lines or [""]
     shown = f"{' ' * row.indent}[cyan]{label}[/]" if label else escape(start)
     return "\n".join([f"{shown}{escape(first)}", *(" " * len(start) + escape(line) for line in rest)])
+
+
+def _wrapped(text: str, room: int) -> list[str]:
+    """Lines of so many columns; a path is not broken."""
+    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) if len(text) > room else [text]

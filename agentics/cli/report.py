@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from agentics.cli.blocks import block
+from agentics.cli.blocks import Screen, block
 from agentics.cli.console import err, is_watched, middle, one_line, out
 from agentics.cli.words import STYLES
 from agentics.model.explanation import Explanation
@@ -27,11 +27,13 @@ def show_outcomes(run_dir: Path, outcomes: Sequence[RunOutcome]) -> None:
     """The table on stdout: it is what was asked for. The blocks on stderr: they are talk."""
     out.print(_table(outcomes))
     view = read_run(run_dir)
+    width = err.width if err.is_terminal else None
+    screen = Screen(run_dir=run_dir, width=width, alone=len(view.trials) == 1)
     for outcome in outcomes:
         for record in outcome.tasks.values():
             if record.status not in _SHOWN_IN_THE_TABLE:
                 told = _explained(view, outcome.model, record.task)
-                err.print(block(run_dir, outcome, record, told, err.width if err.is_terminal else None))
+                err.print(block(screen, outcome, record, told))
     _show_errors(outcomes[:1])
 
 

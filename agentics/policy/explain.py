@@ -71,7 +71,7 @@ def explanation(attempt: Attempt, texts: Texts) -> Explanation:
     if evidence is None:
         return Explanation(**shared, hints=tuple(_advice(ext.reason)))
     picked = chosen(evidence)
-    seen = sights(evidence, picked.cases, texts)
+    seen = tuple(gathered((name, hints(sight)) for name, sight in sights(evidence, picked.cases, texts)))
     return Explanation(
         **shared,
         cases_total=picked.total,
@@ -80,7 +80,7 @@ def explanation(attempt: Attempt, texts: Texts) -> Explanation:
         session=_session(attempt, evidence.session, texts) if evidence.session is not None else None,
         containers=tuple(_containers(evidence, texts)),
         evaluator=evaluator_explanation(evidence, texts),
-        hints=(*gathered((name, hints(sight)) for name, sight in seen), *_advice(ext.reason)),
+        hints=seen or tuple(_advice(ext.reason)),
     )
 
 

@@ -146,6 +146,7 @@ SLIPS: tuple[Slip, ...] = (
         looks_like="a file written to /workspace, or to another place that is read-only while cases run",
         text="this looks like a file that is written where nothing can be written: when a case runs, only /io/output "
         "(AGENTICS_OUTPUT_DIR) for results, and /io/tmp and /tmp for everything else can be written",
+        hides=frozenset({"missing_file"}),
         says=_words(r"read-only file system", r"permission denied: '(?!/proc)", r"cannot create .*: permission denied"),
         phases=frozenset({"run", "session", "shared"}),
     ),
@@ -194,9 +195,9 @@ SLIPS: tuple[Slip, ...] = (
     Slip(
         code="missing_file",
         looks_like="a file that is not there",
-        text="this looks like a file that is not there. /workspace has what was packed into the solution (not hidden "
-        "files, nor folders such as build, dist and target) and what setup and build left; a case's input is its "
-        "standard input, or in /io/input (AGENTICS_INPUT_DIR)",
+        text="this looks like a file that is not there. /workspace has what was packed, without hidden files and "
+        "folders such as build and dist, and what setup and build left. A case's input is on standard input, or in "
+        "/io/input (AGENTICS_INPUT_DIR)",
         says=_words(r"no such file or directory", r"can't open file", r"FileNotFoundError", r"cannot open .*: no such"),
     ),
     Slip(
@@ -218,7 +219,7 @@ SLIPS: tuple[Slip, ...] = (
         looks_like="a program that reads more than its input has",
         text="this looks like a program that reads more than it is given: the input may be in another form than "
         "expected, or in /io/input (AGENTICS_INPUT_DIR) instead of on standard input",
-        says=_words(r"EOFError", r"EOF when reading", r"NoSuchElementException", r"unexpected end of (file|input)$"),
+        says=_words(r"EOFError", r"EOF when reading", r"NoSuchElementException", r"unexpected end of json input"),
         phases=frozenset({"run"}),
     ),
     Slip(
@@ -231,6 +232,7 @@ SLIPS: tuple[Slip, ...] = (
         code="too_many_processes",
         looks_like="more than 256 processes and threads",
         text="this looks like too many processes or threads: all of them together are at most 256",
+        hides=frozenset({"waited"}),
         says=_words(r"resource temporarily unavailable", r"can't start new thread", r"cannot fork", r"\bEAGAIN\b"),
     ),
     Slip(
