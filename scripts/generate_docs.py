@@ -27,6 +27,7 @@ from agentics import cli, config, errors
 from agentics.cli.evalfile import EvalFile
 from agentics.lighteval import support
 from agentics.model import base, jobspec, outcome, record
+from agentics.policy.hints import SLIPS
 from agentics.policy.outcome import EXIT_CHALLENGE, EXIT_CONTROLLED, EXIT_INFRASTRUCTURE, EXIT_POLICY_NOT_MET, accepts
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -368,7 +369,13 @@ def _yes(holds: bool) -> str:  # noqa: FBT001 - one word for one truth
     return "yes" if holds else "no"
 
 
+def slips(_: str) -> str:
+    """Every hint, by what it looks like."""
+    return table(("hint", "what it looks like"), {f"`{slip.code}`": slip.looks_like for slip in SLIPS}.items())
+
+
 PARTS: dict[str, Callable[[str], str]] = {
+    "slips": slips,
     "fields": fields,
     "kinds": kinds,
     "commands": commands,

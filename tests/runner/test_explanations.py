@@ -278,6 +278,7 @@ def test_forks_and_replays_are_explained_beside_their_parents(failed):
     (place,) = (failed.home / "outputs/r/replays").iterdir()
     told = explanation(failed, f"outputs/r/replays/{place.name}/trial_1")
     assert told.cases[0].folder == f"replays/{place.name}/trial_1/cases/case-2"
+    assert (place / "trial_1").stat().st_mode & 0o777 == 0o700
     assert (failed.home / "outputs/r" / told.cases[0].stdout.file).read_bytes() == b"two\n"
     assert verify(failed.home / "outputs/r").altered == ()
     assert rebuild(failed.home / "outputs/r") == ()
