@@ -203,7 +203,7 @@ def _quoted_texts(told: Explanation) -> Iterator[str]:
 def _places(screen: Screen, told: Explanation) -> Iterator[Row]:
     run_dir = screen.run_dir
     if told.withheld is not None:
-        text = f"holds official data, and is not shown where no person watches: {shown_path(run_dir, told.withheld)}"
+        text = f"official data is shown on a terminal only; it is in {shown_path(run_dir, told.withheld)}"
         yield Row(label="private", text=text)
     first = next((case for case in told.cases if case.folder), None) or told.session
     if first is not None and first.folder is not None:

@@ -111,6 +111,7 @@ SLIPS: tuple[Slip, ...] = (
         text="this looks like a command that could not be started as the solution: the file is missing, cannot be "
         "executed, or its interpreter is not in the image",
         says=re.compile(r"^agentics: cannot run .* as the solution: "),
+        hides=frozenset({"missing_file", "missing_command", "not_executable", "wrong_binary"}),
         phases=frozenset({"shared"}),
     ),
     Slip(

@@ -137,7 +137,7 @@ def test_what_could_not_be_started_is_looked_for_in_a_shared_container_alone():
     said = (
         "agentics: cannot run 'python9' in '/workspace' as the solution: [Errno 2] No such file or directory: 'python9'"
     )
-    assert codes(said, phase="shared")[0] == "cannot_start"
+    assert codes(said, phase="shared") == ["cannot_start"]
     assert "cannot_start" not in codes(said, phase="run")
 
 
