@@ -175,7 +175,7 @@ def _evaluator(told: Explanation) -> Iterator[Row]:
     evaluator = told.evaluator
     if evaluator is None:
         return
-    for line in evaluator.logs[:_LOG_LINES]:
+    for line in evaluator.logs[-_LOG_LINES:]:
         yield Row(label="evaluator", text=line)
     if evaluator.log is not None and evaluator.log.text.strip():
         yield Row(label="evaluator", text="wrote to its stdout and stderr:")

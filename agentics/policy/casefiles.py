@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from agentics.model.evidence import CaseRecord, KeptPart, OutputFile, SessionRecord, TrialEvidence
+from agentics.model.evidence import CaseRecord, ContainerRecord, KeptPart, OutputFile, SessionRecord, TrialEvidence
 from agentics.model.explanation import EvaluatorWord, Matched
 from agentics.model.result import CaseResult
 from agentics.policy import transcript
@@ -142,8 +142,8 @@ def stream_files(case: CaseRecord) -> Iterator[CaseFile]:
 
 
 def session_files(session: SessionRecord) -> Iterator[CaseFile]:
-    """What each side said, who said what, and the solution's stderr."""
-    ref = session.transcript_ref
+    """What each side said, who said what, and the solution's stderr. Of what was longer than is kept, the start is."""
+    ref, truncated = session.transcript_ref, session.transcript_truncated
     if ref is not None:
         sides: tuple[tuple[str, Source, int], ...] = (
             ("stdin.txt", "evaluator_said", session.evaluator_bytes),
@@ -151,10 +151,15 @@ def session_files(session: SessionRecord) -> Iterator[CaseFile]:
             ("transcript.txt", "transcript", session.evaluator_bytes + session.solution_bytes),
         )
         for name, source, size in sides:
-            yield CaseFile(name=name, ref=ref, source=source, size_bytes=size, is_part=session.transcript_truncated)
-    log = session.solution
-    if log.log_ref is not None:
-        yield CaseFile(name="stderr.txt", ref=log.log_ref, size_bytes=log.log_bytes, is_part=log.log_truncated)
+            yield CaseFile(name=name, ref=ref, source=source, size_bytes=size, end=not truncated, is_part=truncated)
+    if session.solution.log_ref is not None:
+        yield log_file("stderr.txt", session.solution.log_ref, session.solution)
+
+
+def log_file(name: str, ref: str, record: ContainerRecord) -> CaseFile:
+    """A container's log. The start is kept of one that was too long."""
+    cut = record.log_truncated
+    return CaseFile(name=name, ref=ref, size_bytes=record.log_bytes, end=not cut, is_part=cut)
 
 
 def placed(evidence: TrialEvidence, picked: Chosen, folders: Mapping[str, str]) -> dict[str, CasePlace]:

@@ -33,6 +33,7 @@ from agentics.policy.casefiles import (
     chosen,
     content,
     files_of,
+    log_file,
     session_files,
 )
 from agentics.policy.endings import ending
@@ -216,8 +217,7 @@ def evaluator_explanation(evidence: TrialEvidence, texts: Texts) -> EvaluatorExp
 def _log(record: ContainerRecord, texts: Texts) -> Excerpt | None:
     if record.log_ref is None:
         return None
-    file = CaseFile(name="log", ref=record.log_ref, size_bytes=record.log_bytes, is_part=record.log_truncated)
-    return _excerpt(None, file, texts, EXCERPT_BYTES)
+    return _excerpt(None, log_file("log", record.log_ref, record), texts, EXCERPT_BYTES)
 
 
 def _excerpts(place: CasePlace | None, files: Mapping[str, CaseFile], texts: Texts, limit: int) -> dict[str, Any]:
@@ -226,7 +226,7 @@ def _excerpts(place: CasePlace | None, files: Mapping[str, CaseFile], texts: Tex
 
 def _excerpt(place: CasePlace | None, file: CaseFile, texts: Texts, limit: int) -> Excerpt:
     data = content(file, limit, texts)
-    cut = len(data) < file.size_bytes if file.source != "transcript" else len(data) >= limit
+    cut = len(data) < file.size_bytes if file.source != "transcript" else file.is_part or len(data) >= limit
     return Excerpt(
         text=data.decode(errors="replace"),
         size_bytes=file.size_bytes,

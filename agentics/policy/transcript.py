@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 
 from agentics.model.evidence import Speaker
 
@@ -19,12 +21,16 @@ class Chunk:
     data: bytes
 
 
-def chunks(transcript: bytes) -> Iterator[Chunk]:
-    """The chunks of a kept transcript, a JSON line each. Raises ValueError where it is none."""
-    for line in transcript.splitlines():
-        said = json.loads(line)
-        data = said["text"].encode() if "text" in said else base64.b64decode(said["base64"])
-        yield Chunk(speaker=said["speaker"], at_s=said["at_s"], data=data)
+@lru_cache(maxsize=1)
+def chunks(transcript: bytes) -> tuple[Chunk, ...]:
+    """The chunks of a kept transcript, a JSON line each, up to the first line that cannot be read."""
+    found: list[Chunk] = []
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
+        for line in transcript.split(b"\n")[:-1]:
+            said = json.loads(line)
+            data = said["text"].encode() if "text" in said else base64.b64decode(said["base64"])
+            found.append(Chunk(speaker=said["speaker"], at_s=float(said["at_s"]), data=data))
+    return tuple(found)
 
 
 def said_by(speaker: Speaker, transcript: bytes) -> bytes:
@@ -34,7 +40,7 @@ def said_by(speaker: Speaker, transcript: bytes) -> bytes:
 
 def last_chunk(transcript: bytes, speaker: Speaker | None = None) -> Chunk | None:
     """What was said last, or last by one side; None where nothing was said."""
-    said = (chunk for chunk in reversed(list(chunks(transcript))) if speaker in (None, chunk.speaker))
+    said = (chunk for chunk in reversed(chunks(transcript)) if speaker in (None, chunk.speaker))
     return next(said, None)
 
 

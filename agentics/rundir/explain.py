@@ -158,7 +158,9 @@ def _session_name(evidence: TrialEvidence) -> Iterator[str]:
 def _bytes(file: CaseFile, store: Artifacts) -> bytes:
     """The file as it is written: whole, or a part of it that says so."""
     data = content(file, FILE_BYTES, store)
-    if len(data) >= file.size_bytes or (file.source == "transcript" and len(data) < FILE_BYTES):
+    # A readable transcript is longer than what was said.
+    whole = len(data) < FILE_BYTES and not file.is_part if file.source == "transcript" else len(data) >= file.size_bytes
+    if whole:
         return data
     is_kept = file.source == "blob" and not file.is_part
     rest = f"the whole is {artifact_path(file.ref)}" if is_kept else "no more is kept"

@@ -286,6 +286,9 @@ def _plan(task: Task, package: SolutionPackage, request: EvalRequest) -> Plan:
     )
     try:
         return plan(wanted)
+    except UsageError as error:
+        msg = f"{package.name}: {error.message}"
+        raise UsageError(msg, code=error.code, hint=error.hint) from error
     except ValueError as error:
         msg = f"{task.ref}: {error}"
         raise UsageError(msg, code="nothing_to_evaluate") from error

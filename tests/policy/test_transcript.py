@@ -40,3 +40,9 @@ def test_the_last_word_is_known_of_the_session_and_of_each_side():
     assert (last.speaker, last.data) == ("solution", b"gue")
     assert own.data == b"\xff\n"
     assert last_chunk(b"") is None
+
+
+def test_a_damaged_transcript_is_read_as_far_as_it_can_be():
+    for rest in (b"{\n", b"[]\n", b'{"speaker": "solution"}\n', b'{"speaker": "solution", "at_s": 0, "base64": "A"}\n'):
+        assert said_by("solution", SAID + rest + SAID) == b"guess 7\ngue"
+    assert readable(b"no transcript") == ""
