@@ -16,7 +16,7 @@ from rich.markup import escape
 
 from agentics.cli.console import middle, one_line, plain
 from agentics.cli.words import STYLES
-from agentics.model.explanation import CaseExplanation, ContainerExplanation, Excerpt, Explanation, Hint, Measured
+from agentics.model.explanation import CaseExplanation, ContainerExplanation, Excerpt, Explanation, Hint, Measurements
 from agentics.model.outcome import RunOutcome, TaskRecord
 from agentics.policy.reasons import advice, what
 
@@ -32,7 +32,7 @@ _MATCHED = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class BlockRow:
     """A line of a block: a label or a name, and a text; of a quotation, a text alone, as it was written. `cut`: to the
     terminal's width, instead of wrapped."""
 
@@ -78,27 +78,27 @@ def quoted(excerpt: Excerpt, most: int, *, start: bool = False) -> Iterator[str]
     yield from [*lines[:most], *marks] if start else [*marks, *lines[-most:]]
 
 
-def usage(measured: Measured) -> str:
+def usage(measured: Measurements) -> str:
     """`ran (0.20 of 3 s), peak 9 of 128 MiB`."""
     peak = f", peak {measured.memory_peak_bytes / MIB:.0f} of" if measured.memory_peak_bytes is not None else ", memory"
     return f"{measured.ending}{peak} {measured.memory_limit_bytes // MIB} MiB"
 
 
-def _rows(screen: Screen, record: TaskRecord, told: Explanation | None, reason: str) -> Iterator[Row]:
+def _rows(screen: Screen, record: TaskRecord, told: Explanation | None, reason: str) -> Iterator[BlockRow]:
     fault = f" (fault: {record.fault})" if record.fault else ""
-    yield Row(label="what", text=what(reason) + fault)
+    yield BlockRow(label="what", text=what(reason) + fault)
     if record.detail is not None:
-        yield Row(label="why", text=record.detail)
+        yield BlockRow(label="why", text=record.detail)
     if told is None:
         if (text := advice(reason)) is not None:
-            yield Row(label="hint", text=text)
+            yield BlockRow(label="hint", text=text)
         return
     if told.private:
-        yield Row(label="private", text="what follows holds official data: do not pass it on")
+        yield BlockRow(label="private", text="what follows holds official data: do not pass it on")
     if told.message is not None:
-        yield Row(label="why", text=told.message)
+        yield BlockRow(label="why", text=told.message)
     if record.attempts > 1:
-        yield Row(label="tries", text=f"{record.attempts} attempts")
+        yield BlockRow(label="tries", text=f"{record.attempts} attempts")
     for container in told.containers:
         if told.session is None or container.role != "solution":
             yield from _container(container)
@@ -109,21 +109,23 @@ def _rows(screen: Screen, record: TaskRecord, told: Explanation | None, reason: 
     yield from _places(screen, told)
 
 
-def _container(container: ContainerExplanation) -> Iterator[Row]:
-    yield Row(label="fact", text=f"{container.role}: {usage(container.measured)}")
+def _container(container: ContainerExplanation) -> Iterator[BlockRow]:
+    yield BlockRow(label="fact", text=f"{container.role}: {usage(container.measured)}")
     if container.log is not None:
         yield from _quotation(container.log, _LOG_LINES)
 
 
-def _cases(told: Explanation) -> Iterator[Row]:
+def _cases(told: Explanation) -> Iterator[BlockRow]:
     if told.cases:
         how = f"; {_MATCHED[told.matched]}" if told.matched in _MATCHED else ""
-        yield Row(label="cases", text=f"{_count(told)} not passed{how}")
+        yield BlockRow(label="cases", text=f"{_count(told)} not passed{how}")
         width = min(_NAME, max(len(one_line(case.name)) for case in told.cases[:MOST_CASES]))
         for case in told.cases[:MOST_CASES]:
-            yield Row(name=middle(one_line(case.name), _NAME).ljust(width), text=case_line(case), indent=4, cut=True)
+            yield BlockRow(
+                name=middle(one_line(case.name), _NAME).ljust(width), text=case_line(case), indent=4, cut=True
+            )
         if len(told.cases) > MOST_CASES:
-            yield Row(text=f"and {len(told.cases) - MOST_CASES} more", indent=4)
+            yield BlockRow(text=f"and {len(told.cases) - MOST_CASES} more", indent=4)
     detailed = told.session or next((case for case in told.cases if case.stdout or case.stderr), None)
     if detailed is not None:
         yield from _detail(detailed, is_session=told.session is not None)
@@ -145,49 +147,49 @@ def case_line(case: CaseExplanation) -> str:
     return " · ".join(one_line(part, 200) for part in parts if part)
 
 
-def _detail(case: CaseExplanation, *, is_session: bool) -> Iterator[Row]:
+def _detail(case: CaseExplanation, *, is_session: bool) -> Iterator[BlockRow]:
     kind = "session" if is_session else "case"
     used = f": {usage(case.measured)}" if case.measured is not None else ""
-    yield Row(label=kind, text=f"{case.name}{used}")
+    yield BlockRow(label=kind, text=f"{case.name}{used}")
     if case.transcript is not None:
-        yield Row(label="said", text="")
+        yield BlockRow(label="said", text="")
         yield from _quotation(case.transcript, _LOG_LINES)
     else:
         yield from _text("stdin", case.stdin, _INPUT_LINES, start=True)
         for file in case.given:
             if file.path != "stdin.txt" or (case.stdin is None and file.size_bytes):
-                yield Row(label="given", text=f"{file.path}, {file.size_bytes} bytes")
+                yield BlockRow(label="given", text=f"{file.path}, {file.size_bytes} bytes")
         yield from _text("stdout", case.stdout, _OUTPUT_LINES)
     yield from _text("stderr", case.stderr, _OUTPUT_LINES)
     for file in case.left[:_OUTPUT_LINES]:
-        yield Row(label="left", text=f"{file.path}, {file.size_bytes} bytes")
+        yield BlockRow(label="left", text=f"{file.path}, {file.size_bytes} bytes")
 
 
-def _text(label: str, excerpt: Excerpt | None, most: int, *, start: bool = False) -> Iterator[Row]:
+def _text(label: str, excerpt: Excerpt | None, most: int, *, start: bool = False) -> Iterator[BlockRow]:
     if excerpt is None or (not excerpt.size_bytes and label == "stderr"):
         return
-    yield Row(label=label, text=f"{excerpt.size_bytes} bytes" if excerpt.size_bytes else "empty")
+    yield BlockRow(label=label, text=f"{excerpt.size_bytes} bytes" if excerpt.size_bytes else "empty")
     if excerpt.size_bytes:
         yield from _quotation(excerpt, most, start=start)
 
 
-def _evaluator(told: Explanation) -> Iterator[Row]:
+def _evaluator(told: Explanation) -> Iterator[BlockRow]:
     evaluator = told.evaluator
     if evaluator is None:
         return
     for line in evaluator.logs[-_LOG_LINES:]:
-        yield Row(label="evaluator", text=line)
+        yield BlockRow(label="evaluator", text=line)
     if evaluator.log is not None and evaluator.log.text.strip():
-        yield Row(label="evaluator", text="wrote to its stdout and stderr:")
+        yield BlockRow(label="evaluator", text="wrote to its stdout and stderr:")
         yield from _quotation(evaluator.log, _LOG_LINES)
 
 
-def _hint(hint: Hint, told: Explanation) -> Iterator[Row]:
+def _hint(hint: Hint, told: Explanation) -> Iterator[BlockRow]:
     everywhere = len(hint.cases) == len(told.cases) > 1
     names = " (every case)" if everywhere else f" ({_some(hint.cases)})" if len(told.cases) > 1 and hint.cases else ""
-    yield Row(label="hint", text=hint.text + names)
+    yield BlockRow(label="hint", text=hint.text + names)
     if hint.seen and not any(hint.seen in text for text in _quoted_texts(told)):
-        yield Row(text=hint.seen, quoted=True, indent=4)
+        yield BlockRow(text=hint.seen, quoted=True, indent=4)
 
 
 def _quoted_texts(told: Explanation) -> Iterator[str]:
@@ -200,22 +202,22 @@ def _quoted_texts(told: Explanation) -> Iterator[str]:
         yield told.evaluator.log.text
 
 
-def _places(screen: Screen, told: Explanation) -> Iterator[Row]:
+def _places(screen: Screen, told: Explanation) -> Iterator[BlockRow]:
     run_dir = screen.run_dir
     if told.withheld is not None:
         text = f"official data is shown on a terminal only; it is in {shown_path(run_dir, told.withheld)}"
-        yield Row(label="private", text=text)
+        yield BlockRow(label="private", text=text)
     first = next((case for case in told.cases if case.folder), None) or told.session
     if first is not None and first.folder is not None:
         trial = () if screen.alone else ("--trial", told.ids.trial_id)
         words = ("agentics", "run", "case", shown_path(run_dir), one_line(first.name), *trial)
-        yield Row(label="more", text=shlex.join(words))
-        yield Row(label="files", text=shown_path(run_dir, first.folder.rpartition("/")[0]))
-    yield Row(label="log", text=shown_path(run_dir, told.log))
+        yield BlockRow(label="more", text=shlex.join(words))
+        yield BlockRow(label="files", text=shown_path(run_dir, first.folder.rpartition("/")[0]))
+    yield BlockRow(label="log", text=shown_path(run_dir, told.log))
 
 
-def _quotation(excerpt: Excerpt, most: int, *, start: bool = False) -> Iterator[Row]:
-    yield from (Row(text=line, quoted=True, indent=4) for line in quoted(excerpt, most, start=start))
+def _quotation(excerpt: Excerpt, most: int, *, start: bool = False) -> Iterator[BlockRow]:
+    yield from (BlockRow(text=line, quoted=True, indent=4) for line in quoted(excerpt, most, start=start))
 
 
 def _count(told: Explanation) -> str:
@@ -229,7 +231,7 @@ def _some(names: Iterable[str], most: int = 4) -> str:
     return ", ".join(one_line(name, 60) for name in names[:most]) + more
 
 
-def _markup(row: Row, width: int | None) -> str:
+def _markup(row: BlockRow, width: int | None) -> str:
     """A row as markup. Quotations keep their lines, cut to the terminal's width; other texts are wrapped."""
     if row.quoted:
         room = 300 if width is None else max(20, width - row.indent - 3)

@@ -12,7 +12,7 @@ from rich.markup import escape
 from agentics.cli.blocks import shown_path, usage
 from agentics.cli.console import one_line, out, plain, print_json, print_line
 from agentics.model.explanation import Excerpt
-from agentics.rundir.cases import FoundCase, Wanted, find_case
+from agentics.rundir.cases import CaseQuery, FoundCase, find_case
 from agentics.rundir.reader import read_run
 
 SHOWN_BYTES = 256 << 10
@@ -45,7 +45,7 @@ def case(
 ) -> None:
     """Show one case whole: input, output, limits and usage, the evaluator's message, hints, files that it left."""
     view = read_run(run)
-    found = find_case(view, Wanted(name=name, task=task, variant=variant, trial_id=trial), SHOWN_BYTES)
+    found = find_case(view, CaseQuery(name=name, task=task, variant=variant, trial_id=trial), SHOWN_BYTES)
     if json:
         print_json(_facts(found))
         return

@@ -11,6 +11,7 @@ from agentics.model.record import Mode, Record, Trust
 from agentics.model.result import Result
 
 Speaker = Literal["solution", "evaluator"]
+ScriptPhase = Literal["setup", "build", "run"]
 
 
 class ImageUse(Record):
@@ -83,7 +84,7 @@ class KeptPart(Record):
 class Script(Record):
     """A script that the solution declares. `head`: the first characters of it, as text."""
 
-    phase: Literal["setup", "build", "run"]
+    phase: ScriptPhase
     path: str
     head: str
 

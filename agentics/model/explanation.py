@@ -50,7 +50,7 @@ class Hint(Record):
     cases: tuple[str, ...] = ()
 
 
-class Measured(Record):
+class Measurements(Record):
     """How a container ended. `ending` is the phrase for people, of the other values; times in seconds."""
 
     ending: str
@@ -63,7 +63,7 @@ class Measured(Record):
     memory_limit_bytes: NonNegativeInt
 
 
-class EvaluatorWord(Record):
+class CaseVerdict(Record):
     """What the evaluator said of one case. `case_name` is its own name for the case."""
 
     case_name: str
@@ -80,8 +80,8 @@ class CaseExplanation(Record):
 
     name: str
     alias: str | None = None
-    evaluator: EvaluatorWord | None = None
-    measured: Measured | None = None
+    evaluator: CaseVerdict | None = None
+    measured: Measurements | None = None
     violation: Violation | None = None
     folder: str | None = None
     stdin: Excerpt | None = None
@@ -96,7 +96,7 @@ class ContainerExplanation(Record):
     """A container other than a case's that ended badly. `log`: the end of what it wrote."""
 
     role: str
-    measured: Measured
+    measured: Measurements
     log: Excerpt | None = None
 
 

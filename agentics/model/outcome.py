@@ -56,7 +56,7 @@ class SubtaskRecord(Record):
     message: str | None = None
 
 
-class Usage(Record):
+class LimitUsage(Record):
     """What the solution used, beside its limits: the longest of its runs, and the highest peak of memory. Times in
     seconds, of a run and not of the whole. In a shared container it is the evaluator's, too."""
 
@@ -91,7 +91,7 @@ class TaskFacts(Record):
     attempts: NonNegativeInt = 0
     wall_s: FiniteFloat | None = None
     memory_peak_bytes: NonNegativeInt | None = None
-    usage: Usage | None = None
+    usage: LimitUsage | None = None
     detail: str | None = None
     """Of a skipped task: why, in words."""
 

@@ -12,12 +12,12 @@ from agentics.model.outcome import (
     ExitPolicy,
     GitFacts,
     Invocation,
+    LimitUsage,
     NoGit,
     PrimaryMetric,
     SampleSummary,
     SubtaskRecord,
     Timestamp,
-    Usage,
 )
 from agentics.model.record import Fault, Ids, Mode, Record, Status, Trust
 
@@ -180,7 +180,7 @@ class ResultExt(Record):
     ended_at: Timestamp
     wall_s: FiniteFloat | None = None
     memory_peak_bytes: NonNegativeInt | None = None
-    usage: Usage | None = None
+    usage: LimitUsage | None = None
     summary: SampleSummary = SampleSummary()
     subtasks: dict[str, SubtaskRecord] = Field(default_factory=dict)
     primary_metric: PrimaryMetric | None = None

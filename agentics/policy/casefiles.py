@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from agentics.model.evidence import CaseRecord, ContainerRecord, KeptPart, OutputFile, SessionRecord, TrialEvidence
-from agentics.model.explanation import EvaluatorWord, Matched
+from agentics.model.explanation import CaseVerdict, Matched
 from agentics.model.result import CaseResult
 from agentics.policy import transcript
 
@@ -48,7 +48,7 @@ class CasePlace:
     files: Mapping[str, CaseFile]
 
 
-class Texts(Protocol):
+class ArtifactReader(Protocol):
     """Where what containers wrote can be read."""
 
     def part(self, ref: str, limit: int, *, end: bool) -> bytes:
@@ -57,20 +57,20 @@ class Texts(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A case to be explained: its record, and what the evaluator said of it. One of them may be missing."""
+    """A case to be explained: its record, and the evaluator's verdict on it. One of them may be missing."""
 
     record: CaseRecord | None
-    word: EvaluatorWord | None
+    verdict: CaseVerdict | None
 
     @property
     def name(self) -> str:
         if self.record is not None:
             return self.record.run_name
-        return self.word.case_name if self.word is not None else ""
+        return self.verdict.case_name if self.verdict is not None else ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chosen:
+class CaseSelection:
     """`matched` None: there are no runs of the solution to match the evaluator's cases with."""
 
     matched: Matched | None
@@ -78,7 +78,7 @@ class Chosen:
     cases: tuple[Case, ...] = field(default=())
 
 
-def chosen(evidence: TrialEvidence) -> Chosen:
+def cases_to_explain(evidence: TrialEvidence) -> CaseSelection:
     """The cases that are not passed: those of which the evaluator says so, and those that ended badly.
 
     Where there is a verdict and none of them is known, because the evaluator's cases match no runs or name no cause,
@@ -86,37 +86,38 @@ def chosen(evidence: TrialEvidence) -> Chosen:
     everything = every_case(evidence)
     is_known = everything.matched != "none" and any(map(_is_bad, everything.cases))
     has_verdict = evidence.reading is not None and evidence.reading.result is not None
-    shown = [case for case in everything.cases if _is_bad(case) or (has_verdict and not is_known and case.word is None)]
-    return Chosen(matched=everything.matched, total=everything.total, cases=tuple(shown))
+    every_one = has_verdict and not is_known
+    shown = [case for case in everything.cases if _is_bad(case) or (every_one and case.verdict is None)]
+    return CaseSelection(matched=everything.matched, total=everything.total, cases=tuple(shown))
 
 
-def every_case(evidence: TrialEvidence) -> Chosen:
+def every_case(evidence: TrialEvidence) -> CaseSelection:
     """All runs with what the evaluator said of them; before them, its cases that match no run."""
     result = evidence.reading.result if evidence.reading is not None else None
-    words = tuple(_word(each) for each in result.public_results) if result is not None else ()
-    matched, by_alias = match(words, evidence.cases) if evidence.cases else (None, {})
+    verdicts = tuple(_verdict(each) for each in result.public_results) if result is not None else ()
+    matched, by_alias = match(verdicts, evidence.cases) if evidence.cases else (None, {})
     matches = set(map(id, by_alias.values()))
-    lone = [Case(record=None, word=word) for word in words if id(word) not in matches]
-    runs = [Case(record=record, word=by_alias.get(record.alias)) for record in evidence.cases]
-    return Chosen(matched=matched, total=len(evidence.cases) or len(words), cases=(*lone, *runs))
+    lone = [Case(record=None, verdict=verdict) for verdict in verdicts if id(verdict) not in matches]
+    runs = [Case(record=record, verdict=by_alias.get(record.alias)) for record in evidence.cases]
+    return CaseSelection(matched=matched, total=len(evidence.cases) or len(verdicts), cases=(*lone, *runs))
 
 
 def match(
-    words: Sequence[EvaluatorWord], cases: Sequence[CaseRecord]
-) -> tuple[Matched | None, Mapping[str, EvaluatorWord]]:
-    """The evaluator's words by the alias of a run: by equal names where there are any; else by their order, where the
-    counts agree; else none. Of a name that is there twice the first word counts."""
-    if not words:
+    verdicts: Sequence[CaseVerdict], cases: Sequence[CaseRecord]
+) -> tuple[Matched | None, Mapping[str, CaseVerdict]]:
+    """The evaluator's verdicts by the alias of a run: by equal names where there are any; else by their order, where
+    the counts agree; else none. Of a name that is there twice the first verdict counts."""
+    if not verdicts:
         return None, {}
     names = {case.run_name: case.alias for case in cases}
-    by_name: dict[str, EvaluatorWord] = {}
-    for word in words:
-        if word.case_name in names:
-            by_name.setdefault(names[word.case_name], word)
+    by_name: dict[str, CaseVerdict] = {}
+    for verdict in verdicts:
+        if verdict.case_name in names:
+            by_name.setdefault(names[verdict.case_name], verdict)
     if by_name:
         return "name", by_name
-    if len(words) == len(cases):
-        return "order", {case.alias: word for case, word in zip(cases, words, strict=True)}
+    if len(verdicts) == len(cases):
+        return "order", {case.alias: verdict for case, verdict in zip(cases, verdicts, strict=True)}
     return "none", {}
 
 
@@ -162,7 +163,7 @@ def log_file(name: str, ref: str, record: ContainerRecord) -> CaseFile:
     return CaseFile(name=name, ref=ref, size_bytes=record.log_bytes, end=not cut, is_part=cut)
 
 
-def placed(evidence: TrialEvidence, picked: Chosen, folders: Mapping[str, str]) -> dict[str, CasePlace]:
+def placed(evidence: TrialEvidence, picked: CaseSelection, folders: Mapping[str, str]) -> dict[str, CasePlace]:
     """Which files are written for which case or session, by its name, as far as the trial's budget goes. `folders`: the
     folder of each name."""
     wanted: dict[str, Iterator[CaseFile]] = {}
@@ -183,7 +184,7 @@ def placed(evidence: TrialEvidence, picked: Chosen, folders: Mapping[str, str]) 
     return found
 
 
-def content(file: CaseFile, limit: int, texts: Texts) -> bytes:
+def content(file: CaseFile, limit: int, texts: ArtifactReader) -> bytes:
     """At most so many bytes of a file: of its start, or of its end."""
     if file.source == "blob":
         return texts.part(file.ref, limit, end=file.end)
@@ -231,11 +232,11 @@ def _part(part: KeptPart, *, end: bool) -> CaseFile:
     return CaseFile(name=part.path, ref=part.ref or "", size_bytes=part.size_bytes, end=end, is_part=True)
 
 
-def _word(said: CaseResult) -> EvaluatorWord:
+def _verdict(said: CaseResult) -> CaseVerdict:
     message = said.message[:_MESSAGE] if said.message else None
-    return EvaluatorWord(case_name=said.case_name, status=said.status, score=said.score, message=message)
+    return CaseVerdict(case_name=said.case_name, status=said.status, score=said.score, message=message)
 
 
 def _is_bad(case: Case) -> bool:
     unclean = case.record is not None and not case.record.clean
-    return unclean or (case.word is not None and case.word.status != "passed")
+    return unclean or (case.verdict is not None and case.verdict.status != "passed")

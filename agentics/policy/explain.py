@@ -18,19 +18,19 @@ from agentics.model.explanation import (
     Excerpt,
     Explanation,
     Hint,
-    Measured,
+    Measurements,
     NamedFile,
 )
 from agentics.model.rundir import TrialResult
 from agentics.policy.casefiles import (
     STREAMS,
+    ArtifactReader,
     Case,
     CaseFile,
     CasePlace,
-    Chosen,
-    Texts,
+    CaseSelection,
     artifact_path,
-    chosen,
+    cases_to_explain,
     content,
     files_of,
     log_file,
@@ -39,7 +39,7 @@ from agentics.policy.casefiles import (
 from agentics.policy.endings import ending
 from agentics.policy.hints import gathered, hints
 from agentics.policy.reasons import advice, what
-from agentics.policy.sights import sights
+from agentics.policy.symptoms import all_symptoms
 
 EXCERPT_BYTES = 1000
 DETAILED = 10
@@ -51,7 +51,7 @@ _EXPLAINED = frozenset({"degraded", "failed", "error", "no_samples"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attempt:
+class ExplainedAttempt:
     """An attempt that ended. `trial`: its trial's directory, relative to the run's. `places`: the files that are
     written for its cases and its session, by their names."""
 
@@ -66,13 +66,13 @@ def is_explained(result: TrialResult) -> bool:
     return result.ext.status in _EXPLAINED
 
 
-def explanation(attempt: Attempt, texts: Texts) -> Explanation:
+def explanation(attempt: ExplainedAttempt, texts: ArtifactReader) -> Explanation:
     evidence, ext = attempt.evidence, attempt.result.ext
     shared: dict[str, Any] = {**_facts(attempt), "message": _message(attempt.result), "private": ext.mode == "official"}
     if evidence is None:
         return Explanation(**shared, hints=tuple(_advice(ext.reason)))
-    picked = chosen(evidence)
-    seen = tuple(gathered((name, hints(sight)) for name, sight in sights(evidence, picked.cases, texts)))
+    picked = cases_to_explain(evidence)
+    seen = tuple(gathered((name, hints(each)) for name, each in all_symptoms(evidence, picked.cases, texts)))
     return Explanation(
         **shared,
         cases_total=picked.total,
@@ -85,7 +85,7 @@ def explanation(attempt: Attempt, texts: Texts) -> Explanation:
     )
 
 
-def outward(attempt: Attempt) -> Explanation:
+def outward(attempt: ExplainedAttempt) -> Explanation:
     """What of an official evaluation may leave the run directory: codes and figures, cases by their aliases.
 
     `message` is there only where the trial's result has one for everybody (`policy.exposure.shown_detail`).
@@ -104,16 +104,16 @@ def outward(attempt: Attempt) -> Explanation:
     )
 
 
-def case_explanation(place: CasePlace | None, case: Case, texts: Texts, excerpt_bytes: int) -> CaseExplanation:
+def case_explanation(place: CasePlace | None, case: Case, texts: ArtifactReader, excerpt_bytes: int) -> CaseExplanation:
     """One case with excerpts of this size; none for 0."""
     record = case.record
     if record is None:
-        return CaseExplanation(name=case.name, evaluator=case.word)
+        return CaseExplanation(name=case.name, evaluator=case.verdict)
     files = {file.name: file for file in files_of(record)} if excerpt_bytes else {}
     return CaseExplanation(
         name=record.run_name,
         alias=record.alias,
-        evaluator=case.word,
+        evaluator=case.verdict,
         measured=measured(record.container, record.violation),
         violation=record.violation,
         folder=place.folder if place is not None else None,
@@ -131,7 +131,7 @@ def case_explanation(place: CasePlace | None, case: Case, texts: Texts, excerpt_
 
 
 def session_explanation(
-    place: CasePlace | None, session: SessionRecord, texts: Texts, excerpt_bytes: int
+    place: CasePlace | None, session: SessionRecord, texts: ArtifactReader, excerpt_bytes: int
 ) -> CaseExplanation:
     """A session with excerpts of this size."""
     files = {file.name: file for file in session_files(session)}
@@ -144,8 +144,8 @@ def session_explanation(
     )
 
 
-def measured(record: ContainerRecord, violation: Violation | None = None) -> Measured:
-    return Measured(
+def measured(record: ContainerRecord, violation: Violation | None = None) -> Measurements:
+    return Measurements(
         ending=ending(record, violation),
         ended=record.ended,
         exit_code=record.exit_code,
@@ -157,7 +157,7 @@ def measured(record: ContainerRecord, violation: Violation | None = None) -> Mea
     )
 
 
-def _facts(attempt: Attempt) -> dict[str, Any]:
+def _facts(attempt: ExplainedAttempt) -> dict[str, Any]:
     ext = attempt.result.ext
     return {
         "ids": attempt.result.ids,
@@ -183,17 +183,17 @@ def _advice(reason: str | None) -> Iterator[Hint]:
         yield Hint(code=reason, text=text)
 
 
-def _cases(attempt: Attempt, picked: Chosen, texts: Texts) -> Iterator[CaseExplanation]:
+def _cases(attempt: ExplainedAttempt, picked: CaseSelection, texts: ArtifactReader) -> Iterator[CaseExplanation]:
     for index, case in enumerate(picked.cases):
         place = attempt.places.get(case.name) if case.record is not None else None
         yield case_explanation(place, case, texts, EXCERPT_BYTES if index < DETAILED else 0)
 
 
-def _session(attempt: Attempt, session: SessionRecord, texts: Texts) -> CaseExplanation:
+def _session(attempt: ExplainedAttempt, session: SessionRecord, texts: ArtifactReader) -> CaseExplanation:
     return session_explanation(attempt.places.get(session.session_name), session, texts, EXCERPT_BYTES)
 
 
-def _containers(evidence: TrialEvidence, texts: Texts) -> Iterator[ContainerExplanation]:
+def _containers(evidence: TrialEvidence, texts: ArtifactReader) -> Iterator[ContainerExplanation]:
     """Those that ended badly. What a session's solution wrote is told with the session."""
     session = evidence.session.solution if evidence.session is not None else None
     for record in evidence.containers:
@@ -202,7 +202,7 @@ def _containers(evidence: TrialEvidence, texts: Texts) -> Iterator[ContainerExpl
             yield ContainerExplanation(role=_role(record), measured=measured(record), log=log)
 
 
-def evaluator_explanation(evidence: TrialEvidence, texts: Texts) -> EvaluatorExplanation | None:
+def evaluator_explanation(evidence: TrialEvidence, texts: ArtifactReader) -> EvaluatorExplanation | None:
     """What the evaluator said of the whole; None where it did not run."""
     record = next((each for each in reversed(evidence.containers) if each.role.endswith("-evaluator")), None)
     if record is None:
@@ -214,17 +214,19 @@ def evaluator_explanation(evidence: TrialEvidence, texts: Texts) -> EvaluatorExp
     return EvaluatorExplanation(status=result.status if result is not None else None, logs=lines, log=log)
 
 
-def _log(record: ContainerRecord, texts: Texts) -> Excerpt | None:
+def _log(record: ContainerRecord, texts: ArtifactReader) -> Excerpt | None:
     if record.log_ref is None:
         return None
     return _excerpt(None, log_file("log", record.log_ref, record), texts, EXCERPT_BYTES)
 
 
-def _excerpts(place: CasePlace | None, files: Mapping[str, CaseFile], texts: Texts, limit: int) -> dict[str, Any]:
+def _excerpts(
+    place: CasePlace | None, files: Mapping[str, CaseFile], texts: ArtifactReader, limit: int
+) -> dict[str, Any]:
     return {key: _excerpt(place, files[name], texts, limit) for name, key in _EXCERPTS.items() if name in files}
 
 
-def _excerpt(place: CasePlace | None, file: CaseFile, texts: Texts, limit: int) -> Excerpt:
+def _excerpt(place: CasePlace | None, file: CaseFile, texts: ArtifactReader, limit: int) -> Excerpt:
     data = content(file, limit, texts)
     cut = len(data) < file.size_bytes if file.source != "transcript" else file.is_part or len(data) >= limit
     return Excerpt(

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from agentics.model.evidence import Script, Speaker
 from agentics.model.explanation import Hint
 
-Phase = Literal["setup", "build", "run", "session", "shared"]
+Activity = Literal["setup", "build", "run", "session", "shared"]
 """Where a solution was at work; `shared`: in the evaluator's own container."""
 
 MOST = 3
@@ -26,13 +26,13 @@ busy machine gives a program less than its share, so the bound is low."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sight:
+class Symptoms:
     """What is seen of one container of the solution. `text`: the end of what it wrote to stderr, or of its log.
     `script`: the one that was run. `wrote`: whether anything is on stdout; `left_files`: whether a file is in
     /io/output; `wants_files`: whether the case's interface is file_system. Of a session that timed out, `last_word` is
     who said the last thing, and `open_line` whether the solution's last line was not ended."""
 
-    phase: Phase
+    phase: Activity
     ended: str
     exit_code: int
     clean: bool
@@ -47,8 +47,8 @@ class Sight:
     last_word: Speaker | None = None
     open_line: bool = False
 
-    def seeing(self, **more: Any) -> Sight:  # noqa: ANN401 - fields of it
-        """The same with more that is seen."""
+    def with_more(self, **more: Any) -> Symptoms:  # noqa: ANN401 - fields of it
+        """The same symptoms with more fields."""
         return replace(self, **more)
 
     @property
@@ -70,7 +70,7 @@ class Slip:
     script: re.Pattern[str] | None = None
     ended: frozenset[str] = field(default=frozenset())
     exit_codes: frozenset[int] = field(default=frozenset())
-    phases: frozenset[Phase] = field(default=frozenset())
+    phases: frozenset[Activity] = field(default=frozenset())
     when: Literal["idle", "silent", "silent_files", "waited_for", "open_line"] | None = None
     hides: frozenset[str] = field(default=frozenset())
 
@@ -298,13 +298,13 @@ SLIPS: tuple[Slip, ...] = (
 """In the order in which they are looked for: what is more particular comes first."""
 
 
-def hints(sight: Sight) -> tuple[Hint, ...]:
-    """What the sight looks like; at most `MOST`, none twice."""
+def hints(symptoms: Symptoms) -> tuple[Hint, ...]:
+    """What the symptoms look like; at most `MOST`, none twice."""
     found: dict[str, Hint] = {}
     hidden: set[str] = set()
     for slip in SLIPS:
-        if slip.code not in hidden | found.keys() and (seen := _seen(slip, sight)) is not None:
-            found[slip.code] = Hint(code=slip.code, text=_text(slip, sight), seen=seen or None)
+        if slip.code not in hidden | found.keys() and (line := _seen(slip, symptoms)) is not None:
+            found[slip.code] = Hint(code=slip.code, text=_text(slip, symptoms), seen=line or None)
             hidden |= slip.hides
     return tuple(found.values())[:MOST]
 
@@ -322,38 +322,38 @@ def gathered(each: Iterable[tuple[str | None, Iterable[Hint]]]) -> Iterator[Hint
         yield hint.model_copy(update={"cases": tuple(found[code])})
 
 
-def _seen(slip: Slip, sight: Sight) -> str | None:
+def _seen(slip: Slip, symptoms: Symptoms) -> str | None:
     """The line in which it was seen, an empty text where there is no line, None where it does not fit."""
-    if slip.ended and sight.ended not in slip.ended:
+    if slip.ended and symptoms.ended not in slip.ended:
         return None
-    if slip.exit_codes and sight.exit_code not in slip.exit_codes:
+    if slip.exit_codes and symptoms.exit_code not in slip.exit_codes:
         return None
-    if slip.phases and sight.phase not in slip.phases:
+    if slip.phases and symptoms.phase not in slip.phases:
         return None
-    if slip.when is not None and not _is(slip.when, sight):
+    if slip.when is not None and not _is(slip.when, symptoms):
         return None
     if slip.says is None and slip.script is None:
         return ""
-    if slip.says is not None and (line := _line(slip.says, sight.text)) is not None:
+    if slip.says is not None and (line := _line(slip.says, symptoms.text)) is not None:
         return line
-    script = sight.script if not sight.clean else None
+    script = symptoms.script if not symptoms.clean else None
     if slip.script is not None and script is not None and slip.script.search(script.head):
         return f"{script.path}: {script.head.lstrip().partition(chr(10))[0][:_SEEN]}"
     return None
 
 
-def _is(when: str, sight: Sight) -> bool:
+def _is(when: str, symptoms: Symptoms) -> bool:
     match when:
         case "idle":
-            return sight.is_idle
+            return symptoms.is_idle
         case "silent":
-            return sight.clean and not sight.wrote and not sight.left_files and not sight.wants_files
+            return symptoms.clean and not symptoms.wrote and not symptoms.left_files and not symptoms.wants_files
         case "silent_files":
-            return sight.clean and not sight.left_files and sight.wants_files
+            return symptoms.clean and not symptoms.left_files and symptoms.wants_files
         case "open_line":
-            return sight.open_line and sight.is_idle
+            return symptoms.open_line and symptoms.is_idle
         case _:
-            return sight.last_word == "evaluator" and sight.is_idle
+            return symptoms.last_word == "evaluator" and symptoms.is_idle
 
 
 def _line(pattern: re.Pattern[str], text: str) -> str | None:
@@ -362,7 +362,7 @@ def _line(pattern: re.Pattern[str], text: str) -> str | None:
     return next((line.strip()[:_SEEN] for line in lines if pattern.search(line[:2000])), None)
 
 
-def _text(slip: Slip, sight: Sight) -> str:
-    script = sight.script.path if sight.script is not None else "the script"
-    cpu = f"{sight.cpu_s:.1f}" if sight.cpu_s is not None else "little"
-    return slip.text.format(script=script, memory=sight.memory_limit_mib, cpu=cpu, exit_code=sight.exit_code)
+def _text(slip: Slip, symptoms: Symptoms) -> str:
+    script = symptoms.script.path if symptoms.script is not None else "the script"
+    cpu = f"{symptoms.cpu_s:.1f}" if symptoms.cpu_s is not None else "little"
+    return slip.text.format(script=script, memory=symptoms.memory_limit_mib, cpu=cpu, exit_code=symptoms.exit_code)

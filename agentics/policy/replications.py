@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentics.model.outcome import PrimaryMetric, SampleSummary, SubtaskRecord, TaskFacts, Usage
+from agentics.model.outcome import LimitUsage, PrimaryMetric, SampleSummary, SubtaskRecord, TaskFacts
 from agentics.model.record import Fault, Status
 
 _BLAME: tuple[Fault, ...] = ("infrastructure", "challenge", "user", "participant")
@@ -89,7 +89,7 @@ def _mean(facts: Sequence[TaskFacts]) -> PrimaryMetric | None:
     return known[0].model_copy(update={"value": sum(metric.value for metric in known) / len(known)})
 
 
-def _usage(facts: Sequence[TaskFacts]) -> Usage | None:
+def _usage(facts: Sequence[TaskFacts]) -> LimitUsage | None:
     """The slowest run and the highest peak of all."""
     known = [each.usage for each in facts if each.usage is not None]
     if not known:

@@ -11,7 +11,7 @@ from agentics.model.explanation import CaseExplanation, EvaluatorExplanation, Hi
 from agentics.policy.casefiles import Case, every_case
 from agentics.policy.explain import case_explanation, evaluator_explanation, session_explanation
 from agentics.policy.hints import hints
-from agentics.policy.sights import case_sight, session_sight
+from agentics.policy.symptoms import case_symptoms, session_symptoms
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.explain import attempt_with
 from agentics.rundir.reader import RunView, TrialView, derived_trials
@@ -20,7 +20,7 @@ _MOST_NAMES = 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class CaseQuery:
     """Which case is asked for. `name`: of a run, its alias, the evaluator's name for it, or of a session. The rest
     narrows down the trials; `task` is a reference or a challenge's name."""
 
@@ -45,35 +45,35 @@ class FoundCase:
     """The name of the session to which a case without a run belongs."""
 
 
-def find_case(view: RunView, wanted: Wanted, excerpt_bytes: int) -> FoundCase:
+def find_case(view: RunView, query: CaseQuery, excerpt_bytes: int) -> FoundCase:
     """The case of this name, each of its texts with at most so many bytes.
 
     Raises UsageError: `case_not_found`, whose hint has the names that there are; `case_ambiguous`, whose hint has the
     trials that have such a case.
     """
-    trials = [trial for trial in (*view.trials, *derived_trials(view.layout)) if _fits(trial, wanted)]
-    having = [trial for trial in trials if wanted.name in _names(view, trial)]
+    trials = [trial for trial in (*view.trials, *derived_trials(view.layout)) if _fits(trial, query)]
+    having = [trial for trial in trials if query.name in _names(view, trial)]
     # A fork or a replay is meant only where nothing of the schedule is.
     having = [trial for trial in having if trial.root.parent == view.layout.trials] or having
     if len(having) > 1:
         known = ", ".join(f"{t.ids.trial_id} ({t.ids.variant_id} on {t.ids.task_id})" for t in having)
-        msg = f"{len(having)} trials have a case {wanted.name!r}"
+        msg = f"{len(having)} trials have a case {query.name!r}"
         raise UsageError(msg, code="case_ambiguous", hint=f"say --trial, --variant or --task: {known}")
     if not having:
         names = list(dict.fromkeys(name for trial in trials for name in _names(view, trial)))
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         hint = f"there is {', '.join(names[:_MOST_NAMES])}{more}" if names else "no trial of these has a case"
-        msg = f"no case is called {wanted.name!r}"
+        msg = f"no case is called {query.name!r}"
         raise UsageError(msg, code="case_not_found", hint=hint)
-    return _told(view, having[0], wanted.name, excerpt_bytes)
+    return _told(view, having[0], query.name, excerpt_bytes)
 
 
-def _fits(trial: TrialView, wanted: Wanted) -> bool:
+def _fits(trial: TrialView, query: CaseQuery) -> bool:
     ids = trial.ids
     return (
-        wanted.trial_id in (None, ids.trial_id)
-        and wanted.variant in (None, ids.variant_id)
-        and wanted.task in (None, ids.task_id, ids.task_id.partition(".")[0])
+        query.trial_id in (None, ids.trial_id)
+        and query.variant in (None, ids.variant_id)
+        and query.task in (None, ids.task_id, ids.task_id.partition(".")[0])
     )
 
 
@@ -84,9 +84,9 @@ def _names(view: RunView, trial: TrialView) -> list[str]:
         return []
     cases = every_case(evidence).cases
     sessions = [evidence.session.session_name] if evidence.session is not None else []
-    words = [case.word.case_name for case in cases if case.word is not None]
+    verdicts = [case.verdict.case_name for case in cases if case.verdict is not None]
     aliases = [case.record.alias for case in cases if case.record is not None]
-    return list(dict.fromkeys([*sessions, *(case.name for case in cases), *words, *aliases]))
+    return list(dict.fromkeys([*sessions, *(case.name for case in cases), *verdicts, *aliases]))
 
 
 def _told(view: RunView, trial: TrialView, name: str, excerpt_bytes: int) -> FoundCase:
@@ -105,7 +105,7 @@ def _told(view: RunView, trial: TrialView, name: str, excerpt_bytes: int) -> Fou
             private=private,
             case=session_explanation(attempt.places.get(name), evidence.session, store, excerpt_bytes),
             evaluator=evaluator_explanation(evidence, store),
-            hints=hints(session_sight(evidence, evidence.session, store)),
+            hints=hints(session_symptoms(evidence, evidence.session, store)),
             is_session=True,
         )
     case = next(_called(evidence, name))
@@ -115,7 +115,7 @@ def _told(view: RunView, trial: TrialView, name: str, excerpt_bytes: int) -> Fou
         private=private,
         case=case_explanation(own, case, store, excerpt_bytes),
         evaluator=evaluator_explanation(evidence, store) if case.record is None else None,
-        hints=hints(case_sight(evidence, case, store)) if case.record is not None else (),
+        hints=hints(case_symptoms(evidence, case, store)) if case.record is not None else (),
         session=evidence.session.session_name if evidence.session is not None else None,
     )
 
@@ -124,4 +124,4 @@ def _called(evidence: TrialEvidence, name: str) -> Iterator[Case]:
     """The cases of this name, those of runs first."""
     cases = every_case(evidence).cases
     yield from (case for case in cases if case.record is not None and name in (case.name, case.record.alias))
-    yield from (case for case in cases if case.word is not None and case.word.case_name == name)
+    yield from (case for case in cases if case.verdict is not None and case.verdict.case_name == name)

@@ -15,8 +15,8 @@ from agentics.model.evidence import TrialEvidence
 from agentics.model.explanation import Explanation
 from agentics.model.outcome import RunOutcome
 from agentics.model.rundir import TrialResult
-from agentics.policy.casefiles import FILE_BYTES, CaseFile, CasePlace, artifact_path, chosen, content, placed
-from agentics.policy.explain import Attempt, explanation, is_explained, outward
+from agentics.policy.casefiles import FILE_BYTES, CaseFile, CasePlace, artifact_path, cases_to_explain, content, placed
+from agentics.policy.explain import ExplainedAttempt, explanation, is_explained, outward
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import document_bytes, read_document, replace_bytes, storing
 from agentics.rundir.held import Run
@@ -128,22 +128,22 @@ def _rendered(layout: Layout, trial: Path, result: TrialResult | None) -> dict[s
     return made
 
 
-def attempt_with(layout: Layout, trial: Path, result: TrialResult) -> Attempt:
+def attempt_with(layout: Layout, trial: Path, result: TrialResult) -> ExplainedAttempt:
     """The attempt of this result, with its evidence where that can be read. Cases of a trial that passed have no
     files."""
     name, evidence = trial.relative_to(layout.root).as_posix(), None
     with suppress(StorageError):
         evidence = read_document(TrialLayout(trial).attempt(result.ext.attempt) / "evidence.json", TrialEvidence)
     places = _places(name, evidence) if evidence is not None and is_explained(result) else {}
-    return Attempt(trial=name, result=result, evidence=evidence, places=places)
+    return ExplainedAttempt(trial=name, result=result, evidence=evidence, places=places)
 
 
-def _attempt(layout: Layout, trial: Path, result: TrialResult | None) -> Attempt | None:
+def _attempt(layout: Layout, trial: Path, result: TrialResult | None) -> ExplainedAttempt | None:
     return attempt_with(layout, trial, result) if result is not None and is_explained(result) else None
 
 
 def _places(trial: str, evidence: TrialEvidence) -> Mapping[str, CasePlace]:
-    picked = chosen(evidence)
+    picked = cases_to_explain(evidence)
     # Of all cases, so that a folder's name does not depend on which of them passed.
     names = [*(case.run_name for case in evidence.cases), *_session_name(evidence)]
     folders = {name: f"{trial}/cases/{directory}" for name, directory in case_directories(names).items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agentics.model.challenge import MetricSchema
 from agentics.model.evidence import ContainerRecord, TrialEvidence
 from agentics.model.judgement import Judgement
-from agentics.model.outcome import ErrorDetails, PrimaryMetric, SampleSummary, SubtaskRecord, Usage
+from agentics.model.outcome import ErrorDetails, LimitUsage, PrimaryMetric, SampleSummary, SubtaskRecord
 from agentics.model.record import Status
 from agentics.model.result import Result
 from agentics.model.rundir import Objective, ResultError, ResultExt, TrialResult
@@ -67,7 +67,7 @@ def _containers(evidence: TrialEvidence) -> list[ContainerRecord]:
     return [*evidence.containers, *(case.container for case in evidence.cases)]
 
 
-def _usage(evidence: TrialEvidence) -> Usage | None:
+def _usage(evidence: TrialEvidence) -> LimitUsage | None:
     """Of the containers that ran the solution; None where it did not come to that."""
     records = [case.container for case in evidence.cases]
     if evidence.session is not None:
@@ -78,7 +78,7 @@ def _usage(evidence: TrialEvidence) -> Usage | None:
         return None
     peaks = [record.memory_peak_bytes for record in records if record.memory_peak_bytes is not None]
     slowest = max(records, key=lambda record: record.wall_s)
-    return Usage(
+    return LimitUsage(
         slowest_s=round(slowest.wall_s, 6),
         time_limit_s=slowest.timeout_s,
         memory_peak_bytes=max(peaks, default=None),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from agentics.archive import extract
-from agentics.model.evidence import Script
+from agentics.model.evidence import Script, ScriptPhase
 from agentics.model.plan import Prepare
 from agentics.model.solution import SolutionManifest
 from agentics.pipeline.bench import MIB
@@ -18,7 +18,6 @@ from agentics.sandbox.collect import make_writable
 from agentics.sandbox.regular import read_part
 from agentics.sandbox.snapshot import snapshot
 
-Phase = Literal["setup", "build", "run"]
 HEAD_BYTES = 512
 
 name = "prepare"
@@ -38,7 +37,7 @@ def run(context: Context, options: Mapping[str, Any]) -> Context:
 
 def _scripts(workspace: Path, manifest: SolutionManifest) -> Iterator[Script]:
     """The declared scripts that are there."""
-    commands: dict[Phase, str | None] = {
+    commands: dict[ScriptPhase, str | None] = {
         "setup": manifest.commands.setup,
         "build": manifest.commands.build,
         "run": manifest.commands.run,

@@ -10,7 +10,7 @@ from agentics.policy.casefiles import (
     FILE_BYTES,
     FILES_OF_A_CASE,
     TRIAL_BYTES,
-    chosen,
+    cases_to_explain,
     files_of,
     is_safe,
     placed,
@@ -41,48 +41,48 @@ def evidence(words, *, runs=3, status="failed", **changes):
 
 
 def told(found):
-    return [(case.name, case.word and case.word.message) for case in found.cases]
+    return [(case.name, case.verdict and case.verdict.message) for case in found.cases]
 
 
 def test_cases_are_matched_by_their_names_whatever_their_order_is():
-    found = chosen(evidence([("case-3", "failed"), ("case-1", "passed"), ("case-2", "error")]))
+    found = cases_to_explain(evidence([("case-3", "failed"), ("case-1", "passed"), ("case-2", "error")]))
     assert (found.matched, found.total) == ("name", 3)
     assert told(found) == [("case-2", "of case-2"), ("case-3", "of case-3")]
 
 
 def test_a_case_that_the_evaluator_names_and_nobody_ran_is_told_without_a_run():
-    found = chosen(evidence([("case-1", "passed"), ("overall speed", "failed")]))
+    found = cases_to_explain(evidence([("case-1", "passed"), ("overall speed", "failed")]))
     assert found.matched == "name"
     assert told(found) == [("overall speed", "of overall speed")]
     assert found.cases[0].record is None
 
 
 def test_a_name_that_is_there_twice_matches_once_and_is_not_lost():
-    found = chosen(evidence([("case-1", "failed"), ("case-1", "failed")]))
+    found = cases_to_explain(evidence([("case-1", "failed"), ("case-1", "failed")]))
     assert told(found) == [("case-1", "of case-1"), ("case-1", "of case-1")]
     assert [case.record is not None for case in found.cases] == [False, True]
 
 
 def test_cases_of_other_names_are_matched_by_their_order_where_the_counts_agree():
-    found = chosen(evidence([("Small", "passed"), ("Middle", "failed"), ("Large", "passed")]))
+    found = cases_to_explain(evidence([("Small", "passed"), ("Middle", "failed"), ("Large", "passed")]))
     assert found.matched == "order"
     assert told(found) == [("case-2", "of Middle")]
 
 
 def test_cases_that_match_nothing_are_not_guessed_and_every_run_is_shown():
-    found = chosen(evidence([("Small", "failed"), ("Large", "passed")]))
+    found = cases_to_explain(evidence([("Small", "failed"), ("Large", "passed")]))
     assert found.matched == "none"
     assert told(found) == [("Small", "of Small"), ("case-1", None), ("case-2", None), ("case-3", None)]
 
 
 def test_without_a_word_on_any_case_every_run_may_be_the_cause():
-    assert told(chosen(evidence([]))) == [("case-1", None), ("case-2", None), ("case-3", None)]
+    assert told(cases_to_explain(evidence([]))) == [("case-1", None), ("case-2", None), ("case-3", None)]
     crashed = (run(1), run(2, end={"exit_code": 1}))
-    assert told(chosen(evidence([], cases=crashed))) == [("case-2", None)]
+    assert told(cases_to_explain(evidence([], cases=crashed))) == [("case-2", None)]
 
 
 def test_a_failed_result_whose_named_cases_all_passed_shows_the_runs_of_which_nothing_was_said():
-    found = chosen(evidence([("case-1", "passed")]))
+    found = cases_to_explain(evidence([("case-1", "passed")]))
     assert told(found) == [("case-2", None), ("case-3", None)]
 
 
@@ -92,18 +92,18 @@ def test_without_a_verdict_only_runs_that_ended_badly_are_shown():
         run(2, end={"ended": "timed_out", "exit_code": 124}),
         run(3, violation=Violation(kind="link", detail="x")),
     )
-    found = chosen(evidence([], cases=cases, reading=None))
+    found = cases_to_explain(evidence([], cases=cases, reading=None))
     assert told(found) == [("case-2", None), ("case-3", None)]
 
 
 def test_a_case_that_crashed_is_shown_although_the_evaluator_passed_it():
     cases = (run(1, end={"exit_code": 1}), run(2))
-    found = chosen(evidence([("case-1", "passed"), ("case-2", "passed")], status="passed", cases=cases))
+    found = cases_to_explain(evidence([("case-1", "passed"), ("case-2", "passed")], status="passed", cases=cases))
     assert told(found) == [("case-1", "of case-1")]
 
 
 def test_cases_without_runs_of_the_solution_are_matched_with_nothing():
-    found = chosen(evidence([("narrow", "failed"), ("wide", "passed")], cases=()))
+    found = cases_to_explain(evidence([("narrow", "failed"), ("wide", "passed")], cases=()))
     assert (found.matched, found.total, told(found)) == (None, 2, [("narrow", "of narrow")])
 
 
@@ -154,7 +154,7 @@ def test_the_files_of_a_case_and_of_a_trial_are_bounded():
     flood = tuple(run(n, files=(output("stdout.txt", 1 << 30),)) for n in range(1, 301))
     found = evidence([], cases=flood)
     folders = {case.run_name: f"trials/trial_1/cases/{case.run_name}" for case in flood}
-    places = placed(found, chosen(found), folders)
+    places = placed(found, cases_to_explain(found), folders)
     assert len(places) == TRIAL_BYTES // FILE_BYTES
     assert list(places) == [f"case-{n}" for n in range(1, len(places) + 1)]
 
@@ -162,5 +162,5 @@ def test_the_files_of_a_case_and_of_a_trial_are_bounded():
 def test_files_of_which_one_would_be_the_folder_of_another_are_not_both_written():
     case = run(1, files=(output("output/a"), output("output/a/b"), output("output")))
     found = evidence([("case-1", "failed")], cases=(case,))
-    places = placed(found, chosen(found), {"case-1": "f"})
+    places = placed(found, cases_to_explain(found), {"case-1": "f"})
     assert list(places["case-1"].files) == ["output/a"]

@@ -6,20 +6,20 @@ import pytest
 
 from agentics.model.evidence import Script
 from agentics.model.explanation import Hint
-from agentics.policy.hints import MOST, SLIPS, Sight, gathered, hints
+from agentics.policy.hints import MOST, SLIPS, Symptoms, gathered, hints
 
 SHELL = Script(phase="run", path="run.sh", head="exec python3 solve.py\n")
 CRLF = Script(phase="run", path="run.sh", head="#!/bin/sh\r\nexec python3 solve.py\r\n")
 PYTHON = Script(phase="run", path="scripts/run.sh", head="# a comment\n\nimport sys\n")
 
 
-def sight(text="", **more):
+def seen(text="", **more):
     usual = {"phase": "run", "ended": "exited", "exit_code": 1, "clean": False, "wall_s": 1.0, "cpu_s": 0.9}
-    return Sight(**{**usual, "memory_limit_mib": 128, "script": SHELL, "text": text, **more})
+    return Symptoms(**{**usual, "memory_limit_mib": 128, "script": SHELL, "text": text, **more})
 
 
 def codes(*args, **more):
-    return [hint.code for hint in hints(sight(*args, **more))]
+    return [hint.code for hint in hints(seen(*args, **more))]
 
 
 SEEN = {
@@ -64,19 +64,19 @@ SEEN = {
 @pytest.mark.parametrize("text", SEEN)
 def test_a_slip_is_known_by_what_programs_write(text):
     assert codes(text) == SEEN[text]
-    for hint in hints(sight(text)):
+    for hint in hints(seen(text)):
         assert hint.seen in text
 
 
 def test_a_script_with_windows_line_ends_is_known_by_its_first_bytes_where_nothing_is_said():
-    found = hints(sight("/workspace/run.sh: line 5: syntax error: unexpected end of file", script=CRLF))
+    found = hints(seen("/workspace/run.sh: line 5: syntax error: unexpected end of file", script=CRLF))
     assert found[0].code == "crlf"
     assert "run.sh" in found[0].text
     assert codes(script=CRLF, clean=True, exit_code=0) == []
 
 
 def test_a_python_file_as_run_script_is_known_by_its_first_lines():
-    (found,) = hints(sight(script=PYTHON))
+    (found,) = hints(seen(script=PYTHON))
     assert (found.code, found.seen) == ("python_as_script", "scripts/run.sh: # a comment")
     assert codes(script=SHELL) == []
     assert codes(script=Script(phase="run", path="run.sh", head="#!/usr/bin/env python3\nprint(1)\n")) == [
@@ -159,9 +159,9 @@ def test_a_long_hostile_text_costs_no_more_than_a_short_one():
 
 
 def test_no_text_of_a_participant_can_name_a_field_of_a_hint():
-    found = hints(sight("ModuleNotFoundError: {script} {0} {memory.__class__}", script=SHELL))
+    found = hints(seen("ModuleNotFoundError: {script} {0} {memory.__class__}", script=SHELL))
     assert found[0].seen == "ModuleNotFoundError: {script} {0} {memory.__class__}"
-    assert hints(sight(script=Script(phase="run", path="{memory}.sh", head="import os\n")))[0].text.startswith(
+    assert hints(seen(script=Script(phase="run", path="{memory}.sh", head="import os\n")))[0].text.startswith(
         "{memory}.sh"
     )
 

@@ -6,35 +6,37 @@ from collections.abc import Iterator, Sequence
 
 from agentics.model.evidence import ContainerRecord, SessionRecord, TrialEvidence
 from agentics.policy import transcript
-from agentics.policy.casefiles import Case, Texts, stream_files
+from agentics.policy.casefiles import ArtifactReader, Case, stream_files
 from agentics.policy.endings import MIB
-from agentics.policy.hints import Phase, Sight
+from agentics.policy.hints import Activity, Symptoms
 
 _TEXT_BYTES = 8192
 _TRANSCRIPT_BYTES = 64 << 20
-_PHASES: dict[str, Phase] = {"solution_setup": "setup", "solution_build": "build"}
-_SCRIPT_OF: dict[Phase, str] = {"setup": "setup", "build": "build", "run": "run", "session": "run"}
+_PHASES: dict[str, Activity] = {"solution_setup": "setup", "solution_build": "build"}
+_SCRIPT_OF: dict[Activity, str] = {"setup": "setup", "build": "build", "run": "run", "session": "run"}
 
 
-def sights(evidence: TrialEvidence, cases: Sequence[Case], texts: Texts) -> Iterator[tuple[str | None, Sight]]:
-    """A sight for each setup or build that ended badly, each of these cases, a session, and an evaluator that shares
+def all_symptoms(
+    evidence: TrialEvidence, cases: Sequence[Case], texts: ArtifactReader
+) -> Iterator[tuple[str | None, Symptoms]]:
+    """Symptoms of each setup or build that ended badly, each of these cases, a session, and an evaluator that shares
     its container with the solution; with the name of the case, if it is one's."""
     for record in evidence.containers:
         phase = _PHASES.get(record.stage)
         if phase is not None and not record.clean:
-            yield None, _sight(evidence, record, phase, _log(record, texts))
+            yield None, _symptoms(evidence, record, phase, _log(record, texts))
     for case in cases:
         if case.record is not None:
-            yield case.name, case_sight(evidence, case, texts)
+            yield case.name, case_symptoms(evidence, case, texts)
     if evidence.session is not None:
-        yield None, session_sight(evidence, evidence.session, texts)
+        yield None, session_symptoms(evidence, evidence.session, texts)
     if evidence.trust == "shared_container":
         last = next((each for each in reversed(evidence.containers) if each.role.endswith("-evaluator")), None)
         if last is not None:
-            yield None, _sight(evidence, last, "shared", _log(last, texts))
+            yield None, _symptoms(evidence, last, "shared", _log(last, texts))
 
 
-def case_sight(evidence: TrialEvidence, case: Case, texts: Texts) -> Sight:
+def case_symptoms(evidence: TrialEvidence, case: Case, texts: ArtifactReader) -> Symptoms:
     """What is seen of a case that was run."""
     record = case.record
     if record is None:
@@ -43,9 +45,9 @@ def case_sight(evidence: TrialEvidence, case: Case, texts: Texts) -> Sight:
     streams = {file.name: file for file in stream_files(record)}
     stderr = streams.get("stderr.txt")
     said = texts.part(stderr.ref, _TEXT_BYTES, end=True).decode(errors="replace") if stderr is not None else ""
-    sight = _sight(evidence, record.container, "run", _log(record.container, texts) + said)
+    symptoms = _symptoms(evidence, record.container, "run", _log(record.container, texts) + said)
     stdout = streams.get("stdout.txt")
-    return sight.seeing(
+    return symptoms.with_more(
         clean=record.clean,
         wrote=stdout is not None and stdout.size_bytes > 0,
         left_files=any(file.path.startswith("output/") for file in record.files),
@@ -53,24 +55,24 @@ def case_sight(evidence: TrialEvidence, case: Case, texts: Texts) -> Sight:
     )
 
 
-def session_sight(evidence: TrialEvidence, session: SessionRecord, texts: Texts) -> Sight:
+def session_symptoms(evidence: TrialEvidence, session: SessionRecord, texts: ArtifactReader) -> Symptoms:
     """What is seen of a session's solution."""
-    sight = _sight(evidence, session.solution, "session", _log(session.solution, texts))
+    symptoms = _symptoms(evidence, session.solution, "session", _log(session.solution, texts))
     late = session.solution.ended == "timed_out" or session.evaluator_waiting
     ref = session.transcript_ref
     if not late or session.transcript_truncated or ref is None:
-        return sight
+        return symptoms
     said = texts.part(ref, _TRANSCRIPT_BYTES, end=False)
     last, own = transcript.last_chunk(said), transcript.last_chunk(said, "solution")
-    return sight.seeing(
+    return symptoms.with_more(
         last_word=last.speaker if last is not None else None,
         open_line=own is not None and not own.data.endswith(b"\n"),
     )
 
 
-def _sight(evidence: TrialEvidence, record: ContainerRecord, phase: Phase, text: str) -> Sight:
+def _symptoms(evidence: TrialEvidence, record: ContainerRecord, phase: Activity, text: str) -> Symptoms:
     script = next((each for each in evidence.scripts if each.phase == _SCRIPT_OF.get(phase)), None)
-    return Sight(
+    return Symptoms(
         phase=phase,
         ended=record.ended,
         exit_code=record.exit_code,
@@ -83,5 +85,5 @@ def _sight(evidence: TrialEvidence, record: ContainerRecord, phase: Phase, text:
     )
 
 
-def _log(record: ContainerRecord, texts: Texts) -> str:
+def _log(record: ContainerRecord, texts: ArtifactReader) -> str:
     return texts.part(record.log_ref, _TEXT_BYTES, end=True).decode(errors="replace") if record.log_ref else ""
