@@ -10,6 +10,7 @@ import pytest
 from agentics.model.explanation import Explanation
 from agentics.rundir.rebuild import rebuild
 from agentics.rundir.verify import verify
+from agentics.sandbox.labels import TRIAL as TRIAL_LABEL
 from tests.fake_engine import exited, mounted, writes
 from tests.runner.lab import evaluator
 
@@ -119,6 +120,26 @@ def test_an_explanation_goes_with_the_attempt_that_it_is_about(failed):
     assert not (failed.home / TRIAL / "explanation.json").exists()
     assert not (failed.home / TRIAL / "cases").exists()
     assert verify(failed.home / "outputs/r").altered == ()
+
+
+def test_an_explanation_is_there_and_goes_as_soon_as_its_trial_has_ended(lab):
+    """Not only at the end of the run, which may take hours."""
+    there = []
+
+    def looks(container):
+        there.append((lab.home / TRIAL / "explanation.json").exists() and (lab.home / TRIAL / "cases/case-1").is_dir())
+        return evaluator(0)(container)
+
+    for name in ("one", "two"):
+        lab.bundle(name)
+    for first in (0, 3):
+        judge = evaluator(first)
+        lab.engine.behaviours |= {
+            "run": says(),
+            "separated-evaluator": lambda c, judge=judge: judge(c) if c.labels[TRIAL_LABEL] == "trial_1" else looks(c),
+        }
+        lab.eval("one", "two")
+    assert there == [True, False]
 
 
 def test_explanations_are_rebuilt_from_the_evidence_to_the_byte(failed):
