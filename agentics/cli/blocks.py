@@ -126,9 +126,14 @@ def _cases(told: Explanation) -> Iterator[BlockRow]:
             )
         if len(told.cases) > MOST_CASES:
             yield BlockRow(text=f"and {len(told.cases) - MOST_CASES} more", indent=4)
-    detailed = told.session or next((case for case in told.cases if case.stdout or case.stderr), None)
+    detailed = _detailed(told)
     if detailed is not None:
         yield from _detail(detailed, is_session=told.session is not None)
+
+
+def _detailed(told: Explanation) -> CaseExplanation | None:
+    """The session, or the first case of which more is known than how it ended."""
+    return told.session or next((case for case in told.cases if case.given or case.stdout or case.stderr), None)
 
 
 def case_line(case: CaseExplanation) -> str:
@@ -149,8 +154,10 @@ def case_line(case: CaseExplanation) -> str:
 
 def _detail(case: CaseExplanation, *, is_session: bool) -> Iterator[BlockRow]:
     kind = "session" if is_session else "case"
-    used = f": {usage(case.measured)}" if case.measured is not None else ""
+    used = f" · {usage(case.measured)}" if case.measured is not None else ""
     yield BlockRow(label=kind, text=f"{case.name}{used}")
+    if case.violation is not None:
+        yield BlockRow(label="refused", text=case.violation.detail)
     if case.transcript is not None:
         yield BlockRow(label="said", text="")
         yield from _quotation(case.transcript, _LOG_LINES)
@@ -195,7 +202,7 @@ def _hint(hint: Hint, told: Explanation) -> Iterator[BlockRow]:
 def _quoted_texts(told: Explanation) -> Iterator[str]:
     """What the block quotes anyway."""
     yield from (container.log.text for container in told.containers if container.log is not None)
-    detailed = told.session or next((case for case in told.cases if case.stdout or case.stderr), None)
+    detailed = _detailed(told)
     if detailed is not None and detailed.stderr is not None:
         yield detailed.stderr.text
     if told.evaluator is not None and told.evaluator.log is not None:

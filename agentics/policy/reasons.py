@@ -42,7 +42,6 @@ _WHAT = {
 }
 _ADVICE = {
     "solution_setup_failed": "scripts run as `sh SCRIPT` in /workspace, without a network unless the target allows it",
-    "solution_build_failed": "what build leaves in /workspace is read-only afterwards",
     "no_samples": "leave --limit out, or give it at least 1",
     "evaluator_crashed": "an evaluator must exit 0, and write a failed result for a participant's fault",
     "result_missing": "its result file must be written below /output, under the name that the bundle declares",

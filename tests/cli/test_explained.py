@@ -76,7 +76,7 @@ def test_a_failure_is_told_with_the_evaluators_words_and_what_the_solution_wrote
     said = failing(lab, stderr="Traceback\nNameError: x\n").err
     assert "  cases:     2 of 3 not passed\n" in said
     assert "    case-2  line 1 is wrong · ran (0.01 of 3 s)\n    case-3  line 9 is wrong" in said
-    assert "  case:      case-2: ran (0.01 of 3 s), peak 1 of 128 MiB\n" in said
+    assert "  case:      case-2 · ran (0.01 of 3 s), peak 1 of 128 MiB\n" in said
     assert "  stdin:     2 bytes\n    | 2\n  stdout:    4 bytes\n    | two\n" in said
     assert "  stderr:    23 bytes\n    | Traceback\n    | NameError: x\n" in said
     assert "  evaluator: 1 of 3 solved\n" in said
@@ -123,7 +123,7 @@ def test_a_session_that_stood_still_is_told_with_the_end_of_what_was_said(lab):
 
     lab.engine.converse = stands_still
     said = lab.eval("one").err
-    assert "  session:   practice: timed out (limit" in said
+    assert "  session:   practice · timed out (limit" in said
     assert "    |     0.00 s  evaluator> ?\n" in said
     assert "hint:      this looks like an answer that was not flushed" in said
 
