@@ -159,7 +159,7 @@ def _detail(case: CaseExplanation, *, is_session: bool) -> Iterator[BlockRow]:
     if case.violation is not None:
         yield BlockRow(label="refused", text=case.violation.detail)
     if case.transcript is not None:
-        yield BlockRow(label="said", text="")
+        yield BlockRow(label="said", text=f"{case.transcript.size_bytes} bytes in all")
         yield from _quotation(case.transcript, _LOG_LINES)
     else:
         yield from _text("stdin", case.stdin, _INPUT_LINES, start=True)
@@ -242,7 +242,8 @@ def _markup(row: BlockRow, width: int | None) -> str:
     """A row as markup. Quotations keep their lines, cut to the terminal's width; other texts are wrapped."""
     if row.quoted:
         room = 300 if width is None else max(20, width - row.indent - 3)
-        return f"{' ' * row.indent}[dim]|[/] {escape(plain(row.text, room))}"
+        shown = plain(row.text, room)  # an escaped character takes several columns
+        return f"{' ' * row.indent}[dim]|[/] {escape(shown if len(shown) <= room else f'{shown[: room - 1]}…')}"
     label = f"{row.label}:".ljust(_LABEL) if row.label else ""
     start = " " * row.indent + (label or (f"{row.name}  " if row.name else ""))
     text = one_line(row.text, 600)

@@ -189,7 +189,7 @@ def test_everything_fits_into_80_columns_with_names_cut_in_the_middle_and_the_st
     solution(lab.home, "a-solution-with-a-long-name-which-ends-in-2")
     text = "a message that is longer than any terminal is wide " * 4
     lab.engine.behaviours |= {
-        "run": wrote("x" * 500 + "\n", "y" * 500 + "\n"),
+        "run": wrote("x" * 500 + "\n", "\x1b\u202e\x00" * 60 + "\n"),
         "separated-evaluator": evaluator(1, public_results=[{**each, "message": text} for each in SAID], logs=[text]),
     }
     variants = [word for n in (1, 2) for word in ("--solution", f"a-solution-with-a-long-name-which-ends-in-{n}")]
