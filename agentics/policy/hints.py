@@ -148,7 +148,11 @@ SLIPS: tuple[Slip, ...] = (
         text="this looks like a file that is written where nothing can be written: when a case runs, only /io/output "
         "(AGENTICS_OUTPUT_DIR) for results, and /io/tmp and /tmp for everything else can be written",
         hides=frozenset({"missing_file"}),
-        says=_words(r"read-only file system", r"permission denied: '(?!/proc)", r"cannot create .*: permission denied"),
+        says=_words(
+            r"read-only file system",
+            r"permission denied: '(?:/workspace|[^/'])",
+            r"cannot create .*: permission denied",
+        ),
         phases=frozenset({"run", "session", "shared"}),
     ),
     Slip(
@@ -204,7 +208,8 @@ SLIPS: tuple[Slip, ...] = (
     Slip(
         code="memory",
         looks_like="a memory limit",
-        text="this looks like the memory limit of {memory} MiB: hold less in memory at a time",
+        text="this looks like too little memory: the limit is {memory} MiB, or less where the program or its evaluator set "
+        "one. Hold less in memory at a time",
         says=_words(
             r"\bMemoryError\b", r"std::bad_alloc", r"OutOfMemoryError", r"out of memory", r"cannot allocate memory"
         ),

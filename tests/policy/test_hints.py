@@ -43,6 +43,8 @@ SEEN = {
     "/workspace/run.sh: line 1: out.txt: Read-only file system": ["read_only_place"],
     "sh: 1: cannot create out.txt: Permission denied": ["read_only_place"],
     "PermissionError: [Errno 13] Permission denied: '/workspace/out.txt'": ["read_only_place"],
+    "PermissionError: [Errno 13] Permission denied: 'out.txt'": ["read_only_place"],
+    "PermissionError: [Errno 13] Permission denied: '/challenge/private.json'": [],
     "/workspace/run.sh: line 1: /workspace/solve: cannot execute binary file: Exec format error": ["wrong_binary"],
     "./solve: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.38' not found (required by ./solve)": ["wrong_binary"],
     "ModuleNotFoundError: No module named 'numpy'": ["missing_module"],
