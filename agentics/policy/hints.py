@@ -208,8 +208,8 @@ SLIPS: tuple[Slip, ...] = (
     Slip(
         code="memory",
         looks_like="a memory limit",
-        text="this looks like too little memory: the limit is {memory} MiB, or less where the program or its evaluator set "
-        "one. Hold less in memory at a time",
+        text="this looks like too little memory: the limit is {memory} MiB, or less where the program or its evaluator "
+        "set one. Hold less in memory at a time",
         says=_words(
             r"\bMemoryError\b", r"std::bad_alloc", r"OutOfMemoryError", r"out of memory", r"cannot allocate memory"
         ),
