@@ -20,14 +20,13 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import typer
-from image_docs import images, tools
+from docs_tables import backends, code, images, slips, table, tools, yes
 from pydantic import BaseModel, TypeAdapter
 from typer.models import CommandInfo, OptionInfo, ParameterInfo
 
 from agentics import cli, config, errors
 from agentics.cli.evalfile import EvalFile
-from agentics.lighteval import support
-from agentics.model import base, jobspec, outcome, record
+from agentics.model import base, outcome, record
 from agentics.policy.outcome import EXIT_CHALLENGE, EXIT_CONTROLLED, EXIT_INFRASTRUCTURE, EXIT_POLICY_NOT_MET, accepts
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,15 +56,6 @@ def current(text: str) -> str:
 def _part(what: str) -> str:
     kind, _, name = what.partition(" ")
     return PARTS[kind](name) if name else PARTS[kind]("")
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
-
-
-def code(values: Iterable[object]) -> str:
-    return ", ".join(f"`{value}`" for value in values)
 
 
 # --- Models -----------------------------------------------------------------------------------------------------------
@@ -306,7 +296,7 @@ def statuses(_: str) -> str:
         (
             f"`{s}`",
             meaning,
-            *(_yes(known) for known in (s in outcome.COMPLETED, *(accepts(p, str(s)) for p in policies))),
+            *(yes(known) for known in (s in outcome.COMPLETED, *(accepts(p, str(s)) for p in policies))),
         )
         for s, meaning in explained("statuses")
     ]
@@ -321,22 +311,6 @@ def settings(name: str) -> str:
         for key, meaning in _explained(name, model.model_fields)
     ]
     return table(("key", "type", "default", "meaning"), rows)
-
-
-def backends(_: str) -> str:
-    """What each backend of a JobSpec can make use of."""
-    rows = [
-        (
-            f"`{kind}`",
-            code(name for name in jobspec.Backend.model_fields if name in support.FIELDS[kind]),
-            code(name for name in jobspec.Generation.model_fields if name in support.GENERATION[kind]),
-            _yes(kind not in jobspec.ENDPOINTS),
-            _yes(kind in jobspec.ENDPOINTS),
-            _yes(kind in (*support.LOCAL, "custom")),
-        )
-        for kind in get_args(jobspec.BackendType)
-    ]
-    return table(("backend", "fields", "generation", "log-probabilities", "network", "GPU"), rows)
 
 
 def _toml_type(annotation: object) -> str:
@@ -365,11 +339,8 @@ def _default(model: type[BaseModel], key: str) -> str:
     return f"`{json.dumps(list(value) if isinstance(value, tuple) else value)}`"
 
 
-def _yes(holds: bool) -> str:  # noqa: FBT001 - one word for one truth
-    return "yes" if holds else "no"
-
-
 PARTS: dict[str, Callable[[str], str]] = {
+    "slips": slips,
     "fields": fields,
     "kinds": kinds,
     "commands": commands,
@@ -377,8 +348,8 @@ PARTS: dict[str, Callable[[str], str]] = {
     "words": words,
     "settings": settings,
     "backends": backends,
-    "images": lambda _: images(table),
-    "tools": lambda _: tools(table),
+    "images": images,
+    "tools": tools,
 }
 
 

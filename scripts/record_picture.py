@@ -48,7 +48,7 @@ def record(place: Path) -> str:
     )
     os.close(theirs)
     written = b"".join(chunks(ours))
-    if process.wait() != 0:
+    if process.wait() != 1:  # one of the two solutions fails
         sys.exit(f"the evaluation ended with {process.returncode}:\n{written.decode()}")
     return written.decode()
 

@@ -9,6 +9,7 @@ from typing import BinaryIO, Literal
 
 from agentics.archive import tree
 from agentics.archive.envelope import OVERLAY, inspect, parents, unpack
+from agentics.archive.origin import naming
 from agentics.bundle.files import SPEC, Files, problems_of_files, problems_of_scripts, specified
 from agentics.bundle.load import PROPOSAL, Bundle
 from agentics.model.document import invalid, place
@@ -48,7 +49,8 @@ def assemble(bundle: Bundle, overlays: Sequence[Path], dest: Path, mode: Mode) -
         _refuse(_asset_problems(bundle, found))
         _copy(bundle, dest, frozenset())
         for overlay in found:
-            _lay_over(overlay.source, dest)
+            with naming(overlay.source):
+                _lay_over(overlay.source, dest)
     else:
         public_copy(bundle, dest)
     assembled = replace(bundle, root=dest)
@@ -86,13 +88,14 @@ def _problems(assembled: Bundle, mode: Mode) -> list[Finding]:
 
 
 def _look_into(source: Path) -> _Overlay:
-    """Raises InvalidDocument when the overlay breaks its envelope."""
+    """Raises InvalidDocument, which names the overlay, when it breaks its envelope."""
     paths: set[str] = set()
-    if source.is_dir():
-        paths.update(entry.path for entry in tree.walk(source))
-    else:
-        with _opened(source) as file:
-            paths.update(member.path for member in inspect(file, source.name, OVERLAY).members)
+    with naming(source):
+        if source.is_dir():
+            paths.update(entry.path for entry in tree.walk(source))
+        else:
+            with _opened(source) as file:
+                paths.update(member.path for member in inspect(file, source.name, OVERLAY).members)
     return _Overlay(source=source, paths=frozenset(paths | {parent for path in paths for parent in parents(path)}))
 
 

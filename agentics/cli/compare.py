@@ -13,12 +13,12 @@ from rich.table import Table
 
 from agentics.cli.console import err, one_line, out, print_json
 from agentics.cli.figure import FORMATS, draw
-from agentics.cli.words import what
 from agentics.errors import UsageError
 from agentics.model.analysis import Difference, PairedStatistics, VariantComparison, VariantSummary
 from agentics.model.design import Comparison
 from agentics.policy.compare import Observation, compare
 from agentics.policy.jobcompare import check_comparable
+from agentics.policy.reasons import what
 from agentics.rundir.analysis import Sheet, read_sheet, summary
 from agentics.rundir.jobs import contenders
 from agentics.rundir.reader import read_run

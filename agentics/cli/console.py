@@ -45,6 +45,14 @@ def one_line(text: str, limit: int = 300) -> str:
     return plain(" ".join(text.split()), limit)
 
 
+def middle(text: str, width: int) -> str:
+    """The text in so many columns: where it is longer, its middle is left out, since names differ at both ends."""
+    if len(text) <= width:
+        return text
+    kept = max(width - 1, 2)
+    return f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"
+
+
 def print_json(document: Any, *, indented: bool | None = None) -> None:  # noqa: ANN401 - anything that JSON can say
     """One JSON document on stdout; on a terminal indented, unless said, and readable without being obeyed."""
     if sys.stdout.isatty() if indented is None else indented:
@@ -75,6 +83,12 @@ def _forget_stdout() -> None:
 def is_interactive() -> bool:
     """A person is watching stderr: a terminal, not CI, not a dumb one."""
     return err.is_terminal and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
+
+
+def is_watched() -> bool:
+    """Whether stderr is a terminal itself, outside of CI: what is private may be shown there. What only makes a library
+    take stderr for a terminal, as FORCE_COLOR does, does not count."""
+    return sys.stderr.isatty() and not os.environ.get("CI")
 
 
 def _visible(character: str) -> str:

@@ -39,7 +39,8 @@ class Policy(StrEnum):
 
 
 EPILOG = """
-Exit codes: 0 accepted by the policy · 1 policy not met · 2 usage or configuration, nothing started ·
+Exit codes: 0 accepted by the policy · 1 policy not met: without --exit-policy, a task that
+is neither passed nor degraded · 2 usage or configuration, nothing started ·
 4 a challenge fault (policy not relaxed) · 5 infrastructure fault · 7 refused (run locked, or another scope) ·
 130/143 stopped by a signal.
 
@@ -81,7 +82,7 @@ def run(
     ] = None,
     run_id: Annotated[str | None, typer.Option(help="Create this run, or continue it.")] = None,
     output_path: Annotated[Path | None, typer.Option(help="Where run directories go. [default: outputs]")] = None,
-    exit_policy: Annotated[Policy | None, typer.Option(help="What exit code 0 demands. [default: relaxed]")] = None,
+    exit_policy: Annotated[Policy | None, typer.Option(help="What exit code 0 demands. [default: smoke]")] = None,
     image: Annotated[
         list[str] | None, typer.Option(metavar="REF=LOCAL", help="Use a local image for a declared one; repeatable.")
     ] = None,

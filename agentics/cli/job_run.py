@@ -17,6 +17,7 @@ from agentics.cli.job_table import show_job
 from agentics.cli.progress import shown
 from agentics.cli.report import show_outcomes
 from agentics.cli.stream import streamed
+from agentics.model.outcome import DEFAULT_EXIT_POLICY
 from agentics.rundir.jobs import suite_scores
 from agentics.rundir.reader import read_run
 from agentics.runner.campaign import Campaign, EvalRequest, compile_request
@@ -95,7 +96,7 @@ def run(
     spec: Spec,
     run_id: Annotated[str | None, typer.Option(help="Create this run, or continue it.")] = None,
     output_path: Annotated[Path, typer.Option(help="Where run directories go.")] = Path("outputs"),
-    exit_policy: Annotated[Policy, typer.Option(help="What exit code 0 demands.")] = Policy.relaxed,
+    exit_policy: Annotated[Policy, typer.Option(help="What exit code 0 demands.")] = Policy(DEFAULT_EXIT_POLICY),
     tasks: Annotated[
         list[str] | None, typer.Option(help="Only these tasks, as `agentics job plan` names them.")
     ] = None,

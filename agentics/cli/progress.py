@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from agentics.cli.console import err, is_interactive, one_line
+from agentics.cli.console import err, is_interactive, middle, one_line
 from agentics.runner.progress import Observer, Progress, silent
 from agentics.sandbox.steps import STILL
 
@@ -36,6 +36,9 @@ _STAGES = {
 
 _QUIET = frozenset({"stage_started", "stage_finished", "case_finished", "samples_done", "image_step"})
 """What a live region shows by itself."""
+
+
+_GAP, _LEAST_NAME = 2, 12
 
 
 @contextmanager
@@ -78,14 +81,14 @@ class Board:
             live.console.print(text)
 
     def render(self) -> Table:
-        grid = Table.grid(padding=(0, 2))
         with self.guard:
-            for trial in self.active.values():
-                elapsed = f"{time.monotonic() - trial.since:5.1f} s"
-                limit = f"/ {trial.limit_s:g} s{' each' * (trial.stage == 'cases')}" if trial.limit_s else ""
-                cases = f"{trial.done}/{trial.total}" if trial.total else ""
-                name = Text(trial.title, "bold", overflow="ellipsis", no_wrap=True)
-                grid.add_row(Text("▶", "cyan"), name, trial.stage, cases, Text(f"{elapsed} {limit}", no_wrap=True))
+            rows = [(trial.title, *_columns(trial)) for trial in self.active.values()]
+        # The mark, the gaps between five columns, and everything but the name, which gives way.
+        others = 1 + 4 * _GAP + sum(max((len(row[index]) for row in rows), default=0) for index in (1, 2, 3))
+        grid = Table.grid(padding=(0, _GAP))
+        for title, *rest in rows:
+            name = Text(middle(title, max(_LEAST_NAME, err.width - others)), "bold", no_wrap=True)
+            grid.add_row(Text("▶", "cyan"), name, *(Text(each, no_wrap=True) for each in rest))
         return grid
 
     def _note(self, event: Progress) -> None:
@@ -111,6 +114,13 @@ class Board:
             self.active[trial].done, self.active[trial].total = int(facts["done"]), int(facts["total"])
 
 
+def _columns(trial: Active) -> tuple[str, str, str]:
+    """Where a trial is, how many cases are over, and its time beside its limit."""
+    elapsed = f"{time.monotonic() - trial.since:.1f}"
+    limit = f"/{trial.limit_s:g} s{' each' * (trial.stage == 'cases')}" if trial.limit_s else " s"
+    return trial.stage, f"{trial.done}/{trial.total}" if trial.total else "", f"{elapsed}{limit}"
+
+
 def _line(event: Progress, *, verbose: bool) -> None:
     if event.kind == "stage_finished" and not verbose:
         return
@@ -133,7 +143,7 @@ def _stage(title: str, facts: Mapping[str, str]) -> str | None:
 
 
 def _case(title: str, facts: Mapping[str, str]) -> str:
-    ended = "ok" if facts["clean"] == "True" else f"[yellow]{facts.get('ended', 'ended badly').replace('_', ' ')}[/]"
+    ended = facts["ending"] if facts["clean"] == "True" else f"[yellow]{facts['ending']}[/]"
     name = f" {facts['case']}" if "case" in facts else ""
     return f"{title}: case {facts['done']}/{facts['total']}{name}: {ended}"
 

@@ -10,13 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
-from agentics.cli import compare, control, derive, rebuild, verify, watch
+from agentics.cli import case, compare, control, derive, rebuild, verify, watch
 from agentics.cli.console import out, print_json
 from agentics.cli.report import show_outcomes
 from agentics.errors import StorageError, UsageError
 from agentics.model.outcome import RunOutcome
 from agentics.policy.outcome import gate as gate_opens
 from agentics.rundir.atomic import read_document
+from agentics.rundir.explain import dumped, explanations
 from agentics.rundir.project import rebuild_outcome
 from agentics.rundir.reader import read_run
 
@@ -56,7 +57,8 @@ def show(
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     outcomes = [rebuild_outcome(run, directory, at=at) for directory in view.variants]
     if json:
-        print_json({outcome.model: outcome.model_dump(mode="json") for outcome in outcomes})
+        told = explanations(view, outcomes)
+        print_json({o.model: {**o.model_dump(mode="json"), "explanations": dumped(told[o.model])} for o in outcomes})
         return
     show_outcomes(view.layout.root, outcomes)
     state = view.control.status if view.control else "unknown"
@@ -103,5 +105,5 @@ def _public(run: Path) -> Any:  # noqa: ANN401 - a JSON document
         raise StorageError(msg, hint="the run has not ended yet, or the file was damaged") from error
 
 
-for module in (control, derive, watch, compare, verify, rebuild):
+for module in (case, control, derive, watch, compare, verify, rebuild):
     module.add(app)

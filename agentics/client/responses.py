@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from agentics.model.explanation import Explanation
 from agentics.model.outcome import RunOutcome
 
 
@@ -32,11 +33,13 @@ class RunPlace(Answer):
 
 
 class RunResponse(Response):
-    """How an evaluation or an experiment ended. `outcomes` is by variant name."""
+    """How an evaluation or an experiment ended. `outcomes` is by variant name; `explanations` by variant name and task,
+    one for each trial that is not passed."""
 
     run: RunPlace
     exit_code: int | None = None
     outcomes: dict[str, RunOutcome] = Field(default_factory=dict)
+    explanations: dict[str, dict[str, tuple[Explanation, ...]]] = Field(default_factory=dict)
 
 
 class Paused(Answer):

@@ -12,6 +12,7 @@ from agentics.model.record import Mode, Record, Trust
 from agentics.model.result import Result
 
 Speaker = Literal["solution", "evaluator"]
+ScriptPhase = Literal["setup", "build", "run"]
 
 
 class ImageUse(Record):
@@ -94,6 +95,23 @@ class OutputFile(Record):
     executable: bool = False
 
 
+class KeptPart(Record):
+    """A file of which a part is kept for people to read. `size_bytes`: of the whole file; `ref`: the part that is kept,
+    None where nothing is."""
+
+    path: str
+    size_bytes: int
+    ref: str | None = None
+
+
+class Script(Record):
+    """A script that the solution declares. `head`: the first characters of it, as text."""
+
+    phase: ScriptPhase
+    path: str
+    head: str
+
+
 class Checkpoint(Record):
     """What a case left to go on from. `step` and `label` are the solution's own words; with a violation there are no
     files. `run_name` only in validation: what official cases are called is private."""
@@ -114,7 +132,10 @@ class Checkpoint(Record):
 
 class CaseRecord(Record):
     """One case of a separated evaluation. `folders` are the empty directories that it left; `restored`: it ran in an
-    earlier attempt. `events_problem`: why there is no `events_ref` although the solution left something there."""
+    earlier attempt. `events_problem`: why there is no `events_ref` although the solution left something there.
+
+    `given`: `stdin.txt` and the files below `input/`; the heads of them are kept in a validation only. `tails`: the
+    ends of `stdout.txt` and `stderr.txt`, where a violation keeps everything out of `files`."""
 
     run_name: str
     alias: str
@@ -123,6 +144,8 @@ class CaseRecord(Record):
     violation: Violation | None = None
     files: tuple[OutputFile, ...] = ()
     folders: tuple[str, ...] = ()
+    given: tuple[KeptPart, ...] = ()
+    tails: tuple[KeptPart, ...] = ()
     place_kind: str
     restored: bool = False
     events_ref: str | None = None
@@ -137,7 +160,9 @@ class CaseRecord(Record):
     def refs(self) -> tuple[str, ...]:
         """Every artifact that it names."""
         lone = (ref for ref in (self.container.log_ref, self.events_ref) if ref is not None)
-        return (*lone, *(f.ref for f in self.files), *(ref for each in self.checkpoints for ref in each.refs))
+        parts = (part.ref for part in (*self.given, *self.tails) if part.ref is not None)
+        kept = (ref for each in self.checkpoints for ref in each.refs)
+        return (*lone, *(f.ref for f in self.files), *parts, *kept)
 
 
 class SessionRecord(Record):
@@ -200,8 +225,8 @@ class JobFacts(Record):
 
 
 class TrialEvidence(Record):
-    """Everything observed of one attempt at one trial. `submission` is there once the solution was laid out; `job` is
-    that of a model."""
+    """Everything observed of one attempt at one trial. `submission` and `scripts` are there once the solution was laid
+    out; `job` is that of a model."""
 
     topology: Topology
     mode: Mode
@@ -209,6 +234,7 @@ class TrialEvidence(Record):
     trust: Trust
     images: dict[str, ImageUse]
     submission: Submission | None = None
+    scripts: tuple[Script, ...] = ()
     containers: tuple[ContainerRecord, ...] = ()
     cases: tuple[CaseRecord, ...] = ()
     cases_expected: int | None = None

@@ -11,7 +11,7 @@ from pydantic import Field, FiniteFloat, JsonValue
 
 from agentics.model.base import Document, List, Text
 from agentics.model.design import Comparison, Integration, RetryOn, Scheduling
-from agentics.model.outcome import ExitPolicy
+from agentics.model.outcome import DEFAULT_EXIT_POLICY, ExitPolicy
 from agentics.model.record import Mode
 from agentics.model.rundir import Digest
 
@@ -184,7 +184,7 @@ class RequestPart(Document):
     limit: int | None = None
     images: List[List[str]] = ()
     jobs: int | None = None
-    exit_policy: ExitPolicy = "relaxed"
+    exit_policy: ExitPolicy = DEFAULT_EXIT_POLICY
     fail_fast: bool = False
     integration: dict[str, Integration] = Field(default_factory=dict)
     trial_timeout_s: FiniteFloat | None = None

@@ -13,7 +13,7 @@ from agentics.model.design import Comparison, Integration, Scheduling
 from agentics.model.document import Rule
 from agentics.model.experiment import EvidenceClass, One, Prune, Retry
 from agentics.model.jsontext import Problem
-from agentics.model.outcome import ExitPolicy
+from agentics.model.outcome import DEFAULT_EXIT_POLICY, ExitPolicy
 from agentics.model.record import Mode
 
 SOLUTION = "solution"
@@ -93,7 +93,7 @@ class ExperimentFile(Document):
     limit: Annotated[int, Field(ge=0)] | None = None
     jobs: One | None = None
     images: dict[str, Text] = Field(default_factory=dict)
-    exit_policy: ExitPolicy = "relaxed"
+    exit_policy: ExitPolicy = DEFAULT_EXIT_POLICY
     benchmark: BenchmarkEntry | None = None
 
 

@@ -14,6 +14,9 @@ from pydantic import Field, FiniteFloat, JsonValue, NonNegativeInt, model_valida
 from agentics.model.record import Fault, Mode, Record, Status, Trust
 
 ExitPolicy = Literal["relaxed", "smoke", "strict"]
+DEFAULT_EXIT_POLICY: ExitPolicy = "smoke"
+"""What exit code 0 demands where nothing is said: a failed solution is not exit code 0."""
+
 RunVerdict = Literal["passed", "degraded", "failed"]
 Direction = Literal["maximize", "minimize"]
 
@@ -43,12 +46,24 @@ class PrimaryMetric(Record):
 
 
 class SubtaskRecord(Record):
-    """One case, only where the evaluator may speak of it: public results of a validation, never an official case."""
+    """One case, only where the evaluator may speak of it: public results of a validation, never an official case.
+    `message`: the evaluator's own words on the case, cut to a length."""
 
     status: Status
     reason: str | None = None
     summary: SampleSummary = SampleSummary()
     score: FiniteFloat | None = None
+    message: str | None = None
+
+
+class LimitUsage(Record):
+    """What the solution used, beside its limits: the longest of its runs, and the highest peak of memory. Times in
+    seconds, of a run and not of the whole. In a shared container it is the evaluator's, too."""
+
+    slowest_s: FiniteFloat
+    time_limit_s: FiniteFloat
+    memory_peak_bytes: NonNegativeInt | None = None
+    memory_limit_bytes: NonNegativeInt
 
 
 class ErrorDetails(Record):
@@ -76,6 +91,9 @@ class TaskFacts(Record):
     attempts: NonNegativeInt = 0
     wall_s: FiniteFloat | None = None
     memory_peak_bytes: NonNegativeInt | None = None
+    usage: LimitUsage | None = None
+    detail: str | None = None
+    """Of a skipped task: why, in words."""
 
     @model_validator(mode="after")
     def _official_cases_stay_hidden(self) -> Self:

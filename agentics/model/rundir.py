@@ -13,6 +13,7 @@ from agentics.model.outcome import (
     ExitPolicy,
     GitFacts,
     Invocation,
+    LimitUsage,
     NoGit,
     PrimaryMetric,
     SampleSummary,
@@ -180,6 +181,7 @@ class ResultExt(Record):
     ended_at: Timestamp
     wall_s: FiniteFloat | None = None
     memory_peak_bytes: NonNegativeInt | None = None
+    usage: LimitUsage | None = None
     summary: SampleSummary = SampleSummary()
     subtasks: dict[str, SubtaskRecord] = Field(default_factory=dict)
     primary_metric: PrimaryMetric | None = None
@@ -256,7 +258,8 @@ class InvocationStarted(Record):
 
 
 class TaskSkipped(Record):
-    """A requested slot for which no trial was made. A later trial of the same slot takes its place."""
+    """A requested slot for which no trial was made. A later trial of the same slot takes its place. `detail`: why, in
+    words."""
 
     kind: Literal["skipped"] = "skipped"
     invocation_id: str
@@ -264,6 +267,7 @@ class TaskSkipped(Record):
     task: str
     repl_idx: NonNegativeInt = 0
     reason: str
+    detail: str | None = None
     at: Timestamp
 
 

@@ -11,7 +11,7 @@ from agentics.model.record import Mode
 from agentics.policy.checks import locator
 
 _QUOTING = ("result_", "manifest_")
-_PUBLIC_TROUBLE = frozenset({"image_missing", "engine_missing", "network_forbidden"})
+_PUBLIC_TROUBLE = frozenset({"image_missing", "engine_missing", "engine_forbidden", "network_forbidden"})
 
 
 def shown_detail(judgement: Judgement, challenge: Challenge, mode: Mode) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentics.model.outcome import PrimaryMetric, SampleSummary, SubtaskRecord, TaskFacts
+from agentics.model.outcome import LimitUsage, PrimaryMetric, SampleSummary, SubtaskRecord, TaskFacts
 from agentics.model.record import Fault, Status
 
 _BLAME: tuple[Fault, ...] = ("infrastructure", "challenge", "user", "participant")
@@ -39,6 +39,7 @@ def combined(facts: Sequence[TaskFacts]) -> TaskFacts:
             "memory_peak_bytes": max(
                 (e.memory_peak_bytes for e in facts if e.memory_peak_bytes is not None), default=None
             ),
+            "usage": _usage(facts),
         }
     )
 
@@ -86,6 +87,16 @@ def _mean(facts: Sequence[TaskFacts]) -> PrimaryMetric | None:
     if not known:
         return None
     return known[0].model_copy(update={"value": sum(metric.value for metric in known) / len(known)})
+
+
+def _usage(facts: Sequence[TaskFacts]) -> LimitUsage | None:
+    """The slowest run and the highest peak of all."""
+    known = [each.usage for each in facts if each.usage is not None]
+    if not known:
+        return None
+    peaks = [usage.memory_peak_bytes for usage in known if usage.memory_peak_bytes is not None]
+    slowest = max(known, key=lambda usage: usage.slowest_s)
+    return slowest.model_copy(update={"memory_peak_bytes": max(peaks, default=None)})
 
 
 def _total(values: Sequence[float | None]) -> float | None:

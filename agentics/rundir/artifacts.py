@@ -88,6 +88,17 @@ class Artifacts:
             raise StorageError(msg, code="artifact_damaged")
         return data
 
+    def part(self, ref: str, limit: int, *, end: bool) -> bytes:
+        """At most so many bytes of the start of the content, or of its end, for people to read: the digest is not
+        checked. Nothing where the content is missing."""
+        try:
+            with self.path(ref).open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - limit) if end else 0)
+                return file.read(limit)
+        except OSError:
+            return b""
+
     def sweep(self) -> None:
         """Remove what killed processes staged and never committed. Only for the holder of the run's lock."""
         for left in self._root.glob(f"{STAGING_PREFIX}*"):

@@ -76,6 +76,19 @@ def write_bytes(path: Path, data: bytes) -> None:
         fsync_directory(path.parent)
 
 
+def replace_bytes(path: Path, data: bytes, *, staging: Path) -> None:
+    """As `write_bytes`, but not durable when it returns: for what can be made again. `staging`: a directory of the same
+    file system in which a killed writer's rest is looked for."""
+    fresh = staging / f"{STAGING_PREFIX}{secrets.token_hex(8)}"
+    with storing(path):
+        try:
+            fresh.write_bytes(data)
+            fresh.replace(path)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
+
+
 def write_document(path: Path, document: BaseModel | Mapping[str, JsonValue]) -> None:
     write_bytes(path, document_bytes(document))
 

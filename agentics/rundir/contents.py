@@ -19,6 +19,7 @@ from agentics.model.control import ControlRequest, ControlResponse, ForkManifest
 from agentics.model.event import RunnerEventLine
 from agentics.model.evidence import CaseRecord, Checkpoint, ContainerRecord, SessionRecord, TrialEvidence
 from agentics.model.experiment import ResolvedExperiment
+from agentics.model.explanation import Explanation
 from agentics.model.jobspec import JobSpec
 from agentics.model.jobwork import Answer, Judgement, Sample
 from agentics.model.ledger import (
@@ -143,6 +144,8 @@ def _of_a_trial(trial: str) -> Iterator[Place]:
     yield _document(f"{trial}/trial_state.json", TrialState)
     yield from (_document(f"{trial}/{name}", model, "copy") for name, model in _OF_AN_ATTEMPT.items())
     yield from (_bytes(f"{trial}/{name}", "copy") for name in _LOGS)
+    yield _document(f"{trial}/explanation.json", Explanation, "projection")
+    yield _bytes(f"{trial}/cases/<case>/<rest>", "projection")
 
 
 PLACES: tuple[Place, ...] = (

@@ -47,6 +47,7 @@ def make_trial(run: Run, ids: Ids, scope: Scope, runtime: TrialRuntime) -> None:
     """The directory of a derived trial, and which slot its parent fills."""
     place = run.layout.trial(ids.trial_id)
     make_directory(place.attempts)
+    place.root.chmod(0o700)  # as below trials/: evidence of an official evaluation is its operator's alone
     metadata = TrialMetadata(
         ids=ids,
         chain=Chain(chain_id=ids.trial_id),

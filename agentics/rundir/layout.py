@@ -190,6 +190,15 @@ class TrialLayout:
         return self.root / "evidence.json"
 
     @property
+    def explanation(self) -> Path:
+        return self.root / "explanation.json"
+
+    @property
+    def cases(self) -> Path:
+        """Files of the cases that are not passed, for people to open."""
+        return self.root / "cases"
+
+    @property
     def attempts(self) -> Path:
         return self.root / "attempts"
 

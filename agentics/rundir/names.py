@@ -94,6 +94,22 @@ def _variant_directory(name: str) -> str:
     return directory
 
 
+def case_directories(names: Iterable[str]) -> dict[str, str]:
+    """One directory name per case, readable where it can be; two never differ only in upper and lower case."""
+    chosen: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in names:
+        if name in chosen:
+            continue
+        directory, number = task_directory(name), 1
+        while directory.casefold() in taken:
+            number += 1
+            directory = f"{task_directory(name)}~{number}"  # no name has a tilde of its own: it is escaped
+        taken.add(directory.casefold())
+        chosen[name] = directory
+    return chosen
+
+
 def task_directory(ref: str) -> str:
     """One directory name per task reference, readable where it can be; two references never share one."""
     name = quote(ref, safe="@+=,").replace("~", "%7E")

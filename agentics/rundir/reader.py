@@ -25,7 +25,7 @@ from agentics.model.rundir import (
 from agentics.rundir import ledger, lock
 from agentics.rundir.atomic import read_document
 from agentics.rundir.held import ENTRIES, Slot
-from agentics.rundir.layout import Layout
+from agentics.rundir.layout import Layout, TrialLayout
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -91,14 +91,19 @@ def read_evidence(trial: TrialView, attempt: int | None = None) -> TrialEvidence
     return read_document(trial.root / "attempts" / str(number) / "evidence.json", TrialEvidence)
 
 
-def _trials(layout: Layout, damaged: list[str]) -> tuple[TrialView, ...]:
-    places = [place for place in layout.trials.iterdir() if place.is_dir()] if layout.trials.is_dir() else []
-    views = (_trial(layout, place.name, damaged) for place in sorted(places, key=_number))
+def derived_trials(layout: Layout) -> tuple[TrialView, ...]:
+    """Forks and replays, forks first. What cannot be read of them is left out."""
+    views = (_trial(place, []) for place in layout.derived())
     return tuple(view for view in views if view is not None)
 
 
-def _trial(layout: Layout, trial_id: str, damaged: list[str]) -> TrialView | None:
-    place = layout.trial(trial_id)
+def _trials(layout: Layout, damaged: list[str]) -> tuple[TrialView, ...]:
+    places = [place for place in layout.trials.iterdir() if place.is_dir()] if layout.trials.is_dir() else []
+    views = (_trial(TrialLayout(place), damaged) for place in sorted(places, key=_number))
+    return tuple(view for view in views if view is not None)
+
+
+def _trial(place: TrialLayout, damaged: list[str]) -> TrialView | None:
     metadata = _believed(place.metadata, TrialMetadata, damaged)
     if metadata is None:
         return None

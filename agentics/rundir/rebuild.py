@@ -14,10 +14,10 @@ from agentics.errors import Refused, StorageError
 from agentics.model.outcome import RunOutcome
 from agentics.model.rundir import InvocationStarted
 from agentics.policy.publish_run import public_run
-from agentics.rundir import lock
+from agentics.rundir import explain, lock
 from agentics.rundir.analysis_files import rendered as rendered_analysis
 from agentics.rundir.artifacts import Artifacts
-from agentics.rundir.atomic import document_bytes, make_directory, utc_now, write_bytes
+from agentics.rundir.atomic import document_bytes, make_directory, sync_files, utc_now, write_bytes
 from agentics.rundir.contents import files
 from agentics.rundir.held import Run
 from agentics.rundir.project import projected
@@ -80,7 +80,7 @@ def analysis(view: RunView) -> dict[str, bytes]:
     return {f"analysis/{name}": data for name, data in rendered_analysis(view).items()} if wanted else {}
 
 
-PROJECTIONS: tuple[Render, ...] = (outcomes, public, analysis)
+PROJECTIONS: tuple[Render, ...] = (outcomes, public, analysis, explain.rendered)
 """In the order of writing."""
 
 
@@ -90,8 +90,10 @@ def render(view: RunView) -> dict[str, bytes]:
 
 def differences(view: RunView) -> Iterator[Difference]:
     """Projections on disk that the run would make otherwise, in a fixed order. Writes nothing."""
-    root, made = view.layout.root, render(view)
+    # Looked at before rendering: what another process writes meanwhile, as a fork does, is not taken for a rest.
+    root = view.layout.root
     there = {file.path: file.at for file in files(root) if file.kind == "projection"}
+    made = render(view)
     for path in [*there, *(path for path in made if path not in there)]:
         found = there[path].read_bytes() if path in there else None
         expected = made.get(path)
@@ -130,19 +132,27 @@ def compare(root: Path) -> tuple[Difference, ...]:
 
 
 def _write(view: RunView) -> tuple[str, ...]:
-    root, made, changed = view.layout.root, render(view), []
+    root, changed = view.layout.root, []
+    there = [file for file in files(root) if file.kind == "projection"]  # before rendering, as above
+    made = render(view)
     now = utc_now().encode()
     for path, data in made.items():
         place = root / path
+        if explain.is_part(path):
+            if explain.write_part(root, path, data):
+                changed.append(path)
+            continue
         found = place.read_bytes() if place.is_file() else None
         if found is None or _stamped(data, _stamp_of(found)) != found:
             make_directory(place.parent)
             write_bytes(place, _stamped(data, now))
             changed.append(path)
-    for file in files(root):
-        if file.kind == "projection" and file.path not in made:
-            file.at.unlink()
+    for file in there:
+        if file.path not in made:
+            explain.remove_part(root, file.at) if explain.is_part(file.path) else file.at.unlink()
             changed.append(file.path)
+    if parts := [root / path for path in made if explain.is_part(path)]:
+        sync_files(root, parts)
     return tuple(changed)
 
 

@@ -131,11 +131,17 @@ def begin(run: Run, request: Request, resolved: Mapping[str, JsonValue]) -> str:
     return entry.invocation_id
 
 
-def skip(run: Run, invocation_id: str, slot: Slot, reason: str) -> None:
-    """Record that a requested slot gets no trial, and why: it cannot run on this machine."""
+def skip(run: Run, invocation_id: str, slot: Slot, reason: str, detail: str | None = None) -> None:
+    """Record that a requested slot gets no trial, and why: as a code, and in words."""
     variant, task, repl = slot
     entry = TaskSkipped(
-        invocation_id=invocation_id, variant=variant, task=task, repl_idx=repl, reason=reason, at=utc_now()
+        invocation_id=invocation_id,
+        variant=variant,
+        task=task,
+        repl_idx=repl,
+        reason=reason,
+        detail=detail,
+        at=utc_now(),
     )
     with run.guard:
         ledger.append(run.layout.invocations, entry)

@@ -33,7 +33,9 @@ def task_facts(ref: str, trial: TrialView | None, *, since: str) -> TaskFacts:
 
 
 def skipped_facts(skipped: TaskSkipped) -> TaskFacts:
-    return TaskFacts(task=skipped.task, status="skipped", reason=skipped.reason, updated_at=skipped.at)
+    return TaskFacts(
+        task=skipped.task, status="skipped", reason=skipped.reason, detail=skipped.detail, updated_at=skipped.at
+    )
 
 
 def details_of(trial: TrialView | None, facts: TaskFacts) -> ErrorDetails | None:
@@ -67,7 +69,7 @@ def metrics_of(result: TrialResult) -> dict[str, JsonValue]:
 def _said(result: TrialResult) -> dict[str, object]:
     ext = result.ext
     shared = ("status", "reason", "fault", "trust", "primary_metric", "summary", "subtasks", "wall_s")
-    return {name: getattr(ext, name) for name in (*shared, "memory_peak_bytes")}
+    return {name: getattr(ext, name) for name in (*shared, "memory_peak_bytes", "usage")}
 
 
 def _without_result(trial: TrialView) -> dict[str, object]:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, JsonValue
 
-from agentics.errors import Refused
+from agentics.errors import Refused, StorageError
 from agentics.model.record import Ids
 from agentics.model.rundir import Chain, Scope, TrialInput, TrialMetadata, TrialResult, TrialRuntime
 from agentics.rundir.atomic import (
@@ -42,6 +42,8 @@ RecordName = Literal[
 ]
 
 
+_IMAGES, _RELAXED = "images.", "config.relaxed"
+
 SUSPENDED = "paused_by_user"
 """The exit reason of a trial that was asked to stop, and did: another attempt can go on from there. A frozen one has
 none."""
@@ -58,11 +60,23 @@ class Attempt:
 
 
 def check_scopes(run: Run, scopes: Mapping[Slot, Scope]) -> None:
-    """Raises Refused (run_scope_mismatch) when a trial that is already there was made under another scope."""
+    """Raises Refused (run_scope_mismatch) when a trial that is already there was made under another scope, however it
+    ended.
+
+    Images and relaxations are the operator's. They count only where the trial evaluated something: after an
+    infrastructure fault the operator may have changed them to repair it. Images that could not be had do not count.
+    """
     wrong: list[str] = []
     for slot, scope in scopes.items():
         metadata = _metadata(run, slot)
-        if metadata is not None and (fields := differences(metadata.scope, scope)):
+        if metadata is None:
+            continue
+        fields = differences(metadata.scope, scope)
+        if not _has_evaluated(run, slot):
+            fields = tuple(field for field in fields if not field.startswith((_IMAGES, _RELAXED)))
+        elif not scope.images:
+            fields = tuple(field for field in fields if not field.startswith(_IMAGES))
+        if fields:
             wrong.append(f"{slot[1]} of {slot[0]} differs in {', '.join(fields)}")
     if wrong:
         msg = f"run {run.run_id} was made with another scope: {'; '.join(wrong)}"
@@ -203,6 +217,15 @@ def _without_known_secrets(run: Run, document: BaseModel | Mapping[str, JsonValu
 def _metadata(run: Run, slot: Slot) -> TrialMetadata | None:
     trial_id = run.slots.get(slot)
     return read_document(run.layout.trial(trial_id).metadata, TrialMetadata) if trial_id else None
+
+
+def _has_evaluated(run: Run, slot: Slot) -> bool:
+    """Whether the newest attempt has a result that says something of the solution or of its challenge."""
+    try:
+        result = read_document(run.layout.trial(run.slots[slot]).result, TrialResult)
+    except StorageError:
+        return False
+    return result is not None and result.ext.fault not in ("infrastructure", "user")
 
 
 def _next_id(run: Run) -> str:

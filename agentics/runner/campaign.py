@@ -11,12 +11,13 @@ from typing import Any
 from pydantic import JsonValue
 
 from agentics.archive import SolutionPackage, read_solution
+from agentics.archive.origin import naming
 from agentics.bundle import Bundle, load_challenge, tree_digest
 from agentics.config import Config
 from agentics.errors import UsageError
 from agentics.model.challenge import Target
 from agentics.model.design import AdapterCommand, Design, Integration
-from agentics.model.outcome import ExitPolicy
+from agentics.model.outcome import DEFAULT_EXIT_POLICY, ExitPolicy
 from agentics.model.plan import Plan
 from agentics.model.record import Mode
 from agentics.policy.planning import plan
@@ -43,7 +44,7 @@ class EvalRequest:
     limit: int | None = None
     run_id: str | None = None
     output_path: Path = Path("outputs")
-    exit_policy: ExitPolicy = "relaxed"
+    exit_policy: ExitPolicy = DEFAULT_EXIT_POLICY
     images: tuple[tuple[str, str], ...] = ()
     jobs: int | None = None
     fail_fast: bool = False
@@ -190,7 +191,9 @@ def _packages(solutions: Sequence[tuple[str | None, Path]]) -> Iterable[Solution
             msg = f"two solutions are called {name!r}"
             raise UsageError(msg, code="variant_collision", hint="name them: --solution NAME=PATH")
         seen.add(name)
-        yield read_solution(path, name=name)
+        with naming(path):
+            package = read_solution(path, name=name)
+        yield package
 
 
 def _tasks(request: EvalRequest) -> list[Task]:
@@ -216,7 +219,9 @@ def _targets(bundle: Bundle, request: EvalRequest, overlays: Mapping[str, tuple[
         if not targets:
             msg = f"{name} does not offer validation on {request.target or 'any target'}"
             raise UsageError(msg, code="validation_disabled", hint="use --mode official with its overlay")
-    digest, own = tree_digest(bundle.root), overlays.get(name, ())
+    own = overlays.get(name, ())
+    with naming(bundle.root):
+        digest = tree_digest(bundle.root)
     for target in targets:
         yield Task(
             ref=f"{name}.{target.name}",
@@ -247,7 +252,8 @@ def _overlays(request: EvalRequest, names: Sequence[str]) -> dict[str, tuple[Pat
 
 def _overlay_digest(path: Path) -> str:
     if path.is_dir():
-        return f"sha256:{tree_digest(path)}"
+        with naming(path):
+            return f"sha256:{tree_digest(path)}"
     try:
         with path.open("rb") as file:
             return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
@@ -280,6 +286,9 @@ def _plan(task: Task, package: SolutionPackage, request: EvalRequest) -> Plan:
     )
     try:
         return plan(wanted)
+    except UsageError as error:
+        msg = f"{package.name}: {error.message}"
+        raise UsageError(msg, code=error.code, hint=error.hint) from error
     except ValueError as error:
         msg = f"{task.ref}: {error}"
         raise UsageError(msg, code="nothing_to_evaluate") from error

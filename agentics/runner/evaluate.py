@@ -14,6 +14,7 @@ from agentics.model.design import AdapterCommand
 from agentics.model.outcome import RunOutcome
 from agentics.policy.outcome import exit_code
 from agentics.rundir.derived import commit_derived
+from agentics.rundir.explain import dumped, explanations
 from agentics.rundir.held import Run, Slot
 from agentics.rundir.layout import Layout
 from agentics.rundir.names import run_id
@@ -53,6 +54,7 @@ class Ended:
 
     def envelope(self) -> dict[str, Any]:
         """The one JSON object of `agentics eval --json`."""
+        told = explanations(read_run(self.run_dir), self.outcomes)
         return {
             "ok": self.exit_status == 0,
             "command": "eval",
@@ -60,6 +62,7 @@ class Ended:
             "artifacts": self._artifacts(),
             "exit_code": self.exit_status,
             "outcomes": {outcome.model: outcome.model_dump(mode="json") for outcome in self.outcomes},
+            "explanations": {variant: dumped(own) for variant, own in told.items()},
         }
 
     def _artifacts(self) -> dict[str, str | None]:
@@ -138,7 +141,8 @@ def _all(shop: Workshop, campaign: Campaign, book: Book) -> None:
     wanted = _without_verdict if book.operation in _GOING_ON else _open_slots
     open_slots = wanted(shop.run, campaign)
     works = [_work(shop, campaign, trial, open_slots) for trial in campaign.trials]
-    check_scopes(shop.run, {work.slot: work.scope for work in works if work.complete})
+    resumed = [work for work in works if work.complete or campaign.request.resume]
+    check_scopes(shop.run, {work.slot: work.scope for work in resumed})
     for work in works:
         if isinstance(work.trial, Trial) and not work.complete and work.skipped is None:
             # Now, so that an overlay that does not fit is found before anything is started.

@@ -121,17 +121,19 @@ class Filling:
             status, fault = (result.ext.status, result.ext.fault) if result is not None else (None, None)
             return Ended(filled=_filled(self.shop.run, index, trial_id), status=status or "passed", fault=fault)
         self.shop.observer(trial.progress("trial_skipped", text=work.skipped))
-        return self._skip(index, work, "skipped_unsupported", "target_unsupported")
+        return self._skip(index, work, ("skipped_unsupported", "target_unsupported"), work.skipped)
 
     def _pruned(self, index: int, work: Work) -> Ended:
         text = f"{self.progress.failures[work.trial.variant]} failures of this variant in a row"
         self.shop.observer(work.trial.progress("trial_skipped", text=text))
         if work.trial.variant not in self.progress.pruned:
             self.progress.pruned.append(work.trial.variant)
-        return self._skip(index, work, "skipped_pruned", "pruned")
+        return self._skip(index, work, ("skipped_pruned", "pruned"), text)
 
-    def _skip(self, index: int, work: Work, status: SlotStatus, reason: str) -> Ended:
-        skip(self.shop.run, self.book.invocation_id, work.slot, reason)
+    def _skip(self, index: int, work: Work, ending: tuple[SlotStatus, str], detail: str | None) -> Ended:
+        """Record that the slot gets no trial. `ending`: how its commit calls that, and the reason's code."""
+        status, reason = ending
+        skip(self.shop.run, self.book.invocation_id, work.slot, reason, detail)
         return Ended(filled=Filled(schedule_idx=index, status=status), status="skipped")
 
     def _commit(self) -> None:

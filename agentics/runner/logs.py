@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from agentics.model.evidence import CaseRecord, ContainerRecord, OutputFile, TrialEvidence
+from agentics.model.result import CaseResult
+from agentics.policy.endings import ending
 from agentics.rundir.artifacts import Artifacts
 
 _NAMES = {"solution_setup": "phase:setup", "solution_build": "phase:build"}
@@ -18,6 +20,10 @@ def runner_log(evidence: TrialEvidence, artifacts: Artifacts) -> bytes:
     result = evidence.reading.result if evidence.reading else None
     if result and result.logs:
         sections.append(_section("evaluator:result.logs", "\n".join(result.logs).encode()))
+    if result and (words := [_word(case) for case in result.public_results if case.status != "passed"]):
+        sections.append(_section("evaluator:cases that are not passed", "\n".join(words).encode()))
+    if evidence.reading is not None and evidence.reading.detail is not None:
+        sections.append(_section("evaluator:result file", evidence.reading.detail.encode()))
     return b"".join(sections)
 
 
@@ -43,11 +49,15 @@ def _container(record: ContainerRecord, mode: str, artifacts: Artifacts) -> byte
     return _section(name, data + (TRUNCATED if record.log_truncated else b""))
 
 
+def _word(case: CaseResult) -> str:
+    message = f": {case.message}" if case.message else ""
+    return f"{case.case_name}: {case.status}, score {case.score:g}{message}"
+
+
 def _case(case: CaseRecord) -> bytes:
-    container = case.container
-    text = f"exit code {container.exit_code}, {container.ended.replace('_', ' ')}, {container.wall_s:.3f} s"
+    text = ending(case.container, case.violation)
     if case.violation is not None:
-        text += f"; {case.violation.kind}: {case.violation.detail}"
+        text += f"; {case.violation.detail}"
     return _section(f"run:{case.alias}:outcome", text.encode())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agentics.model.challenge import MetricSchema
 from agentics.model.evidence import ContainerRecord, TrialEvidence
 from agentics.model.judgement import Judgement
-from agentics.model.outcome import ErrorDetails, PrimaryMetric, SampleSummary, SubtaskRecord
+from agentics.model.outcome import ErrorDetails, LimitUsage, PrimaryMetric, SampleSummary, SubtaskRecord
 from agentics.model.record import Status
 from agentics.model.result import Result
 from agentics.model.rundir import Objective, ResultError, ResultExt, TrialResult
@@ -14,6 +14,9 @@ from agentics.policy.verdict import timed_out, unclean_cases
 from agentics.rundir.atomic import utc_now
 from agentics.rundir.trial import Attempt
 from agentics.runner.campaign import Trial
+
+MESSAGE = 500
+"""So many characters of an evaluator's message are in an outcome; the explanation has more of it."""
 
 _CASE_STATUS: dict[str, Status] = {"passed": "passed", "failed": "failed", "error": "error"}
 
@@ -44,6 +47,7 @@ def trial_result(
             ended_at=utc_now(),
             wall_s=round(sum(record.wall_s for record in _containers(evidence)), 6),
             memory_peak_bytes=max(peaks, default=None),
+            usage=_usage(evidence),
             summary=_samples(evidence, said),
             subtasks=_subtasks(evidence, said),
             primary_metric=primary,
@@ -62,6 +66,25 @@ def trial_result(
 
 def _containers(evidence: TrialEvidence) -> list[ContainerRecord]:
     return [*evidence.containers, *(case.container for case in evidence.cases)]
+
+
+def _usage(evidence: TrialEvidence) -> LimitUsage | None:
+    """Of the containers that ran the solution; None where it did not come to that."""
+    records = [case.container for case in evidence.cases]
+    if evidence.session is not None:
+        records.append(evidence.session.solution)
+    if evidence.trust == "shared_container":
+        records += [record for record in evidence.containers if record.role.endswith("-evaluator")]
+    if not records:
+        return None
+    peaks = [record.memory_peak_bytes for record in records if record.memory_peak_bytes is not None]
+    slowest = max(records, key=lambda record: record.wall_s)
+    return LimitUsage(
+        slowest_s=round(slowest.wall_s, 6),
+        time_limit_s=slowest.timeout_s,
+        memory_peak_bytes=max(peaks, default=None),
+        memory_limit_bytes=slowest.memory_limit_bytes,
+    )
 
 
 def _verdict(evidence: TrialEvidence, judgement: Judgement) -> Result | None:
@@ -111,7 +134,8 @@ def _subtasks(evidence: TrialEvidence, said: Result | None) -> dict[str, Subtask
     for number, case in enumerate(said.public_results, start=1):
         # Names of cases need not be unique; none may hide another.
         name = case.case_name if case.case_name not in shown else f"{case.case_name}#{number}"
-        shown[name] = SubtaskRecord(status=_CASE_STATUS[case.status], score=case.score)
+        message = case.message[:MESSAGE] if case.message else None
+        shown[name] = SubtaskRecord(status=_CASE_STATUS[case.status], score=case.score, message=message)
     return shown
 
 

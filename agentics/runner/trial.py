@@ -15,6 +15,7 @@ from agentics.policy.network import forbidden
 from agentics.policy.schedule import try_again
 from agentics.policy.verdict import judge, timed_out
 from agentics.rundir.atomic import utc_now
+from agentics.rundir.explain import write_explanation
 from agentics.rundir.held import Paused
 from agentics.rundir.recover import end_of
 from agentics.rundir.trial import Attempt, abandon, begin_attempt, finish, suspend
@@ -139,6 +140,7 @@ def _end(
     if judgement.status != "pending":
         result = kinds.result(trial, attempt, evidence, judgement, started_at)
         finish(attempt, result)
+        write_explanation(attempt.run, attempt.ids.trial_id)
         return {"status": end_of(result)[0], "outcome": result.outcome}
     if ticket.why == "paused":
         suspend(attempt, Paused(label=ticket.label, checkpoint=newest_checkpoint(attempt)))

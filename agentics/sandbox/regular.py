@@ -28,6 +28,22 @@ def read_regular(root: Path, relpath: str, max_bytes: int) -> bytes | Problem:
     return "too large" if len(data) > max_bytes else data
 
 
+def read_part(root: Path, relpath: str, max_bytes: int, *, end: bool) -> tuple[int, bytes] | None:
+    """The size of a file and at most so many bytes of its start, or of its `end`; None where `read_regular` would find
+    nothing."""
+    try:
+        descriptor = _open(root, relpath)
+    except OSError:
+        return None
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        file.seek(max(0, found.st_size - max_bytes) if end else 0)
+        return found.st_size, file.read(max_bytes)
+
+
 def _open(root: Path, relpath: str) -> int:
     *folders, last = relpath.split("/")
     at = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from agentics.model.evidence import CaseRecord, ContainerRecord, Violation
+from agentics.model.evidence import CaseRecord, ContainerRecord, KeptPart, Violation
 from agentics.model.manifest import Run
 from agentics.model.plan import Cases
 from agentics.pipeline.bench import MIB, Bench
 from agentics.policy.topologies.separated import alias, case_env
 from agentics.sandbox.collect import Caps, Collected, collect, make_writable
 from agentics.sandbox.places import Place
+from agentics.sandbox.regular import read_part
 from agentics.stages.restore import is_whole, keep_files, restore
 from agentics.stages.room import carried_out, lent
 from agentics.stages.seen import FACTS, STDIN, STREAMS, inputs_of, show, show_nothing, stdin_of
+
+GIVEN_BYTES = 64 << 10
+TAIL_BYTES = 64 << 10
 
 
 def carry_out(bench: Bench, wanted: Cases, index: int, run: Run) -> CaseRecord:
@@ -45,8 +50,10 @@ def _in_place(bench: Bench, wanted: Cases, index: int, run: Run, place: Place) -
     seen = bench.paths["solution_runs"] / run.run_name
     collected = collect(place.path, seen, Caps(bytes=place.limit_bytes), reserved=frozenset({FACTS}))
     violation = _violation(wanted, record, collected) or _misshapen(seen)
+    tails: tuple[KeptPart, ...] = ()
     if violation is not None:
         show_nothing(seen)
+        tails = tuple(_tails(bench, place.path))
     case = CaseRecord(
         run_name=run.run_name,
         alias=alias(index),
@@ -55,6 +62,8 @@ def _in_place(bench: Bench, wanted: Cases, index: int, run: Run, place: Place) -
         violation=violation,
         files=keep_files(bench.keep, seen, collected, leave=STDIN) if violation is None else (),
         folders=_empty_folders(seen),
+        given=tuple(_given(bench, run, inputs)),
+        tails=tails,
         place_kind=place.kind,
         events_ref=left.events.ref,
         events_problem=left.events.problem,
@@ -71,6 +80,27 @@ def _lay_out(bench: Bench, wanted: Cases, run: Run, place: Place) -> Path:
     (place.path / STDIN).write_bytes(stdin_of(run))
     make_writable(place.path, uid=bench.users.solution)
     return inputs_of(bench, wanted, run)
+
+
+def _given(bench: Bench, run: Run, inputs: Path) -> Iterator[KeptPart]:
+    """What the case was given, with the head of each file in a validation. Of official inputs only names and sizes:
+    the overlay has them, and nothing else needs a copy."""
+    shown = bench.plan.mode == "validation"
+    stdin = stdin_of(run)
+    head = bench.keep.put_bytes(stdin[:GIVEN_BYTES]) if shown and stdin else None
+    yield KeptPart(path=STDIN, size_bytes=len(stdin), ref=head)
+    for path in (item.path for item in run.input_files or ()):
+        size, head_bytes = read_part(inputs, path, GIVEN_BYTES, end=False) or (0, b"")
+        ref = bench.keep.put_bytes(head_bytes) if shown and head_bytes else None
+        yield KeptPart(path=f"input/{path}", size_bytes=size, ref=ref)
+
+
+def _tails(bench: Bench, place: Path) -> Iterator[KeptPart]:
+    """The ends of the streams of a case that left what it may not: nobody evaluates them, and people look at them."""
+    for stream in STREAMS:
+        if (found := read_part(place, stream, TAIL_BYTES, end=True)) is not None:
+            size, tail = found
+            yield KeptPart(path=stream, size_bytes=size, ref=bench.keep.put_bytes(tail) if tail else None)
 
 
 def _violation(wanted: Cases, record: ContainerRecord, collected: Collected) -> Violation | None:

@@ -19,6 +19,7 @@ from agentics.model.plan import Cases
 from agentics.pipeline.bench import Bench
 from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context, StageFailure
+from agentics.policy.endings import ending_facts
 from agentics.stages import evaluate
 from agentics.stages.case import carry_out
 from agentics.stages.manifest import invalid, run_manifest
@@ -87,8 +88,7 @@ def _watch(bench: Bench, futures: Sequence[Future[CaseRecord]], at_once: int) ->
                 "case_finished",
                 stage=name,
                 case=record.run_name,
-                clean=record.clean,
-                ended=record.container.ended,
+                **ending_facts(record.container, record.violation),
                 done=told,
                 total=len(futures),
             )

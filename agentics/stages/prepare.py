@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from agentics.archive import extract
+from agentics.model.evidence import Script, ScriptPhase
 from agentics.model.plan import Prepare
+from agentics.model.solution import SolutionManifest
 from agentics.pipeline.bench import MIB
 from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context
 from agentics.rundir.atomic import utc_now
 from agentics.sandbox.collect import make_writable
+from agentics.sandbox.regular import read_part
 from agentics.sandbox.snapshot import snapshot
+
+HEAD_BYTES = 512
 
 name = "prepare"
 describe = described(name, "Unpacks the solution into its workspace.", Prepare, needs=("trial",))
@@ -26,4 +32,17 @@ def run(context: Context, options: Mapping[str, Any]) -> Context:
     extract(solution, place.path)
     make_writable(place.path, uid=bench.users.solution)
     bench.workspace_before = snapshot(place.path, captured_at=utc_now())
-    return context.with_evidence(submission=bench.submission)
+    return context.with_evidence(submission=bench.submission, scripts=tuple(_scripts(place.path, solution.manifest)))
+
+
+def _scripts(workspace: Path, manifest: SolutionManifest) -> Iterator[Script]:
+    """The declared scripts that are there."""
+    commands: dict[ScriptPhase, str | None] = {
+        "setup": manifest.commands.setup,
+        "build": manifest.commands.build,
+        "run": manifest.commands.run,
+    }
+    for phase, path in commands.items():
+        part = read_part(workspace, path, HEAD_BYTES, end=False) if path is not None else None
+        if path is not None and part is not None:
+            yield Script(phase=phase, path=path, head=part[1].decode(errors="replace"))

@@ -15,6 +15,7 @@ from agentics.model.plan import Session
 from agentics.pipeline.bench import MIB, Bench
 from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context, StageFailure
+from agentics.policy.endings import ending_facts
 from agentics.sandbox.collect import make_readable, make_writable, usage
 from agentics.sandbox.engine import Link, Linked
 from agentics.stages.evaluate import lay_out_output, within_disk
@@ -47,7 +48,8 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
     session = _record(bench, wanted, manifest, (solution, evaluator), linked)
     session = session.model_copy(update={"events_ref": said.ref, "events_problem": said.problem})
     bench.keep.append("sessions", session)
-    bench.observe("case_finished", stage=name, case=manifest.session_name, clean=solution.clean, done=1, total=1)
+    ended = ending_facts(solution, session.violation)
+    bench.observe("case_finished", stage=name, case=manifest.session_name, **ended, done=1, total=1)
     context = context.with_evidence(session=session, cases_expected=1)
     return within_disk(context, name, evaluator, wanted.evaluator.limits.disk_limit_mb)
 

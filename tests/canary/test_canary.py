@@ -95,7 +95,7 @@ def test_no_public_byte_holds_a_planted_word(topology, mode, evaluated, terminal
     run_dir, bundle, said = evaluated(topology, mode)
     assert statuses(run_dir) == material.ENDS
     assert json.loads(said["eval --json"].out)["command"] == "eval"
-    assert {name: one.exit_status for name, one in said.items()} == {"eval -v": 0, "eval --json": 4}
+    assert {name: one.exit_status for name, one in said.items()} == {"eval -v": 4, "eval --json": 4}
     assert leaks(shown(run_dir)) == []
     assert leaks(spoken(said)) == []
     assert leaks(looked_at(terminal, run_dir, bundle)) == []
@@ -129,11 +129,28 @@ def test_no_participant_can_read_a_planted_word(topology, mode, evaluated):
 @pytest.mark.docker
 def test_the_operator_keeps_what_the_public_does_not_see(evaluated):
     run_dir, _, _ = evaluated("separated", "official")
-    kept = files(run_dir, "trials/*/attempts/*/evidence.json", "trials/*/harness_stdout.log", "trials/*/result.json")
+    names = ("attempts/*/evidence.json", "harness_stdout.log", "result.json", "explanation.json")
+    kept = files(run_dir, *(f"trials/*/{name}" for name in names))
     found = "".join(leaks(kept))
     assert "evidence.json" in found
     assert "harness_stdout.log" in found
     assert any(b"cnry" in data for name, data in kept.items() if name.endswith("result.json"))
+    explained = {name: json.loads(data) for name, data in kept.items() if name.endswith("explanation.json")}
+    assert all(told["private"] for told in explained.values())
+    invalid = next(told for told in explained.values() if told["reason"] == "result_invalid")
+    assert "cnrymetric" in invalid["message"]
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("topology", material.TOPOLOGIES)
+def test_what_may_leave_an_official_run_says_where_the_rest_is_and_nothing_of_it(topology, evaluated):
+    run_dir, _, said = evaluated(topology, "official")
+    told = json.loads(said["eval --json"].out)["explanations"]
+    outward = [each for tasks in told.values() for own in tasks.values() for each in own]
+    assert len(outward) == sum(status != "passed" for status, _ in material.ENDS.values())
+    assert all((run_dir / each["withheld"]).is_file() for each in outward)
+    assert [each for each in outward if each["evaluator"] or each["session"] or each["private"]] == []
+    assert run_dir.joinpath("trials").stat().st_mode & 0o077 == 0
 
 
 FLAWS = {
@@ -226,7 +243,7 @@ def test_trouble_with_the_engine_tells_nothing_though_the_engine_quotes_it_all(c
     for more in ("-v", "--json"):
         with pytest.raises(SystemExit) as ended:
             main([str(word) for word in ("eval", bundle, "--solution", solution, *options, more)])
-        assert ended.value.code in (0, 5)
+        assert ended.value.code == 5
     said = capsys.readouterr()
     run_dir = tmp_path / "outputs" / "lost"
     assert engine.failures[call] != [quoting] * 20

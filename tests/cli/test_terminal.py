@@ -123,8 +123,8 @@ def test_a_failure_is_told_with_code_facts_hint_and_log(lab):
     said = lab.eval("one").err
     assert "error evaluator_out_of_memory one.linux-arm64-cpu · mine" in said
     assert "fault: challenge" in said
-    assert "separated evaluator: out of memory, exit code 137 after 4.50 of 20 s, peak 256 of 256 MiB" in said
-    assert "log:    outputs/r/trials/trial_1/harness_stdout.log" in said
+    assert "separated evaluator: out of memory (limit 256 MiB, after 4.50 of 20 s), peak 256 of 256 MiB" in said
+    assert "log:       outputs/r/trials/trial_1/harness_stdout.log" in said
     assert "| Killed: \\u001b[31mno memory" in said
     assert (lab.home / "outputs/r/trials/trial_1/harness_stdout.log").is_file()
 

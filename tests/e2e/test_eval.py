@@ -38,7 +38,7 @@ def test_on_a_terminal_a_live_region_shows_stage_cases_and_limit_and_leaves_the_
     assert status == 0, seen
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen)
     assert "cases" in text
-    assert "/ 3000 s each" in text
+    assert "/3000 s each" in text
     assert "▶" in text
     assert seen.count("\x1b[?25l") == seen.count("\x1b[?25h") >= 1, "the cursor is given back"
     end = text[text.rindex("✓ one.linux-arm64-cpu · mine: passed") :]

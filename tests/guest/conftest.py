@@ -82,7 +82,9 @@ class Coexecuted:
     facts_dir: Path
 
     def command(self, *, pids=128, memory="256m", volumes=()):
-        limits = (f"--pids-limit={pids}", f"--memory={memory}", f"--memory-swap={memory}")
+        limits = [f"--pids-limit={pids}", f"--memory={memory}", f"--memory-swap={memory}"]
+        if not any(":/workspace" in volume for volume in volumes):
+            limits.append("--tmpfs=/workspace:exec,mode=0755")
         places = (f"{GUEST}:/agentics:ro", f"{self.facts_dir}:/facts", *volumes)
         mounts = [f"--volume={place}" for place in places]
         name = f"--name=agentics-test-{uuid.uuid4().hex}"

@@ -76,12 +76,30 @@ ways = [
     solution("import os; os.kill(os.getpid(), 11)"),
     solution("import os; os.kill(os.getpid(), 9)"),
     subprocess.run([*LAUNCH, "no-such-command"], cwd="/tmp", capture_output=True),
-    solution("pass", cwd="/challenge"),
+    subprocess.run([*LAUNCH, "/etc/passwd"], cwd="/tmp", capture_output=True),
 ]
 say([way.returncode for way in ways])
 """)
     assert ended.said == [7, -11, -9, 127, 126]
     assert ended.facts["runs"] == 5
+
+
+def test_a_command_runs_in_the_workspace_where_the_evaluator_chose_no_directory_or_one_that_is_closed_to_it(coexecuted):
+    ended = coexecuted.run("""
+os.mkdir("/output/copy", 0o700)
+os.mkdir("/tmp/open", 0o755)
+where = "import os; print(os.getcwd())"
+say([solution(where, cwd=given).stdout.strip() for given in (None, "/challenge", "/output/copy", "/tmp/open")])
+""")
+    assert ended.said == ["/workspace", "/workspace", "/workspace", "/tmp/open"]
+
+
+def test_the_log_says_which_command_could_not_be_started_though_the_evaluator_throws_it_away(coexecuted):
+    ended = coexecuted.run("""
+say(subprocess.run([*LAUNCH, "no-such-command"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode)
+""")
+    assert ended.said == 127
+    assert "agentics: cannot run 'no-such-command' in '/workspace' as the solution: " in ended.stderr
 
 
 def test_the_callers_resource_limits_hold_for_the_command(coexecuted):

@@ -79,6 +79,24 @@ def test_a_task_reference_becomes_one_safe_directory_and_no_two_share_one(refs):
         assert place.isascii()
 
 
+@given(st.lists(st.text(min_size=1, max_size=40), unique=True, max_size=8))
+@settings(max_examples=200, deadline=None)
+def test_a_case_becomes_one_safe_directory_and_no_two_share_one_whatever_the_file_system_tells_apart(cases):
+    made = names.case_directories(cases)
+    assert list(made) == cases
+    assert len({directory.casefold() for directory in made.values()}) == len(cases)
+    for directory in made.values():
+        assert PurePosixPath(directory).name == directory
+        assert not directory.startswith((".", "-"))
+        assert len(directory.encode()) < 255
+
+
+def test_an_ordinary_case_keeps_its_name_and_one_that_could_lead_elsewhere_does_not():
+    made = names.case_directories(["huge-values", "A", "a", "..", ".staging-x", "a/b", "~2"])
+    assert list(made.values())[:3] == ["huge-values", "A", "a~2"]
+    assert list(made.values())[3:] == ["%2E.", "%2Estaging-x", "a%2Fb", "%7E2"]
+
+
 def test_an_ordinary_task_reference_stays_readable_and_a_long_one_stays_apart():
     assert names.task_directory("range-sums@linux-amd64-cpu") == "range-sums@linux-amd64-cpu"
     assert names.task_directory("a/b") == "a%2Fb"

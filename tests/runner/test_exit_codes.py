@@ -46,6 +46,16 @@ def test_the_exit_code_follows_from_status_fault_and_policy(lab, way):
         assert lab.outcome(policy)["exit_code"] == code
 
 
+@pytest.mark.parametrize(
+    ("way", "code"), [("degraded", 0), ("failed", 1), ("evaluator crashes", 4), ("engine breaks", 5)]
+)
+def test_without_a_policy_exit_code_0_demands_what_smoke_demands(lab, way, code):
+    lab.bundle("one")
+    lab.engine.behaviours.update({"run": crashes(1)} if way == "degraded" else WAYS[way][0])
+    assert lab.eval("one").status == code
+    assert lab.outcome()["exit_policy"] == "smoke"
+
+
 def test_a_challenge_fault_outweighs_a_policy_and_an_infrastructure_fault_both(lab):
     lab.bundle("one")
     lab.bundle("two")

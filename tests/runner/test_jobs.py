@@ -49,12 +49,12 @@ def test_a_job_without_an_answer_is_an_error_and_never_a_score(jobs, code, fault
 
 
 @pytest.mark.parametrize(
-    ("stage", "fault"),
-    [("mapping", "user"), ("dataset", "challenge"), ("backend", "user"), ("internal", "infrastructure")],
+    ("stage", "fault", "exit_code"),
+    [("mapping", "user", 1), ("dataset", "challenge", 4), ("backend", "user", 1), ("internal", "infrastructure", 5)],
 )
-def test_an_order_that_cannot_be_carried_out_names_whose_fault_it_is(jobs, stage, fault):
+def test_an_order_that_cannot_be_carried_out_names_whose_fault_it_is(jobs, stage, fault, exit_code):
     jobs.spec(options={"failed": {"stage": stage, "code": "some_code", "message": "what it was"}})
-    assert jobs.run().status == 0
+    assert jobs.run().status == exit_code
     task = jobs.result()
     assert (task["status"], task["reason"], task["fault"]) == ("error", "some_code", fault)
 

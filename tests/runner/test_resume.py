@@ -8,7 +8,9 @@ import pytest
 
 from agentics.errors import EngineError
 from tests.fake_engine import exited
-from tests.runner.lab import evaluator, on_trial, raises, solution
+from tests.runner.lab import SPEC, evaluator, on_trial, raises, solution
+
+IMAGE = SPEC["targets"][0]["resource_profile"]["solution_image"]["reference"]
 
 PRIOR = {
     "passed": ({}, False),
@@ -89,14 +91,55 @@ def test_another_solution_under_the_id_of_a_completed_task_is_refused_and_nothin
     assert lab.files().keys() == before.keys()
 
 
-def test_another_solution_for_a_task_that_failed_is_a_new_attempt(lab):
+FAILURES = {
+    "failed": evaluator(0),
+    "a challenge fault": lambda _: exited(1),
+    "an infrastructure fault": raises(EngineError("gone", code="engine_lost")),
+}
+
+
+@pytest.mark.parametrize("way", FAILURES)
+def test_another_solution_under_the_same_run_id_is_refused_however_its_task_ended(lab, way):
     lab.bundle("one")
-    lab.engine.behaviours["separated-evaluator"] = evaluator(0)
+    lab.engine.behaviours["separated-evaluator"] = FAILURES[way]
     lab.eval("one")
+    tasks, cases = lab.tasks(), lab.cases_run()
     (lab.home / "mine" / "run.sh").write_text("tac\n")
-    lab.engine.behaviours["separated-evaluator"] = evaluator()
-    assert lab.eval("one", "--exit-policy", "strict").status == 0
+    said = lab.eval("one", "--json")
+    assert (said.status, said.json["error"]["code"]) == (7, "run_scope_mismatch")
+    assert "one.linux-arm64-cpu of mine differs in solution_digest" in said.json["error"]["message"]
+    assert (lab.tasks(), lab.cases_run()) == (tasks, cases)
+
+
+def test_another_bundle_for_a_task_that_failed_is_refused_unless_that_task_is_not_asked_for(lab):
+    for name in ("one", "two"):
+        lab.bundle(name)
+    lab.engine.behaviours["separated-evaluator"] = evaluator(0)
+    lab.eval("one", "two")
+    (lab.home / "one" / "statement.md").write_text("# Something else\n")
+    said = lab.eval("one", "two", "--json")
+    assert "one.linux-arm64-cpu of mine differs in bundle_digest" in said.json["error"]["message"]
+    assert "two" not in said.json["error"]["message"]
+    assert lab.eval("one", "two", "--tasks", "two").status == 1
+
+
+def test_an_image_that_was_missing_may_be_there_the_next_time(lab):
+    lab.bundle("one")
+    lab.engine.failures["image"] = [EngineError("no such image", code="image_missing", retryable=False)] * 20
+    assert lab.eval("one").status == 5
+    lab.engine.failures.clear()
+    assert lab.eval("one").status == 0
     assert lab.tasks() == [("passed", None, 2)]
+
+
+def test_an_image_that_was_repaired_after_an_infrastructure_fault_is_taken_and_after_a_verdict_refused(lab):
+    lab.bundle("one")
+    lab.engine.behaviours["run"] = raises(EngineError("it does not start", code="engine_error"))
+    assert lab.eval("one").status == 5
+    mapped = ("--image", f"{IMAGE}=repaired:latest")
+    lab.engine.behaviours |= {"run": None, "separated-evaluator": evaluator(0)}
+    assert lab.eval("one", *mapped).status == 1
+    assert lab.eval("one").status == 7
 
 
 def test_no_resume_runs_everything_again_also_with_another_solution(lab):

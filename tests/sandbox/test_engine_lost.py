@@ -137,6 +137,31 @@ def test_an_engine_that_is_not_there_is_missing_with_a_hint(tmp_path):
     assert "nothing.sock" in caught.value.message
 
 
+def test_a_socket_without_permission_is_told_from_an_engine_that_is_not_there(tmp_path):
+    path = tmp_path / "closed.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen(1)
+        path.chmod(0)
+        with not_root(), pytest.raises(EngineMissing) as caught:
+            connect(f"unix://{path}", scratch=tmp_path)
+    assert caught.value.code == "engine_forbidden"
+    assert "Permission denied" in caught.value.message
+    assert "usermod -aG docker" in (caught.value.hint or "")
+
+
+@contextlib.contextmanager
+def not_root():
+    """For this process: root may use every socket."""
+    own = os.geteuid()
+    if own == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(own)
+
+
 def test_something_that_is_no_engine_is_missing_too(tmp_path):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "other.sock"))

@@ -13,6 +13,7 @@ import pytest
 
 from agentics.sandbox import cgroup, labels, seccomp
 from agentics.sandbox.docker import create
+from agentics.sandbox.docker.api import is_about_the_program
 from agentics.sandbox.docker.hosts import candidates
 from agentics.sandbox.engine import Container, Limits, Mount
 from agentics.sandbox.settings import EngineSettings
@@ -20,6 +21,25 @@ from agentics.sandbox.settings import EngineSettings
 LIMITS = Limits(timeout_s=1, memory_bytes=64 << 20, cpu_millis=500, disk_bytes=1 << 20)
 PLAIN = Container(role="run", image="i", argv=("a",), cwd="/w", user="1:1", limits=LIMITS, labels={"own": "label"})
 AROUND = create.Surroundings(settings=EngineSettings(), owner={labels.OWNER: "me"}, seccomp="{}")
+
+
+RUNC = "OCI runtime create failed: runc create failed: unable to start container process: "
+REFUSALS = {
+    f'{RUNC}exec: "no-such": executable file not found in $PATH: unknown': True,
+    f'{RUNC}exec: "/x/y": stat /x/y: no such file or directory: unknown': True,
+    f'{RUNC}exec: "/etc/passwd": permission denied: unknown': True,
+    "OCI runtime create failed: executable file `no-such` not found in $PATH: No such file or directory": True,
+    "standard_init_linux.go:228: exec user process caused: exec format error": True,
+    "failed to create shim task: OCI runtime create failed: open cgroup.procs: no such file or directory": False,
+    "failed to start shim: start failed: io.containerd.runc.v2: open /run/x/fifo: permission denied": False,
+    f'{RUNC}exec: "/sbin/docker-init": stat /sbin/docker-init: no such file or directory: unknown': False,
+    f"{RUNC}error mounting /a to rootfs at /b: not a directory: executable": False,
+}
+
+
+@pytest.mark.parametrize("explanation", REFUSALS)
+def test_a_start_that_the_engine_refuses_is_the_programs_fault_only_where_it_says_so(explanation):
+    assert is_about_the_program(explanation) == REFUSALS[explanation]
 
 
 def body(container=PLAIN, around=AROUND):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,12 @@ from agentics.errors import EngineError
 _CONNECTIONS = 8
 _CONFLICT = 409
 _BAD_REQUEST = 400
+# The words of runc and crun for a program that is not there or cannot be executed. `exec` of an engine's own init is
+# not the program's.
+_NO_PROGRAM = re.compile(
+    r"exec: \"(?!\S*(?:docker-init|catatonit|tini))|exec user process|executable|exec format error"
+)
+_STARTING = "start a container"
 Json = dict[str, Any]
 # More calls at once than a pool holds are no news: each gets a connection, and the surplus ones are closed.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
@@ -97,11 +104,11 @@ class Api:
 
     def start(self, container: str) -> None:
         """Raises StartRefused where the program, not the engine, is at fault."""
-        with _asking("start a container"):
+        with _asking(_STARTING):
             try:
                 self._client.start(container)
             except APIError as error:
-                if error.status_code == _BAD_REQUEST and "mount" not in str(error.explanation):
+                if error.status_code == _BAD_REQUEST and is_about_the_program(str(error.explanation)):
                     raise StartRefused(str(error.explanation)) from error
                 raise
 
@@ -202,6 +209,15 @@ class Api:
             return kept
 
 
+def is_about_the_program(explanation: str) -> bool:
+    """Whether an engine refuses to start a container because of its program.
+
+    Docker answers 400 also for trouble of its own: it looks for the program's name, which for `sh` is in "shim", and
+    for "no such file or directory" or "permission denied", which a cgroup or a pipe that is gone says, too.
+    """
+    return "mount" not in explanation and _NO_PROGRAM.search(explanation) is not None
+
+
 @contextmanager
 def _asking(what: str) -> Iterator[None]:
     """Everything that can go wrong on the way to an engine, as EngineError."""
@@ -211,7 +227,7 @@ def _asking(what: str) -> Iterator[None]:
         raise _error(what, error, code="engine_not_found", retryable=True) from error
     except APIError as error:
         server_side = error.status_code is None or error.status_code >= 500  # noqa: PLR2004 HTTP's own classes
-        raise _error(what, error, code="engine_refused", retryable=server_side) from error
+        raise _error(what, error, code="engine_refused", retryable=server_side or what == _STARTING) from error
     except requests.Timeout as error:
         raise _error(what, error, code="engine_timeout", retryable=True) from error
     except (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, HTTPException) as error:

@@ -21,7 +21,7 @@ from docker.tls import TLSConfig
 from agentics.errors import EngineError, EngineMissing
 from agentics.sandbox import cgroup, labels, seccomp
 from agentics.sandbox.docker.api import Api
-from agentics.sandbox.docker.hosts import Address, candidates
+from agentics.sandbox.docker.hosts import FORBIDDEN_HINT, Address, candidates
 from agentics.sandbox.docker.isolation import Sharing, find_out
 from agentics.sandbox.docker.linked import run_linked
 from agentics.sandbox.docker.live import Host, launch
@@ -51,16 +51,21 @@ def connect(host: str | None = None, *, scratch: Path, settings: EngineSettings 
 def connect_api(host: str | None = None, settings: EngineSettings | None = None) -> Api:
     """The first engine that answers: `host`, DOCKER_HOST, the docker context, then the usual sockets.
 
-    Raises EngineMissing when none answers.
+    Raises EngineMissing when none answers; with the code `engine_forbidden` where one is there and this user may not
+    use its socket.
     """
     settings = settings or EngineSettings()
-    tried = []
+    tried, forbidden = [], False
     for address in candidates(host, os.environ, Path.home()):
         try:
             return _reach(address, settings)
         except EngineError as error:
             tried.append(f"{address.url} ({address.found_by}): {error.message}")
+            forbidden = forbidden or error.code == "engine_forbidden"
     why = "; ".join(tried) if tried else "no socket of Docker or Podman was found"
+    if forbidden:
+        msg = f"this user may not use the container engine: {why}"
+        raise EngineMissing(msg, code="engine_forbidden", hint=FORBIDDEN_HINT, retryable=False)
     msg = f"no container engine answers: {why}"
     raise EngineMissing(msg, hint=_HINT, retryable=False)
 
@@ -82,7 +87,8 @@ def _knock(path: str) -> None:
             knocking.settimeout(_KNOCK_S)
             knocking.connect(path)
         except OSError as error:
-            raise EngineError(str(error.strerror or error), code="engine_lost") from error
+            code = "engine_forbidden" if isinstance(error, PermissionError) else "engine_lost"
+            raise EngineError(str(error.strerror or error), code=code) from error
 
 
 class DockerEngine:

@@ -10,6 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+FORBIDDEN_HINT = (
+    "add this user to the group that owns the socket (`sudo usermod -aG docker USER`) and log in again, "
+    "or use a rootless engine"
+)
+"""What to do where an engine is there and its socket is closed to this user."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Address:

@@ -1,8 +1,8 @@
 """The supervisor of a coexecuted container: keeps participant code on another uid than the evaluator.
 
-Started as root with no capability but SETUID, SETGID and KILL. Runs the evaluator as one uid, serves its requests to
-run a command as the other uid, leaves no process of either behind, and ends with the evaluator's exit code. Nothing
-that a participant says passes through here: it learns only how the commands ended.
+Started as root with no capability but SETUID, SETGID and KILL. Runs the evaluator as one uid, and the commands that it
+asks for as the other uid; leaves no process of either behind; ends with the evaluator's exit code. Nothing that a
+participant says passes through here. The container's log says which commands could not be started.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import NoReturn
 
 LAUNCHER_VARIABLE = "AGENTICS_RUN_AS_SOLUTION"
+WORKSPACE = "/workspace"
 FAILED = 125  # the supervisor's own failure, as `env` and `docker run` use it
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 MAX_CLIENTS = 64
@@ -32,9 +33,7 @@ SWEEP_UID = 65533  # a uid that nobody has: while sweeping, the supervisor must 
 SWEEP_ROUNDS = 5000  # of a millisecond: longer than the kernel needs to free a killed process's memory
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 LENGTH = struct.Struct("!I")
-PR_SET_PDEATHSIG = 1
-PR_SET_DUMPABLE = 4
-PR_SET_NO_NEW_PRIVS = 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -107,12 +106,11 @@ def kill_all_of(uid: int) -> None:
 
 def lives(process: str, uid: int) -> bool:
     """Whether this entry of /proc is a process of `uid` and no zombie; the owner of the entry would not tell."""
-    try:
+    with contextlib.suppress(OSError):
         lines = Path("/proc", process, "status").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return False  # gone
-    said = dict(line.split(":", 1) for line in lines)
-    return str(uid) in said["Uid"].split() and said["State"].split()[0] not in "ZX"
+        said = dict(line.split(":", 1) for line in lines)
+        return str(uid) in said["Uid"].split() and said["State"].split()[0] not in "ZX"
+    return False  # gone
 
 
 def sweep(uid: int) -> bool:
@@ -158,7 +156,10 @@ def execute(request: Request, uid: int, fds: list[int]) -> NoReturn:
     for target, fd in enumerate(fds):
         os.dup2(fd, target)
     become(uid)
-    os.chdir(request.cwd)
+    try:  # evaluators start in /challenge, which this uid cannot enter: who chose no directory means the workspace
+        os.chdir(WORKSPACE if request.cwd == os.getcwd() else request.cwd)  # noqa: PTH109
+    except OSError:
+        os.chdir(WORKSPACE)
     for name, limits in request.rlimits.items():
         resource.setrlimit(getattr(resource, name), limits)
     os.execvpe(request.argv[0], request.argv, request.env)  # noqa: S606 - that is the wish
@@ -166,14 +167,13 @@ def execute(request: Request, uid: int, fds: list[int]) -> NoReturn:
 
 def start(request: Request, uid: int, fds: list[int]) -> tuple[int, int]:
     """Fork the command: its pid, and a descriptor that tells afterwards why it could not start."""
-    reading, writing = os.pipe()  # closed by exec, like every other descriptor of this process
-    os.set_blocking(reading, False)
+    reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     pid = os.fork()
     if pid == 0:
         try:
             execute(request, uid, fds)
         except (OSError, ValueError, AttributeError, TypeError, MemoryError) as error:
-            text = f"cannot run {request.argv[0]!r} in {request.cwd!r} as the solution: {error}"
+            text = f"cannot run {request.argv[0]!r} in {os.getcwd()!r} as the solution: {error}"  # noqa: PTH109
             code = 127 if isinstance(error, FileNotFoundError) else 126
             os.write(writing, json.dumps({"error": text[:1000], "exit_code": code}).encode())
         finally:
@@ -266,6 +266,8 @@ def try_to_start(state: State, client: Client) -> None:
 def reply(client: Client, answer: dict[str, object]) -> None:
     with contextlib.suppress(OSError):  # perhaps nobody waits for it any more
         client.sock.sendall(json.dumps(answer).encode())
+    with contextlib.suppress(OSError):  # evaluators capture what a launcher says, and many throw it away
+        os.write(2, f"agentics: {answer['error']}\n".encode() if "error" in answer else b"")
 
 
 def drop(state: State, client: Client) -> None:

@@ -1,0 +1,48 @@
+"""A session's transcript, for people and as each side's bytes."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from agentics.policy.transcript import last_chunk, readable, said_by
+
+
+def transcript(*said):
+    return b"".join(json.dumps({"speaker": who, "at_s": at, **what}).encode() + b"\n" for who, at, what in said)
+
+
+SAID = transcript(
+    ("evaluator", 0.5, {"text": "cases 2\ncase 1\n"}),
+    ("solution", 1.25, {"text": "guess 7\n"}),
+    ("evaluator", 1.26, {"base64": base64.b64encode(b"\xff\n").decode()}),
+    ("solution", 2.0, {"text": "gue"}),
+)
+
+
+def test_a_transcript_is_read_line_by_line_with_who_said_it_and_when():
+    assert readable(SAID).splitlines() == [
+        "    0.50 s  evaluator> cases 2",
+        "    0.50 s  evaluator> case 1",
+        "    1.25 s   solution> guess 7",
+        "    1.26 s  evaluator> \ufffd",
+        "    2.00 s   solution> gue [no line end]",
+    ]
+
+
+def test_each_side_is_had_as_it_wrote():
+    assert said_by("evaluator", SAID) == b"cases 2\ncase 1\n\xff\n"
+    assert said_by("solution", SAID) == b"guess 7\ngue"
+
+
+def test_the_last_word_is_known_of_the_session_and_of_each_side():
+    last, own = last_chunk(SAID), last_chunk(SAID, "evaluator")
+    assert (last.speaker, last.data) == ("solution", b"gue")
+    assert own.data == b"\xff\n"
+    assert last_chunk(b"") is None
+
+
+def test_a_damaged_transcript_is_read_as_far_as_it_can_be():
+    for rest in (b"{\n", b"[]\n", b'{"speaker": "solution"}\n', b'{"speaker": "solution", "at_s": 0, "base64": "A"}\n'):
+        assert said_by("solution", SAID + rest + SAID) == b"guess 7\ngue"
+    assert readable(b"no transcript") == ""
