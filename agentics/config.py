@@ -111,7 +111,7 @@ class Storage(Record):
 
 class Load(Record):
     """`doubtful_share`: a result is called doubtful when others took more than this share of the machine's processor
-    time while it was measured, and something had to wait for a core. 1 never is."""
+    time while it was measured, and something had to wait for a core. With 1 no result ever is."""
 
     doubtful_share: float = Field(default=0.2, gt=0, le=1)
 

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote
 from agentics.model.evidence import NetworkUse, Trouble
 from agentics.model.plan import Plan
 from agentics.policy.digests import digest_of
-from agentics.policy.redact import Redactor, secrets_in
+from agentics.policy.redact import Redactor, secrets_in, shows_secret
 from agentics.policy.secrets import is_secret
 
 FORBIDDEN = "network_forbidden"
@@ -117,5 +117,5 @@ def _credentials(value: str) -> Iterator[str]:
         for name, item in parse_qsl(word.partition("?")[2].partition("#")[0]):
             if is_secret(name, item):
                 yield item
-        if _KEY.fullmatch(word) is not None:
+        if _KEY.fullmatch(word) is not None or ("://" not in word and shows_secret(word)):
             yield word

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
@@ -99,7 +99,7 @@ def suspects(log: bytes, script: bytes = b"") -> tuple[Target, ...]:
     if not named:
         default = [_of_url(_PIP_DEFAULT)] if _PIP_WITHOUT_A_HOST.search(text) else []
         named = [*reversed(_of_addresses(text)), *default, *_of_addresses(script.decode("utf-8", "replace"))]
-    return _distinct(named)
+    return _distinct(_beyond_loopback(named))
 
 
 def loopback_proxies(environment: Mapping[str, str]) -> tuple[str, ...]:
@@ -115,8 +115,9 @@ def given(environment: Mapping[str, str]) -> tuple[Target, ...]:
         if name.lower() in _PROXIES:
             found.append(_proxy(value))
         else:
-            found.extend(_of_url(word) for word in re.split(r"[\s,]+", value) if _ADDRESSES.match(word))
-    return _distinct(found, loopback=True)
+            words = (word for word in re.split(r"[\s,]+", value) if _ADDRESSES.match(word))
+            found.extend(_beyond_loopback(map(_of_url, words)))
+    return _distinct(found)
 
 
 def _of_messages(text: str) -> list[Target | None]:
@@ -186,7 +187,10 @@ def _is_loopback(host: str) -> bool:
     return _is_address(host) and (ipaddress.ip_address(host).is_loopback or ipaddress.ip_address(host).is_unspecified)
 
 
-def _distinct(found: Iterable[Target | None], *, loopback: bool = False) -> tuple[Target, ...]:
-    """Each once. A program that talks to itself, over loopback, needs no network."""
-    wanted = (target for target in found if target is not None and (loopback or not _is_loopback(target.host)))
-    return tuple(dict.fromkeys(wanted))[:MOST_HOSTS]
+def _beyond_loopback(found: Iterable[Target | None]) -> Iterator[Target]:
+    """A program that talks to itself, over loopback, needs no network; a proxy there is the operator's mistake."""
+    return (target for target in found if target is not None and not _is_loopback(target.host))
+
+
+def _distinct(found: Iterable[Target | None]) -> tuple[Target, ...]:
+    return tuple(dict.fromkeys(target for target in found if target is not None))[:MOST_HOSTS]

@@ -128,6 +128,7 @@ def test_the_hosts_of_the_operators_own_variables_are_known_without_a_log():
         "PIP_EXTRA_INDEX_URL": "https://u:p@a.example/x https://b.example:8443/x",
         "NO_PROXY": "localhost,.example",
         "UV_LINK_MODE": "copy",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318",
     }
     assert sorted(target.argument for target in given(environment)) == [
         "https://a.example:443",
@@ -170,6 +171,7 @@ SECRETS = {
     "NPM_CONFIG_REGISTRY": ("https://npm.example/?auth_token=abcdef-123", "abcdef-123"),
     "UV_INDEX_INTERNAL_PASSWORD": ("correct horse", "correct horse"),
     "MIRROR_KEY": ("pypi-AgEIcHlwaS5vcmcC123", "pypi-AgEIcHlwaS5vcmcC123"),
+    "MIRROR": ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0"),
     "http_proxy": ("http://u:pw@short.example:1", "//u:pw@"),
 }
 
