@@ -9,6 +9,7 @@ from agentics.model.jobwork import Environment, Report, TaskReady
 from agentics.model.plan import Topology
 from agentics.model.record import Mode, Record, Trust
 from agentics.model.result import Result
+from agentics.model.setups import SetupRecord
 
 Speaker = Literal["solution", "evaluator"]
 
@@ -177,8 +178,8 @@ class JobFacts(Record):
 
 
 class TrialEvidence(Record):
-    """Everything observed of one attempt at one trial. `submission` is there once the solution was laid out; `job` is
-    that of a model."""
+    """Everything observed of one attempt at one trial. `submission` is there once the solution was laid out; `setup`
+    where what the challenge's setup left may be kept, or was made by an earlier attempt; `job` is that of a model."""
 
     topology: Topology
     mode: Mode
@@ -187,6 +188,7 @@ class TrialEvidence(Record):
     images: dict[str, ImageUse]
     submission: Submission | None = None
     containers: tuple[ContainerRecord, ...] = ()
+    setup: SetupRecord | None = None
     cases: tuple[CaseRecord, ...] = ()
     cases_expected: int | None = None
     session: SessionRecord | None = None

@@ -19,6 +19,7 @@ from agentics.model.outcome import (
     Timestamp,
 )
 from agentics.model.record import Fault, Ids, Mode, Record, Status, Trust
+from agentics.model.setups import SetupRecord
 
 RunStatus = Literal["running", "paused", "interrupted", "completed", "failed", "killed"]
 TrialStatus = Literal["running", "completed", "failed", "paused", "killed"]
@@ -185,6 +186,8 @@ class ResultExt(Record):
     details: ErrorDetails | None = None
     timed_out: bool = False
     """Whether a container of the solution, or the trial as a whole, ran into a time limit."""
+    setup: SetupRecord | None = None
+    """How the attempt came by what the challenge's setup leaves, where that may be kept."""
     parent: dict[str, JsonValue] | None = None
     """Of a fork, a replay or a regrade: what it was made from."""
 

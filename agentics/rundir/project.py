@@ -31,7 +31,7 @@ from agentics.rundir.atomic import document_bytes, make_directory, read_document
 from agentics.rundir.held import Run, Slot
 from agentics.rundir.layout import Layout
 from agentics.rundir.reader import RunView, TrialView, read_run
-from agentics.rundir.tasks import details_of, metrics_of, skipped_facts, task_facts
+from agentics.rundir.tasks import details_of, diagnostics_of, metrics_of, skipped_facts, task_facts
 
 EXIT_LOST = 1
 """The exit code of an invocation that did not live to write its own."""
@@ -162,7 +162,8 @@ def _record(view: RunView, started: InvocationStarted, variant: str, ref: str) -
     name = started.variants[variant]
     facts = combined([_slot_facts(view, started, (name, ref, repl)) for repl in range(started.replications)])
     place = {"completed": facts.status in COMPLETED, "task_output_dir": str(view.layout.task(variant, ref))}
-    return TaskRecord.model_validate({**facts.model_dump(), **place})
+    diagnostics = diagnostics_of(_trial(view, (name, ref, 0)))
+    return TaskRecord.model_validate({**facts.model_dump(), **place, "diagnostics": diagnostics})
 
 
 def _slot_facts(view: RunView, started: InvocationStarted, slot: Slot) -> TaskFacts:

@@ -48,6 +48,14 @@ def details_of(trial: TrialView | None, facts: TaskFacts) -> ErrorDetails | None
     return ErrorDetails(error_type=facts.reason or "error")
 
 
+def diagnostics_of(trial: TrialView | None) -> dict[str, JsonValue] | None:
+    """How the trial came by what the challenge's setup leaves, where it says so."""
+    setup = trial.result.ext.setup if trial is not None and trial.result is not None else None
+    if setup is None:
+        return None
+    return {"challenge_setup": setup.model_dump(mode="json", include={"reused", "made_at"})}
+
+
 def metrics_of(result: TrialResult) -> dict[str, JsonValue]:
     """What run_summary.json keeps of a result: its numbers, without the bookkeeping, and three groups of figures."""
     numbers: dict[str, JsonValue] = {

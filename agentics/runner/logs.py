@@ -14,6 +14,9 @@ TRUNCATED = b"\n[output cut at the limit]\n"
 def runner_log(evidence: TrialEvidence, artifacts: Artifacts) -> bytes:
     """Logs of every container, outcomes of the cases, and the evaluator's own log lines."""
     sections = [_container(record, evidence.mode, artifacts) for record in evidence.containers]
+    if evidence.setup is not None and evidence.setup.reused:
+        text = f"reused: made at {evidence.setup.made_at} for an earlier evaluation, {evidence.setup.key}"
+        sections.append(_section(f"setup-{evidence.mode}", text.encode()))
     sections += [_case(case) for case in evidence.cases]
     result = evidence.reading.result if evidence.reading else None
     if result and result.logs:

@@ -48,6 +48,7 @@ def trial_result(
             subtasks=_subtasks(evidence, said),
             primary_metric=primary,
             timed_out=timed_out(evidence),
+            setup=evidence.setup,
             parent=dict(trial.ext) or None,
             details=ErrorDetails(
                 error_type=judgement.reason or "error",

@@ -15,6 +15,7 @@ from agentics.bundle import assemble
 from agentics.config import Config
 from agentics.model.record import Ids, Mode
 from agentics.pipeline.bench import Users
+from agentics.policy.setups import SeenChallenge
 from agentics.rundir.held import Run
 from agentics.runner.campaign import Campaign, Task
 from agentics.runner.events import Emitter
@@ -22,20 +23,23 @@ from agentics.runner.floor import Floor
 from agentics.runner.hosts import ALL_GPUS, Containers, Processes
 from agentics.runner.images import Images, ready
 from agentics.runner.job import mounts_of
-from agentics.runner.machine import NoEngine, open_engine, open_scratch, users
+from agentics.runner.machine import NoEngine, open_engine, open_scratch, setup_store, users
 from agentics.runner.progress import Observer, Progress
 from agentics.runner.signals import Stop
 from agentics.runner.slotted import Slotted
 from agentics.runner.workers import Hosts, Workers
 from agentics.sandbox.engine import Engine
+from agentics.sandbox.fingerprint import content
 from agentics.sandbox.labels import OWNER, RUN, this_process
 from agentics.sandbox.places import Scratch
 from agentics.sandbox.sealing import seal
+from agentics.sandbox.setups import SetupStore
 
 
 @dataclass(kw_only=True)
 class Workshop:
-    """Open for one invocation. `staged` keeps each task's bundle once, however many variants are tried on it."""
+    """Open for one invocation. `staged` keeps each task's bundle once, however many variants are tried on it.
+    `setups`: None where nothing is kept of challenge setups."""
 
     campaign: Campaign
     run: Run
@@ -53,7 +57,9 @@ class Workshop:
     overrides: tuple[tuple[str, str], ...]
     labels: dict[str, str]
     workers: Workers
+    setups: SetupStore | None
     bundles: dict[tuple[str, int], Path] = field(default_factory=dict)
+    tree_digests: dict[Path, str] = field(default_factory=dict)
     staging: threading.Lock = field(default_factory=threading.Lock)
 
     def staged(self, task: Task, uid: int) -> Path:
@@ -66,6 +72,21 @@ class Workshop:
                 seal(dest, uid)
                 self.bundles[task.ref, uid] = dest
             return self.bundles[task.ref, uid]
+
+    def seen_challenge(self, task: Task, uid: int) -> SeenChallenge:
+        """What a setup of that task finds at /challenge. Raises as `staged` does, and OSError."""
+        root = self.staged(task, uid)
+        with self.staging:
+            if root not in self.tree_digests:
+                # Digests of bundles leave modes out, and a setup may run or copy what it finds.
+                self.tree_digests[root] = content(root, times=False)
+            digest = self.tree_digests[root]
+        return SeenChallenge(bundle_digest=task.bundle_digest, overlay_digests=task.overlay_digests, tree_digest=digest)
+
+    @property
+    def network_digest(self) -> str:
+        """A digest of what the operator sets for containers with a network; empty where that is nothing."""
+        return ""
 
     def images(self, trial: Slotted) -> Images:
         """Raises EngineError when an image cannot be had."""
@@ -111,6 +132,7 @@ def open_workshop(campaign: Campaign, run: Run, observer: Observer, events: Emit
             overrides=campaign.request.images,
             labels=labels,
             workers=workers,
+            setups=setup_store(config, scratch, fresh=campaign.request.fresh_setup) if config.setup.reuse else None,
         )
 
 

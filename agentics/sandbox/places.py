@@ -5,6 +5,7 @@ A `Scratch` belongs to one process, which holds a lock on it; a later process re
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -22,7 +23,11 @@ from agentics.errors import StorageError
 from agentics.sandbox import mounting
 
 Kind = Literal["loop", "tmpfs", "directory"]
+Form = Literal["image", "tree"]
+"""How the content of a place outlives it: as the image of its file system, or as a plain tree."""
+IMAGE = "image"
 _OWNER = "owner"
+_INNER = "d"  # beside lost+found, so that the container never sees that
 _INODE_BYTES = 256
 _SPACING = 16_384  # one inode for so many bytes, as file systems usually have it
 _FEWEST, _MOST = 16_384, 262_144
@@ -106,7 +111,40 @@ class Scratch:
                 top.rmdir()
             top.with_suffix(".img").unlink(missing_ok=True)
         else:
-            _remove_tree(top)
+            remove_tree(top)
+
+    def hand_over(self, place: Place, dest: Path) -> Form:
+        """Move what the place holds to `dest`, which must not exist yet, on the file system of this scratch directory.
+        Nobody can write to it any more. Raises OSError; then the place is as it was, but may be read-only.
+
+        A loop place stays as it is, read-only, and its image becomes the only file of `dest`. Of any other place `dest`
+        becomes the tree itself; owners, modes, times, links and holes are kept.
+        """
+        if place.kind == "loop":
+            top = place.path.parent
+            # What the container removed again should cost nothing, where the host's file system can punch holes.
+            with suppress(OSError):
+                mounting.trim(top)
+            mounting.make_read_only(top)
+            dest.mkdir()
+            top.with_suffix(".img").rename(dest / IMAGE)
+            return "image"
+        if place.kind == "directory":
+            place.path.rename(dest)
+        else:
+            _copy_tree(place.path, dest)
+        return "tree"
+
+    def mounted(self, image: Path) -> Place:
+        """What a loop place held, from its image, read-only. Raises OSError."""
+        path = self._fresh()
+        path.mkdir()
+        try:
+            mounting.mount_loop(image, path, "ext4", "", read_only=True)
+        except BaseException:
+            path.rmdir()
+            raise
+        return Place(path=path / _INNER, kind="loop", limit_bytes=0, inodes=0)
 
     def _fresh(self) -> Path:
         return self.path / secrets.token_hex(8)
@@ -139,7 +177,7 @@ class Scratch:
         image = path.with_suffix(".img")
         _copy_sparse(self._template(limit_bytes, inodes), image)
         mounting.mount_loop(image, path, "ext4", "noinit_itable,errors=remount-ro,nodiscard")
-        inner = path / "d"  # beside lost+found, so that the container never sees that
+        inner = path / _INNER
         inner.mkdir()
         return inner
 
@@ -246,15 +284,29 @@ def _copy_sparse(source: Path, target: Path) -> None:
             os.sendfile(made.fileno(), given.fileno(), begin, at - begin)
 
 
+def _copy_tree(source: Path, dest: Path) -> None:
+    """With everything that `cp -a` keeps: owners, modes, times, links of both kinds, holes. Raises OSError."""
+    environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}
+    done = subprocess.run(
+        ["cp", "-a", "--", str(source), str(dest)],
+        check=False,
+        capture_output=True,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode != 0:
+        raise OSError(errno.EIO, done.stderr.decode("utf-8", "replace").strip() or f"cp ended with {done.returncode}")
+
+
 def _clear(path: Path) -> None:
     for mounted in mounting.mounts_below(path):
         with suppress(OSError):
             mounting.unmount(mounted)
-    _remove_tree(path)
+    remove_tree(path)
 
 
-def _remove_tree(path: Path) -> None:
-    """Whatever modes its directories have; we own them, or are root. Links are removed, not followed."""
+def remove_tree(path: Path) -> None:
+    """Remove it, whatever modes its directories have; we own them, or are root. Links are removed, not followed."""
 
     def unlock(function: Callable[..., object], name: str, _error: object) -> None:
         with suppress(OSError):
