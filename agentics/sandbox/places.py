@@ -6,14 +6,13 @@ A `Scratch` belongs to one process, which holds a lock on it; a later process re
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import secrets
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,12 +20,13 @@ from typing import Literal, Self
 
 from agentics.errors import StorageError
 from agentics.sandbox import mounting
+from agentics.sandbox.filelock import try_lock
 
 Kind = Literal["loop", "tmpfs", "directory"]
 Form = Literal["image", "tree"]
 """How the content of a place outlives it: as the image of its file system, or as a plain tree."""
 IMAGE = "image"
-_OWNER = "owner"
+_LOCK = ".lock"
 _INNER = "d"  # beside lost+found, so that the container never sees that
 _INODE_BYTES = 256
 _SPACING = 16_384  # one inode for so many bytes, as file systems usually have it
@@ -60,8 +60,12 @@ class Scratch:
     def __enter__(self) -> Self:
         try:
             self._root.mkdir(parents=True, exist_ok=True)
+            held = try_lock(self._lock_file, exclusive=True, create=True)
+            if held is None:
+                msg = f"{self._lock_file} is taken"
+                raise AssertionError(msg)
+            self._held = held
             self.path.mkdir(mode=0o700)
-            self._held = _hold(self.path)
         except OSError as error:
             msg = f"scratch space cannot be made in {self._root}: {error.strerror}"
             raise StorageError(msg, hint="name another scratch directory") from error
@@ -70,8 +74,11 @@ class Scratch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _clear(self.path)
-        os.close(self._held)
+        _give_up(self._lock_file, self._held)
+
+    @property
+    def _lock_file(self) -> Path:
+        return self.path.with_suffix(_LOCK)
 
     @property
     def kind(self) -> Kind:
@@ -195,55 +202,48 @@ class Scratch:
 def reap(root: Path) -> int:
     """Clear what dead processes left below `root`; how many there were."""
     count = 0
-    for owner in dead(root):
-        # Held while we clear it, so that two reapers do not meet.
-        with _locked(owner) as ours:
-            if ours:
-                _clear(owner.parent)
-                count += 1
+    for lock in _locks(root):
+        held = _if_dead(lock)
+        if held is not None:
+            # Held while we clear it, so that two reapers do not meet.
+            count += lock.with_suffix("").exists()
+            _give_up(lock, held)
     return count
 
 
 def dead(root: Path) -> list[Path]:
-    """The owner files below `root` that no process holds."""
+    """The directories below `root` of processes that are gone."""
     found = []
-    for owner in root.glob(f"*/{_OWNER}"):
-        with _locked(owner) as ours:
-            if ours:
-                found.append(owner)
-    return found
+    for lock in _locks(root):
+        held = _if_dead(lock)
+        if held is not None:
+            os.close(held)
+            found.append(lock.with_suffix(""))
+    return [path for path in found if path.exists()]
 
 
-@contextmanager
-def _locked(owner: Path) -> Iterator[bool]:
-    """Whether nobody else holds it; then we do, for as long as this lasts."""
+def _locks(root: Path) -> list[Path]:
+    return sorted(root.glob(f"*{_LOCK}"))
+
+
+def _if_dead(lock: Path) -> int | None:
+    """The lock of a process that is gone, held; None for the lock of a living one, or of another user."""
     try:
-        held = os.open(owner, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        return try_lock(lock, exclusive=True)
     except OSError:
-        yield False
-        return
-    ours = False
-    with suppress(BlockingIOError):
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        ours = True
-    try:
-        yield ours
-    finally:
-        os.close(held)
+        return None
+
+
+def _give_up(lock: Path, held: int) -> None:
+    """The directory goes before its lock: whoever is killed in between leaves something that is found."""
+    _clear(lock.with_suffix(""))
+    lock.unlink(missing_ok=True)
+    os.close(held)
 
 
 def inodes_for(limit_bytes: int) -> int:
     """How many files and directories a place of that size may hold."""
     return max(_FEWEST, min(_MOST, limit_bytes // _SPACING))
-
-
-def _hold(path: Path) -> int:
-    # Locked before it has its name: a reaper never sees an owner file that nobody holds yet.
-    unnamed = path / f".{_OWNER}"
-    held = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    fcntl.flock(held, fcntl.LOCK_EX)
-    unnamed.rename(path / _OWNER)
-    return held
 
 
 def _tmpfs(path: Path, limit_bytes: int, inodes: int) -> Path:

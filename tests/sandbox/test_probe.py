@@ -99,7 +99,7 @@ def test_each_fault_is_one_line_with_a_fix(examined, machine, name, severity):
 
 def test_what_a_dead_process_left_in_scratch_is_told(tmp_path, examined):
     (tmp_path / "0123456789abcdef").mkdir()
-    (tmp_path / "0123456789abcdef/owner").touch()
+    (tmp_path / "0123456789abcdef.lock").touch()
     assert "1 scratch" in examined()["leftovers"].detail
 
 
