@@ -87,6 +87,7 @@ def blank(trial: Trial, images: Images) -> TrialEvidence:
         target=plan.target,
         trust=plan.trust,
         images={side: image.use for side, image in images.items()},
+        submission=trial.resume.submission if trial.resume is not None else None,
     )
 
 
