@@ -295,7 +295,9 @@ def _copy_tree(source: Path, dest: Path) -> None:
         stdin=subprocess.DEVNULL,
     )
     if done.returncode != 0:
-        raise OSError(errno.EIO, done.stderr.decode("utf-8", "replace").strip() or f"cp ended with {done.returncode}")
+        # What cp says names files of the tree, which may be private.
+        number = errno.ENOSPC if os.strerror(errno.ENOSPC).encode() in done.stderr else errno.EIO
+        raise OSError(number, os.strerror(number))
 
 
 def _clear(path: Path) -> None:

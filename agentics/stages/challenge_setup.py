@@ -101,26 +101,26 @@ def _keep(
     bench: Bench, wanted: ChallengeSetup, reuse: SetupReuse, claim: SetupClaim, inputs: SetupInputs, made_at: str
 ) -> None:
     """Keep what the setup left, if all of it is there."""
-    problem = _manifest_problem(bench, wanted)
-    if problem is not None:
-        claim.note = f"not kept: {problem}"
+    if not _left_its_manifest(bench, wanted):
+        # What an official manifest is called is private.
+        claim.note = "not kept: the manifest that it has to leave is missing, or breaks its contract"
         return
     product = reuse.store.keep(claim, bench.places["setup"], inputs, made_at)
     if product is not None:
         bench.use_setup(product)
 
 
-def _manifest_problem(bench: Bench, wanted: ChallengeSetup) -> str | None:
-    """Why the stage that reads the manifest will not take it, if the setup has to leave one."""
+def _left_its_manifest(bench: Bench, wanted: ChallengeSetup) -> bool:
+    """Whether the stage that reads the manifest will take it, or none has to be there."""
     if wanted.manifest_file is None:
-        return None
+        return True
     source = ManifestSource(place="setup", file=wanted.manifest_file)
     read = session_manifest if any(stage.name == "session" for stage in bench.plan.stages) else run_manifest
     try:
         read(bench, source)
     except (InvalidDocument, OSError):
-        return f"{wanted.manifest_file} is missing or breaks its contract"
-    return None
+        return False
+    return True
 
 
 def _recorded(context: Context, claim: SetupClaim, *, made_at: str, reused: bool) -> Context:

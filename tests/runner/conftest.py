@@ -2,5 +2,6 @@
 
 from tests.runner.joblab import jobs
 from tests.runner.lab import lab
+from tests.runner.setuplab import made
 
-__all__ = ["jobs", "lab"]
+__all__ = ["jobs", "lab", "made"]

@@ -3,89 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import threading
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from agentics.errors import EngineError
 from agentics.model.design import Design
-from agentics.runner.floor import Floor, Ticket
-from agentics.sandbox.filelock import try_lock
-from agentics.sandbox.fingerprint import content
-from agentics.sandbox.labels import TRIAL
-from tests.fake_engine import FakeEngine, Held, exited, mounted, timed_out
-from tests.runner.lab import SPEC, evaluator, solution
-
-SETUP = {
-    "command": ["python3", "separated-evaluator/generate.py"],
-    "result_runs_file": "runs.json",
-    "reproducibility_notes": None,
-}
-EXECUTION = {
-    **SPEC["execution"],
-    "validation_runs": None,
-    "validation_setup": SETUP,
-    "official_runs": None,
-    "official_evaluation_setup": SETUP,
-}
-RUN = {"interface": "stdio", "stdin_json": None, "stdin_text": "x", "input_files": None, "output_files": None}
-
-
-def leaves(cases=2, then=None, **files):
-    """A setup that leaves a manifest of so many cases, these files, a link, and a time that no copy has by chance."""
-
-    def behave(container):
-        place = mounted(container, "/setup")
-        runs = [{"run_name": f"case-{n}", **RUN, "metadata": None} for n in range(1, cases + 1)]
-        (place / "runs.json").write_text(json.dumps({"runs": runs}))
-        for name, text in files.items():
-            (place / name).write_text(text)
-        (place / "env").mkdir()
-        (place / "env/python").symlink_to("/usr/bin/python3")
-        os.utime(place / "env", ns=(1, 1_234_567_890_123_456_789))
-        return then or exited()
-
-    return behave
-
-
-@pytest.fixture
-def made(lab):
-    """A bundle with a setup, and what its evaluators had at /setup, in their order."""
-    bundle(lab)
-    lab.engine.behaviours["challenge-setup"] = leaves()
-    lab.seen, usual = [], evaluator()
-
-    def behave(container):
-        lab.seen.append(content(mounted(container, "/setup")))
-        return usual(container)
-
-    lab.engine.behaviours["separated-evaluator"] = behave
-    return lab
-
-
-def bundle(lab, name="one", execution=EXECUTION, **more):
-    root = lab.bundle(name, execution=execution, **more)
-    (root / "separated-evaluator/generate.py").write_text("# the fake engine leaves what it leaves\n")
-    return root
-
-
-def setups_run(lab):
-    return sum(container.role == "challenge-setup" for container in lab.engine.containers)
-
-
-def record(lab, run_id="r", trial="trial_1", attempt=1):
-    """How an attempt came by the product."""
-    (found,) = lab.lines(f"trials/{trial}/attempts/{attempt}/setups.jsonl", run_id)
-    return found
-
-
-def settings(lab, text):
-    file = lab.home / "agentics.toml"
-    file.write_text(f"{file.read_text()}\n{text}\n")
+from tests.fake_engine import exited, mounted, timed_out
+from tests.runner.lab import SPEC, solution
+from tests.runner.setuplab import bundle, leaves, record, settings, setups_run
 
 
 def test_the_second_evaluation_takes_what_the_setup_of_the_first_one_left(made):
@@ -255,7 +181,7 @@ def test_a_setup_without_the_manifest_that_it_owes_is_not_kept_and_the_note_says
 
     made.engine.behaviours["challenge-setup"] = behave
     said = made.eval("one", run_id="a")
-    assert "challenge setup: not kept: runs.json is missing or breaks its contract" in said.err
+    assert "challenge setup: not kept: the manifest that it has to leave is missing, or breaks its contract" in said.err
     assert [reason for _, reason, _ in made.tasks("a")] == ["manifest_invalid"]
     assert record(made, "a")["product"] is None
     made.engine.behaviours["challenge-setup"] = usual
@@ -355,145 +281,3 @@ def test_a_kept_setup_that_was_changed_is_not_used_and_the_terminal_says_so(made
     assert "what was kept is no longer what it was, and was not used" in said.err
     assert made.tasks("b") == [("passed", None, 1)]
     assert (setups_run(made), record(made, "b")["reused"]) == (2, False)
-
-
-# --- Who waits --------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def making(made):
-    """Two solutions side by side: one is in the middle of the setup, the other is about to wait for it."""
-    solution(made.home, "other")
-    held = Held(then=leaves())
-    made.engine.behaviours["challenge-setup"] = held
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        two = {"solutions": ("mine", "other"), "design": Design(max_concurrency=2)}
-        ended = pool.submit(made.run, "one", **two)
-        assert held.entered.wait(30)
-        until_waiting(made)
-        yield held, ended
-        held.release.set()
-
-
-def until_waiting(lab, run_id="r"):
-    """Until a trial has said that it waits."""
-    log = lab.home / "outputs" / run_id / "runtime/eval.log"
-    a_moment = threading.Event()
-    for _ in range(3000):
-        if log.exists() and "setup_waiting" in log.read_text():
-            return
-        a_moment.wait(0.01)
-    raise AssertionError("no trial waits")
-
-
-def test_who_waits_is_told_of_and_takes_what_the_other_one_made(made, making):
-    held, ended = making
-    held.release.set()
-    assert ended.result(30).exit_status == 0
-    assert setups_run(made) == 1
-    assert sorted(record(made, trial=f"trial_{n}")["reused"] for n in (1, 2)) == [False, True]
-
-
-def test_who_waited_for_a_setup_that_failed_runs_its_own(made, making):
-    held, ended = making
-    usual = leaves()
-
-    def fails_first(container):
-        ended = usual(container)
-        return exited(1) if container.labels[TRIAL] == first else ended
-
-    (first,) = [c.labels[TRIAL] for c in made.engine.containers if c.role == "challenge-setup"]
-    held.then = fails_first
-    held.release.set()
-    ended.result(30)
-    assert setups_run(made) == 2
-    told = sorted(status for variant in ("mine", "other") for status, _, _ in made.tasks(variant=variant))
-    assert told == ["error", "passed"]
-
-
-def test_a_run_that_is_killed_ends_also_for_who_waits(made, making):
-    _, ended = making
-    said = made("run", "kill", "outputs/r", "--json")
-    assert said.status == 0, said
-    assert ended.result(30).exit_status == 8
-    assert made.read("r/runtime/run_control.json")["status"] == "killed"
-
-
-def test_a_run_is_paused_and_goes_on_also_for_who_waits(made, making):
-    held, ended = making
-    said = made("run", "pause", "outputs/r", "--json")
-    assert said.status == 0, said
-    assert sorted(said.json["pause"]["trial_ids"]) == ["trial_1", "trial_2"]
-    held.release.set()
-    assert not ended.done()
-    assert made("run", "resume", "outputs/r", "--json").status == 0
-    assert ended.result(30).exit_status == 0
-    assert setups_run(made) == 1
-
-
-def test_a_signal_ends_who_waits(made):
-    made.eval("one", run_id="a")
-    (product,) = made.home.parent.glob("scratch/setups-*/*.1")
-    product.rename(made.home / "away")
-    # Another process is in the middle of the setup.
-    making = try_lock(product.with_suffix(".lock"), exclusive=True, create=True)
-
-    def interrupt():
-        until_waiting(made, "b")
-        os.kill(os.getpid(), signal.SIGINT)
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    said = made.eval("one", run_id="b")
-    thread.join()
-    os.close(making)
-    assert said.status == 130
-    assert made.tasks("b") == [("pending", "interrupted", 1)]
-
-
-def test_waiting_counts_against_no_limit_and_neither_does_being_paused_meanwhile():
-    now = [0.0]
-    floor = Floor(FakeEngine(), {}, threading.Event(), clock=lambda: now[0])
-    ticket = Ticket(None, floor.stop, began=0.0, limit_s=10.0)
-    now[0] = 5.0
-    with floor.waiting(ticket):
-        now[0] = 1000.0
-        assert not ticket.over_limit(now[0])
-        ticket.stop_clock(now[0])
-        now[0] = 2000.0
-    assert not ticket.over_limit(now[0])
-    ticket.start_clock(3000.0)
-    assert not ticket.over_limit(3004.9)
-    assert ticket.over_limit(3005.0)
-
-
-# --- The machine ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def machine(made, monkeypatch):
-    """`doctor` and `clean` of this machine; no engine answers them."""
-    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
-    return made
-
-
-def test_cleaning_removes_kept_setups_only_when_it_is_asked_to(machine):
-    machine.eval("one", run_id="a")
-    machine("clean")
-    machine.eval("one", run_id="b")
-    assert setups_run(machine) == 1
-    assert machine("clean", "--setups").out.startswith("kept setups: removed 1 (0.0 MiB)\n")
-    machine.eval("one", run_id="c")
-    assert setups_run(machine) == 2
-
-
-def test_cleaning_leaves_what_is_in_use_and_says_so(machine):
-    held = Held(then=evaluator())
-    machine.engine.behaviours["separated-evaluator"] = held
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        ended = pool.submit(machine.run, "one")
-        assert held.entered.wait(30)
-        assert "kept setups: removed 0 (0.0 MiB); 1 in use stayed" in machine("clean", "--setups").out
-        held.release.set()
-        assert ended.result(30).exit_status == 0
-    assert "kept setups: removed 1 (" in machine("clean", "--setups").out

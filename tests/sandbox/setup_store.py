@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import pytest
 
 from agentics.model.plan import ContainerPlan, StageLimits
 from agentics.model.setups import SetupInputs
 from agentics.sandbox.fingerprint import content
+from agentics.sandbox.kept_setups import products
 from agentics.sandbox.places import Scratch
 from agentics.sandbox.setups import SetupClaim, SetupProduct, SetupStore, Waiting
 
@@ -17,6 +21,7 @@ MIB = 1 << 20
 KEY = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
 MADE_AT = "2026-01-01T00:00:00.000000Z"
+KINDS = ["loop", "tmpfs", "directory"] if os.geteuid() == 0 else ["directory"]
 AT_ONCE = Waiting(patience_s=0)
 LIMITS = StageLimits(
     timeout_sec=20, memory_limit_mb=64, cpu_limit_millis=1000, disk_limit_mb=16, network_access="disabled"
@@ -92,3 +97,49 @@ def in_thread(work: Callable[[], object]) -> threading.Thread:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread
+
+
+@pytest.fixture
+def open_store(tmp_path):
+    """A store as one evaluation has it; several at a time are several evaluations of one process."""
+
+    @contextmanager
+    def opened(kind="directory", **more):
+        with Scratch(tmp_path, kind) as scratch:
+            yield SetupStore(scratch_root=tmp_path, scratch=scratch, **more)
+
+    return opened
+
+
+def keep(store, key=KEY, fill=leave):
+    """Make and keep a product, and end."""
+    with store.claim(key, AT_ONCE) as claim:
+        assert claim.product is None
+        product, left = made(store, claim, fill)
+    assert product is not None, claim.note
+    product.close(store.scratch)
+    return left
+
+
+def is_there(store, key=KEY):
+    with store.claim(key, AT_ONCE) as claim:
+        if claim.product is not None:
+            claim.product.close(store.scratch)
+        return claim.product is not None
+
+
+def kept_tree(store) -> Path:
+    """The content of the only product, where it is a plain tree."""
+    (product,) = products(store.root)
+    return product.folder / "content"
+
+
+def fill_up(path):
+    """Leave no room on the file system of this new file."""
+    with suppress(OSError), path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
+def of_size(count):
+    return lambda root: (root / "data").write_bytes(os.urandom(count))
