@@ -149,11 +149,7 @@ class SetupStore:
         with self._changing() as trash:
             found = kept_setups.products(self.root)
             gone = [one for one in found if self._take_out(one.folder, trash)]
-            for lock in self.root.glob("*.lock"):
-                held = try_lock(lock, exclusive=True)
-                if held is not None:
-                    lock.unlink()
-                    os.close(held)
+            self._drop_dead_locks()
         return RemovedSetups(count=len(gone), bytes=sum(one.bytes for one in gone), in_use=len(found) - len(gone))
 
     def _make_root(self) -> None:
@@ -261,6 +257,7 @@ class SetupStore:
         """Give the staged product its name. None where products in use leave no room for it."""
         sync(staging)
         with self._changing() as trash:
+            self._drop_dead_locks()
             if not self._make_room(size, claim.key, trash):
                 return None
             folder = kept_setups.next_generation(self.root, claim.key)
@@ -309,6 +306,14 @@ class SetupStore:
         finally:
             os.close(held)
         return True
+
+    def _drop_dead_locks(self) -> None:
+        """Remove the locks of processes that were killed while they made a product."""
+        for lock in self.root.glob("*.lock"):
+            held = try_lock(lock, exclusive=True)
+            if held is not None:
+                lock.unlink()
+                os.close(held)
 
     def _making(self, claim: SetupClaim) -> Path:
         return self.root / f"{claim.key}.lock"

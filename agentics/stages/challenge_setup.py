@@ -82,6 +82,8 @@ def _make(context: Context, wanted: ChallengeSetup) -> Context | StageFailure:
         trouble = Trouble(stage=name, code="challenge_setup_failed", message=problem, fault="challenge")
         return StageFailure(trouble=trouble, context=context)
     make_readable(place.path)
+    # A solution may share its container with the evaluator, and what the setup left may be private.
+    bench.own(place.path, bench.users.evaluator, 0o700)
     return context
 
 

@@ -17,6 +17,7 @@ from tests.sandbox.setup_store import (
     AT_ONCE,
     INPUTS,
     KEY,
+    KINDS,
     MADE_AT,
     MIB,
     fill_up,
