@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
 _ZEROS = bytes(_BLOCK)
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _Entry = tuple[int, bytes, bytes, os.stat_result]

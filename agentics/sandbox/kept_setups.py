@@ -103,22 +103,15 @@ def write_record(folder: Path, record: KeptSetup) -> None:
 
 
 def sync_content(folder: Path, form: Form) -> None:
-    """Make the content of a new product durable. Raises OSError."""
-    tree = folder / CONTENT
+    """Make the bytes of a new product durable. Raises OSError.
+
+    A name that is lost when the machine crashes is noticed: then the product is not what was kept. Lost bytes of a file
+    that still has its size and times would not be."""
     if form == "tree":
-        mounting.sync_file_system(tree)
-    else:
-        sync(tree / IMAGE)
-        sync(tree)
-
-
-def sync(path: Path) -> None:
-    """Make a file, or the names in a directory, durable. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        mounting.sync_file_system(folder / CONTENT)
+        return
+    with (folder / CONTENT / IMAGE).open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def size_text(count: int) -> str:

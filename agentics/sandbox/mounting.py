@@ -70,6 +70,9 @@ def mount_loop(image: Path, target: Path, kind: str, options: str, *, read_only:
 
 def sync_file_system(path: Path) -> None:
     """Make everything durable that was written to the file system of this directory. Raises OSError."""
+    if not hasattr(_libc, "syncfs"):  # only Linux has it
+        os.sync()
+        return
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if _libc.syncfs(descriptor) != 0:

@@ -20,7 +20,7 @@ from agentics.model.setups import KeptSetup, SetupInputs
 from agentics.sandbox import kept_setups
 from agentics.sandbox.filelock import try_lock
 from agentics.sandbox.fingerprint import allocated, content, listing
-from agentics.sandbox.kept_setups import CONTENT, LOCK, Changed, SetupReport, size_text, sync
+from agentics.sandbox.kept_setups import CONTENT, LOCK, Changed, SetupReport, size_text
 from agentics.sandbox.places import IMAGE, Form, Place, Scratch, remove_tree
 
 MOST_BYTES = 20 << 30
@@ -255,15 +255,12 @@ class SetupStore:
 
     def _publish(self, claim: SetupClaim, staging: Path, size: int) -> Path | None:
         """Give the staged product its name. None where products in use leave no room for it."""
-        sync(staging)
         with self._changing() as trash:
             self._drop_dead_locks()
             if not self._make_room(size, claim.key, trash):
                 return None
             folder = kept_setups.next_generation(self.root, claim.key)
             staging.rename(folder)
-            with suppress(OSError):  # after a crash the product may be missing; it is never half of one
-                sync(self.root)
         return folder
 
     @contextmanager

@@ -42,7 +42,7 @@ def test_the_terminal_the_log_and_programs_are_told(made):
     (event,) = [one for one in made.lines("runtime/events.jsonl", "a") if one["event"] == "setup_finished"]
     assert event["reused"] is False
     log = (made.home / "outputs/b/trials/trial_1/harness_stdout.log").read_text()
-    assert "===== setup-validation =====\nreused: made at 20" in log
+    assert log.startswith("\n===== setup-validation =====\nreused: made at 20")
 
 
 def test_a_run_with_a_reused_setup_is_as_whole_as_any_other(made):

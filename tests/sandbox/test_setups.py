@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agentics.sandbox.filelock import try_lock
 from agentics.sandbox.fingerprint import content
 from agentics.sandbox.kept_setups import products
 from agentics.sandbox.setups import Waiting
@@ -118,6 +119,19 @@ def test_of_two_at_once_one_makes_it_and_the_other_waits_for_it_and_takes_it(ope
         thread.join(30)
         product.close(store.scratch)
         assert taken == [left]
+
+
+def test_what_is_kept_between_the_look_and_the_lock_is_taken(open_store, monkeypatch):
+    with open_store() as store, open_store() as other:
+
+        def lock_late(path, *, exclusive, create=False):
+            monkeypatch.undo()
+            keep(other)
+            return try_lock(path, exclusive=exclusive, create=create)
+
+        monkeypatch.setattr("agentics.sandbox.setups.try_lock", lock_late)
+        assert is_there(store)
+        assert not (store.root / f"{'a' * 64}.lock").exists()
 
 
 def test_who_waits_for_one_that_fails_makes_it(open_store):
