@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -27,6 +28,7 @@ Form = Literal["image", "tree"]
 """How the content of a place outlives it: as the image of its file system, or as a plain tree."""
 IMAGE = "image"
 _LOCK = ".lock"
+_NAME = re.compile(r"[0-9a-f]{16}")
 _INNER = "d"  # beside lost+found, so that the container never sees that
 _INODE_BYTES = 256
 _SPACING = 16_384  # one inode for so many bytes, as file systems usually have it
@@ -64,11 +66,15 @@ class Scratch:
             if held is None:
                 msg = f"{self._lock_file} is taken"
                 raise AssertionError(msg)
-            self._held = held
-            self.path.mkdir(mode=0o700)
+            try:
+                self.path.mkdir(mode=0o700)
+            except OSError:
+                _give_up(self._lock_file, held)
+                raise
         except OSError as error:
             msg = f"scratch space cannot be made in {self._root}: {error.strerror}"
             raise StorageError(msg, hint="name another scratch directory") from error
+        self._held = held
         return self
 
     def __exit__(
@@ -122,10 +128,10 @@ class Scratch:
 
     def hand_over(self, place: Place, dest: Path) -> Form:
         """Move what the place holds to `dest`, which must not exist yet, on the file system of this scratch directory.
-        Nobody can write to it any more. Raises OSError; then the place is as it was, but may be read-only.
+        Raises OSError; then the place is as it was, but may be read-only.
 
-        A loop place stays as it is, read-only, and its image becomes the only file of `dest`. Of any other place `dest`
-        becomes the tree itself; owners, modes, times, links and holes are kept.
+        The image of a loop place becomes the only file of `dest`. The place itself stays, and nobody can write to it
+        from then on. Of any other place `dest` becomes the tree; owners, modes, times, links and holes are kept.
         """
         if place.kind == "loop":
             top = place.path.parent
@@ -223,7 +229,8 @@ def dead(root: Path) -> list[Path]:
 
 
 def _locks(root: Path) -> list[Path]:
-    return sorted(root.glob(f"*{_LOCK}"))
+    """Only those of names that we give: other programs have locks of the same kind, and `root` may be shared."""
+    return sorted(path for path in root.glob(f"*{_LOCK}") if _NAME.fullmatch(path.stem))
 
 
 def _if_dead(lock: Path) -> int | None:
@@ -312,7 +319,8 @@ def remove_tree(path: Path) -> None:
 
     def unlock(function: Callable[..., object], name: str, _error: object) -> None:
         with suppress(OSError):
-            Path(name).parent.chmod(0o700)
+            if Path(name) != path:  # what is around the tree is not ours to change
+                Path(name).parent.chmod(0o700)
             if not Path(name).is_symlink():
                 Path(name).chmod(0o700)
             function(name)

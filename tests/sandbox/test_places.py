@@ -117,6 +117,23 @@ def test_the_living_are_not_reaped(tmp_path):
         assert scratch.path.exists()
 
 
+def test_what_only_looks_like_ours_is_not_reaped(tmp_path):
+    for name in ("editor", "0123456789abcdeg"):
+        (tmp_path / name).mkdir()
+        (tmp_path / f"{name}.lock").touch()
+    assert (reap(tmp_path), dead(tmp_path)) == (0, [])
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_process_that_died_before_it_had_a_directory_leaves_a_lock_that_the_next_one_removes(tmp_path):
+    tmp_path.chmod(0o755)
+    (tmp_path / "0123456789abcdef.lock").touch()
+    assert dead(tmp_path) == []
+    reap(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
 def test_places_can_be_made_side_by_side(tmp_path):
     with Scratch(tmp_path) as scratch:
         made, failed = [], []
