@@ -67,6 +67,10 @@ def test_who_waited_for_a_setup_that_failed_runs_its_own(made, making):
     assert setups_run(made) == 2
     told = sorted(status for variant in ("mine", "other") for status, _, _ in made.tasks(variant=variant))
     assert told == ["error", "passed"]
+    # The live region shows the setup again, and no longer that the trial waits.
+    log = (made.home / "outputs/r/runtime/eval.log").read_text().splitlines()
+    begun = [line for line in log if "stage_started" in line and '"challenge_setup"' in line]
+    assert (len(begun), len({line.partition('"trial": ')[2][:10] for line in begun})) == (3, 2)
 
 
 def test_a_run_that_is_killed_ends_also_for_who_waits(made, making):
@@ -107,6 +111,23 @@ def test_a_signal_ends_who_waits(made):
     os.close(making)
     assert said.status == 130
     assert made.tasks("b") == [("pending", "interrupted", 1)]
+    assert setups_run(made) == 1
+
+
+def test_the_clock_of_who_waits_stands_still(made, monkeypatch):
+    stopped, usual = [], Ticket.stop_clock
+    monkeypatch.setattr(Ticket, "stop_clock", lambda self, now: (stopped.append(self.ids.trial_id), usual(self, now)))
+    solution(made.home, "other")
+    held = Held(then=leaves())
+    made.engine.behaviours["challenge-setup"] = held
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        ended = pool.submit(made.run, "one", solutions=("mine", "other"), design=Design(max_concurrency=2))
+        assert held.entered.wait(30)
+        until_waiting(made)
+        held.release.set()
+        ended.result(30)
+    (making,) = [c.labels[TRIAL] for c in made.engine.containers if c.role == "challenge-setup"]
+    assert stopped == [name for name in ("trial_1", "trial_2") if name != making]
 
 
 def test_waiting_counts_against_no_limit_and_neither_does_being_paused_meanwhile():

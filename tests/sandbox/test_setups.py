@@ -243,6 +243,14 @@ def test_removing_all_leaves_what_is_in_use_and_says_so(open_store, kind):
         assert [path.name for path in store.root.iterdir()] == ["lock"]
 
 
+def test_who_keeps_a_product_removes_the_locks_of_the_dead(open_store):
+    with open_store() as store:
+        keep(store)
+        (store.root / f"{'c' * 64}.lock").touch()
+        keep(store, OTHER)
+        assert sorted(path.name for path in store.root.iterdir()) == [f"{'a' * 64}.1", f"{'b' * 64}.1", "lock"]
+
+
 def test_removing_all_takes_locks_of_the_dead_and_not_those_of_the_living(open_store):
     with open_store() as store, open_store() as other, other.claim(KEY, AT_ONCE):
         (store.root / f"{'b' * 64}.lock").touch()
