@@ -58,6 +58,14 @@ class Cases(Record):
     undisturbed: tuple[str, ...] = ()
 
 
+class SetupKeeping(Record):
+    """What challenge setups leave. `reuse`: it is kept on this machine, and later evaluations take it. `keep_bytes`:
+    how much is kept at most; None: 20 GiB, or a tenth of the disk where that is less."""
+
+    reuse: bool = True
+    keep_bytes: int | None = Field(default=None, ge=0)
+
+
 class OwnStage(Record):
     """A stage of the operator's own in every trial whose plan has the stage `after`. It is trusted: it sees what the
     stages of a trial see."""
@@ -143,6 +151,7 @@ class Config(Record):
     images: Images = Images()
     sandbox: Sandbox = Sandbox()
     cases: Cases = Cases()
+    setup: SetupKeeping = SetupKeeping()
     retry: Retry = Retry()
     lighteval: Lighteval = Lighteval()
     storage: Storage = Storage()
@@ -234,5 +243,6 @@ def _wrong(source: Path | None, error: ValidationError) -> ConfigError:
 
 
 def _keys() -> list[str]:
-    models = (Config, Images, ImageRule, Sandbox, RelaxRule, Cases, OwnStage, Retry, Lighteval, Storage, Network, Load)
+    tables = (Config, Images, Sandbox, Cases, SetupKeeping, Retry, Lighteval, Storage, Network, Load)
+    models = (*tables, ImageRule, RelaxRule, OwnStage)
     return [name for model in models for name in model.model_fields]

@@ -23,8 +23,11 @@ def own_surroundings(monkeypatch, tmp_path_factory):
 
 
 @pytest.fixture
-def config() -> Config:
-    return configuration.load(BUNDLES)
+def config(tmp_path_factory) -> Config:
+    """The shipped defaults; scratch space, and what is kept of setups, are those of this session of tests."""
+    config = configuration.load(BUNDLES)
+    scratch = tmp_path_factory.getbasetemp() / "scratch"
+    return config.model_copy(update={"sandbox": config.sandbox.model_copy(update={"scratch": scratch})})
 
 
 @pytest.fixture

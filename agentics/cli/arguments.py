@@ -1,11 +1,18 @@
-"""How words on the command line become values: lists after one option, NAME=PATH pairs."""
+"""How words on the command line become values: lists after one option, NAME=PATH pairs, options of many commands."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from agentics.errors import UsageError
+
+FreshSetup = Annotated[
+    bool, typer.Option("--fresh-setup", help="Run challenge setups anew, and replace what is kept of them.")
+]
 
 
 def spread(arguments: Sequence[str]) -> list[str]:

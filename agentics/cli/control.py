@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from agentics import config as configuration
+from agentics.cli.arguments import FreshSetup
 from agentics.cli.console import out, print_json
 from agentics.cli.progress import shown
 from agentics.cli.report import show_outcomes
@@ -92,6 +93,7 @@ def resume(
     trial_id: Annotated[str | None, typer.Option(help="Only this trial; every paused one if not said.")] = None,
     label: Annotated[str | None, typer.Option(help="Only if this is what the pause was called.")] = None,
     json: Json = False,
+    fresh_setup: FreshSetup = False,
     quiet: Quiet = False,
 ) -> None:
     """Let a paused run go on: where its process lives it is thawed, otherwise this one goes on from the checkpoints."""
@@ -107,7 +109,7 @@ def resume(
         msg = f"{trial_id} is not paused"
         raise UsageError(msg, code="resume_trial_not_paused", hint=f"paused: {', '.join(checkpoints) or 'none'}")
     with shown(quiet=quiet or json, verbose=False) as observer:
-        ended = commands.continue_run(run, configuration.load(), observer, operation="resume")
+        ended = commands.continue_run(run, configuration.load(), observer, operation="resume", fresh_setup=fresh_setup)
     facts: dict[str, Any] = {
         "trial_id": next(iter(checkpoints), None),
         "trial_ids": list(checkpoints),
@@ -117,10 +119,10 @@ def resume(
     _end(ended, "resume", facts, json=json)
 
 
-def continue_(run: RunDir, json: Json = False, quiet: Quiet = False) -> None:
+def continue_(run: RunDir, fresh_setup: FreshSetup = False, json: Json = False, quiet: Quiet = False) -> None:
     """Go on with a run that was interrupted, failed, or paused and left; what is complete is not run again."""
     with shown(quiet=quiet or json, verbose=False) as observer:
-        ended = commands.continue_run(run, configuration.load(), observer)
+        ended = commands.continue_run(run, configuration.load(), observer, fresh_setup=fresh_setup)
     _end(ended, "continue", {"run": {"run_id": ended.run_id, "run_dir": str(ended.run_dir)}}, json=json)
 
 

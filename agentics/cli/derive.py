@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agentics import config as configuration
+from agentics.cli.arguments import FreshSetup
 from agentics.cli.console import one_line, out, print_json
 from agentics.cli.control import Json, Quiet, RunDir
 from agentics.cli.progress import shown
@@ -80,12 +81,13 @@ def replay(
     run: RunDir,
     trial_id: Annotated[str, typer.Option(help="The committed trial to run again.")],
     strict: Strict = False,
+    fresh_setup: FreshSetup = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Run a committed trial again as it was recorded, and say what is no longer as it was."""
     with shown(quiet=quiet or json, verbose=False) as observer:
-        made = derive.replay(run, trial_id, configuration.load(), observer, strict=strict)
+        made = derive.replay(run, trial_id, configuration.load(), observer, strict=strict, fresh_setup=fresh_setup)
     if json:
         print_json({"ok": True, "command": "replay", "replay": made.facts()})
         return

@@ -34,6 +34,7 @@ class EvalFile(Record):
     jobs: int | None = Field(default=None, ge=1)
     fail_fast: bool | None = None
     no_resume: bool | None = None
+    fresh_setup: bool | None = None
 
 
 def with_file(reference: str | None, given: Mapping[str, Any]) -> Mapping[str, Any]:

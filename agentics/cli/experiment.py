@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agentics import config as configuration
+from agentics.cli.arguments import FreshSetup
 from agentics.cli.console import one_line, out, print_json
 from agentics.cli.evaluate import Policy
 from agentics.cli.progress import shown
@@ -69,6 +70,7 @@ def run(
     limit: Annotated[
         int | None, typer.Option(min=0, help="The first N cases of each task; adds _LIMITED to the id.")
     ] = None,
+    fresh_setup: FreshSetup = False,
     json: Json = False,
     json_stream: Annotated[
         bool, typer.Option("--json-stream", help="A JSON object for each event as it happens, then that of --json.")
@@ -81,6 +83,7 @@ def run(
         "run_id": run_id,
         "output_path": output_path,
         "fresh": True,
+        "fresh_setup": fresh_setup,
         "argv": tuple(sys.argv),
         "cli_args": {"file": str(file)},
     }

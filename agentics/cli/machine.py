@@ -13,6 +13,8 @@ from agentics import config as configuration
 from agentics.cli.console import one_line, out, print_json
 from agentics.runner.doctor import examine
 from agentics.runner.machine import clean as clean_machine
+from agentics.runner.machine import clean_setups
+from agentics.sandbox.kept_setups import size_text
 
 DOCTOR_EPILOG = """
 Exit codes: 0 fit · 5 something that evaluations need is missing.
@@ -22,12 +24,16 @@ Examples:
   agentics doctor
 
   agentics doctor --json
+
+  agentics doctor --setups
 """
 
 CLEAN_EPILOG = """
-Example:
+Examples:
 
   agentics clean
+
+  agentics clean --setups
 """
 
 
@@ -36,9 +42,12 @@ def register(app: typer.Typer) -> None:
     app.command("clean", epilog=CLEAN_EPILOG)(clean)
 
 
-def doctor(json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False) -> None:
+def doctor(
+    setups: Annotated[bool, typer.Option("--setups", help="Read every byte that is kept of challenge setups.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
     """Check everything that evaluations need of this machine, with a fix for each line that fails."""
-    checks = examine(configuration.load())
+    checks = examine(configuration.load(), whole_setups=setups)
     fit = all(check.ok or check.severity == "warning" for check in checks)
     if json:
         print_json({"ok": fit, "checks": [asdict(check) for check in checks]})
@@ -55,7 +64,15 @@ def clean(
     everything: Annotated[
         bool, typer.Option("--all", help="Also what living evaluations use: they will fail and try again.")
     ] = False,
+    setups: Annotated[
+        bool, typer.Option("--setups", help="Also what is kept of challenge setups: the next ones run again.")
+    ] = False,
 ) -> None:
     """Remove containers and scratch space that dead evaluations left on this machine. Run directories stay."""
-    containers, places = clean_machine(configuration.load(), everything=everything)
+    config = configuration.load()
+    if setups:
+        gone = clean_setups(config)
+        in_use = f"; {gone.in_use} in use stayed" if gone.in_use else ""
+        out.print(f"kept setups: removed {gone.count} ({size_text(gone.bytes)}){in_use}", highlight=False)
+    containers, places = clean_machine(config, everything=everything)
     out.print(f"removed {containers} containers and {places} scratch directories")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from rich.live import Live
 from rich.markup import escape
@@ -110,6 +111,8 @@ class Board:
             self.active[trial] = Active(
                 title=_title(event), stage=_STAGES.get(stage, stage), limit_s=limit, total=total
             )
+        elif trial in self.active and event.kind == "setup_waiting":
+            self.active[trial] = Active(title=_title(event), stage="waiting for the setup")
         elif trial in self.active and event.kind in ("case_finished", "samples_done"):
             self.active[trial].done, self.active[trial].total = int(facts["done"]), int(facts["total"])
 
@@ -140,6 +143,22 @@ def _stage(title: str, facts: Mapping[str, str]) -> str | None:
         return None
     limit = f" (limit {facts['limit_s']} s)" if "limit_s" in facts else ""
     return f"{title}: {_STAGES.get(facts['stage'], facts['stage'])}{limit}"
+
+
+def _setup(title: str, facts: Mapping[str, str]) -> str | None:
+    if facts["reused"] == "True":
+        return f"{title}: challenge setup: reused (made {ago(facts['made_at'], datetime.now(UTC))})"
+    return f"{title}: challenge setup: [yellow]{facts['note']}[/]" if "note" in facts else None
+
+
+def ago(when: str, now: datetime) -> str:
+    """How long ago, in the largest unit that fits: `3 h ago`. A time that is not over yet, as after a clock was set
+    back, is `just now`."""
+    seconds = int((now - datetime.fromisoformat(when)).total_seconds())
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        if seconds >= length:
+            return f"{seconds // length} {unit} ago"
+    return "just now"
 
 
 def _case(title: str, facts: Mapping[str, str]) -> str:
@@ -174,6 +193,8 @@ _SENTENCES: Mapping[str, Callable[[str, Mapping[str, str]], str | None]] = {
     "stage_finished": lambda title, facts: f"{title}: {_STAGES.get(facts['stage'], facts['stage'])} done",
     "case_finished": _case,
     "samples_done": _samples,
+    "setup_waiting": lambda title, _: f"{title}: challenge setup: waiting for another evaluation that makes it",
+    "setup_finished": _setup,
     "attempt_failed": lambda title, facts: f"{title}: [yellow]{facts['reason']}: {facts['text']}; trying again[/]",
     "trial_finished": _finished,
     "trial_reused": lambda title, _: f"{title}: complete already, not run again",

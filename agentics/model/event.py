@@ -16,6 +16,7 @@ from agentics.model.rundir import ResultOutcome
 EventName = Literal[
     "run_started",
     "trial_started",
+    "setup_finished",
     "trial_finished",
     "load_doubtful",
     "run_paused",
@@ -51,6 +52,18 @@ class TrialStarted(Event):
     task_id: str
     repl_idx: NonNegativeInt
     attempt: PositiveInt
+
+
+class SetupFinished(Event):
+    """The product of the challenge's setup is there, and the attempt's setups.jsonl says how it came by it.
+
+    `reused`: an earlier attempt made it, at `made_at`, and the setup was not run."""
+
+    event: Literal["setup_finished"] = "setup_finished"
+    trial_id: str
+    attempt: PositiveInt
+    reused: bool
+    made_at: Timestamp
 
 
 class TrialFinished(Event):
@@ -106,6 +119,7 @@ class RunFinished(Event):
 RunnerEvent = Annotated[
     RunStarted
     | TrialStarted
+    | SetupFinished
     | TrialFinished
     | LoadDoubtful
     | RunPaused

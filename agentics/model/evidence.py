@@ -10,6 +10,7 @@ from agentics.model.load import Load
 from agentics.model.plan import Topology
 from agentics.model.record import Mode, Record, Trust
 from agentics.model.result import Result
+from agentics.model.setups import SetupRecord
 
 Speaker = Literal["solution", "evaluator"]
 ScriptPhase = Literal["setup", "build", "run"]
@@ -226,7 +227,8 @@ class JobFacts(Record):
 
 class TrialEvidence(Record):
     """Everything observed of one attempt at one trial. `submission` and `scripts` are there once the solution was laid
-    out; `job` is that of a model."""
+    out; `setup` where what the challenge's setup left may be kept, or was made by an earlier attempt; `job` is that of
+    a model."""
 
     topology: Topology
     mode: Mode
@@ -236,6 +238,7 @@ class TrialEvidence(Record):
     submission: Submission | None = None
     scripts: tuple[Script, ...] = ()
     containers: tuple[ContainerRecord, ...] = ()
+    setup: SetupRecord | None = None
     cases: tuple[CaseRecord, ...] = ()
     cases_expected: int | None = None
     session: SessionRecord | None = None

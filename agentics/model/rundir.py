@@ -21,6 +21,7 @@ from agentics.model.outcome import (
     Timestamp,
 )
 from agentics.model.record import Fault, Ids, Mode, Record, Status, Trust
+from agentics.model.setups import SetupRecord
 
 RunStatus = Literal["running", "paused", "interrupted", "completed", "failed", "killed"]
 TrialStatus = Literal["running", "completed", "failed", "paused", "killed"]
@@ -190,6 +191,8 @@ class ResultExt(Record):
     """Whether a container of the solution, or the trial as a whole, ran into a time limit."""
     load: Load | None = None
     """How busy the machine was during the attempt, where that was looked at."""
+    setup: SetupRecord | None = None
+    """How the attempt came by what the challenge's setup leaves, where that may be kept."""
     parent: dict[str, JsonValue] | None = None
     """Of a fork, a replay or a regrade: what it was made from."""
 

@@ -15,11 +15,13 @@ from agentics.model.plan import ContainerPlan, PlaceMount, Plan, Side
 from agentics.model.record import Record
 from agentics.model.workspace import WorkspaceSnapshot
 from agentics.pipeline.cooperation import Cooperation
+from agentics.pipeline.setups import SetupReuse
 from agentics.pipeline.stage import Asked, Interrupted
 from agentics.policy.redact import Redactor
 from agentics.sandbox.engine import Container, Engine, EngineFacts, Exit, Limits, Mount, Relaxation, Running
 from agentics.sandbox.network import NetworkAccess
 from agentics.sandbox.places import Place, Scratch
+from agentics.sandbox.setups import SetupProduct
 
 MIB = 1 << 20
 LEAST_MEMORY = 6 * MIB  # engines refuse less
@@ -87,7 +89,7 @@ class Bench:
     """One attempt's tools. `jobs`: cases in flight, None for the default; `undisturbed`: one case at a time;
     `cooperation`: where the solution can be asked to stop, None where it was not said to understand that; `network`:
     what containers that declare network get, None where no container may have it; `redactor`: takes out of logs what
-    must not be written."""
+    must not be written; `setup_reuse`: None where the challenge's setup runs in every attempt."""
 
     engine: Engine
     scratch: Scratch
@@ -107,10 +109,12 @@ class Bench:
     cooperation: Cooperation | None = None
     network: NetworkAccess | None = None
     redactor: Redactor = field(default_factory=Redactor)
+    setup_reuse: SetupReuse | None = None
     resume: Resume = field(default_factory=Resume)
     places: dict[str, Place] = field(default_factory=dict)
     paths: dict[str, Path] = field(default_factory=dict)
     ahead: Running | None = None
+    setup_product: SetupProduct | None = None
     workspace_before: WorkspaceSnapshot | None = None
     """The workspace as the solution was unpacked into it."""
 
@@ -159,6 +163,14 @@ class Bench:
         path = self.scratch.plain()
         self.paths[name] = path
         return path
+
+    def use_setup(self, product: SetupProduct) -> None:
+        """Mount this product at /setup from now on. It is held until the attempt ends."""
+        self.setup_product = product
+        own = self.places.get("setup")
+        if own is not None and own.path != product.path:
+            self.scratch.release(self.places.pop("setup"))
+        self.paths["setup"] = product.path
 
     def own(self, path: Path, uid: int, mode: int) -> None:
         """Give one file of ours to a container's user. Where we are not root, that user is us."""
@@ -236,6 +248,9 @@ class Bench:
         for place in self.places.values():
             self.scratch.release(place)
         self.places.clear()
+        if self.setup_product is not None:
+            self.setup_product.close(self.scratch)
+            self.setup_product = None
 
     def _network(self, plan: ContainerPlan) -> NetworkAccess | None:
         return self.network if plan.limits.network_access == "enabled" else None

@@ -44,6 +44,7 @@ from agentics.model.rundir import (
     TrialResult,
     TrialState,
 )
+from agentics.model.setups import SetupRecord
 from agentics.model.stage import StageRecord, TraceEvent
 from agentics.model.suite import Suite
 from agentics.rundir.atomic import STAGING_PREFIX
@@ -124,6 +125,7 @@ _LOGS = ("harness_stdout.log", "harness_stderr.log")
 
 _LEDGERS: dict[str, type[BaseModel]] = {
     "containers.jsonl": ContainerRecord,
+    "setups.jsonl": SetupRecord,
     "cases.jsonl": CaseRecord,
     "sessions.jsonl": SessionRecord,
     "checkpoints.jsonl": Checkpoint,

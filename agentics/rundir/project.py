@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import JsonValue
-
 from agentics.errors import StorageError, UsageError
 from agentics.model.outcome import (
     COMPLETED,
@@ -33,7 +31,7 @@ from agentics.rundir.atomic import document_bytes, make_directory, read_document
 from agentics.rundir.held import Run, Slot
 from agentics.rundir.layout import Layout
 from agentics.rundir.reader import RunView, TrialView, read_run
-from agentics.rundir.tasks import details_of, metrics_of, skipped_facts, task_facts
+from agentics.rundir.tasks import details_of, diagnostics_of, metrics_of, skipped_facts, task_facts
 
 EXIT_LOST = 1
 """The exit code of an invocation that did not live to write its own."""
@@ -164,15 +162,9 @@ def _record(view: RunView, started: InvocationStarted, variant: str, ref: str) -
     name = started.variants[variant]
     facts = combined([_slot_facts(view, started, (name, ref, repl)) for repl in range(started.replications)])
     place = {"completed": facts.status in COMPLETED, "task_output_dir": str(view.layout.task(variant, ref))}
-    return TaskRecord.model_validate({**facts.model_dump(), **place, "diagnostics": _diagnostics(view, (name, ref))})
-
-
-def _diagnostics(view: RunView, task: tuple[str, str]) -> dict[str, JsonValue] | None:
-    """How busy the machine was: of several replications, the first whose result it makes doubtful stands for all."""
-    results = (trial.result for trial in view.trials if trial.slot[:2] == task)
-    loads = [result.ext.load for result in results if result is not None and result.ext.load is not None]
-    shown = next((load for load in loads if load.doubtful), loads[0] if loads else None)
-    return {"load": shown.model_dump(mode="json")} if shown is not None else None
+    results = [trial.result for trial in view.trials if trial.slot[:2] == (name, ref) and trial.result is not None]
+    diagnostics = diagnostics_of(results)
+    return TaskRecord.model_validate({**facts.model_dump(), **place, "diagnostics": diagnostics})
 
 
 def _slot_facts(view: RunView, started: InvocationStarted, slot: Slot) -> TaskFacts:

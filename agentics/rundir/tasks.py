@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import JsonValue
 
 from agentics.model.outcome import ErrorDetails, TaskFacts
@@ -48,6 +50,23 @@ def details_of(trial: TrialView | None, facts: TaskFacts) -> ErrorDetails | None
     if result is not None and result.error is not None:
         return ErrorDetails(error_type=result.error.error_type, traceback=result.error.stack)
     return ErrorDetails(error_type=facts.reason or "error")
+
+
+def diagnostics_of(results: Sequence[TrialResult]) -> dict[str, JsonValue] | None:
+    """What is known beside the verdict from the results of a task's replications, in their order; None for nothing.
+
+    `load`: how busy the machine was, of the first replication that it makes doubtful, else of the first.
+    `challenge_setup`: how the first replication came by what the challenge's setup leaves.
+    """
+    loads = [result.ext.load for result in results if result.ext.load is not None]
+    load = next((each for each in loads if each.doubtful), loads[0] if loads else None)
+    setup = next((result.ext.setup for result in results if result.ext.setup is not None), None)
+    found: dict[str, JsonValue] = {}
+    if load is not None:
+        found["load"] = load.model_dump(mode="json")
+    if setup is not None:
+        found["challenge_setup"] = setup.model_dump(mode="json", include={"reused", "made_at"})
+    return found or None
 
 
 def metrics_of(result: TrialResult) -> dict[str, JsonValue]:

@@ -33,7 +33,8 @@ from agentics.runner.slotted import Slotted
 class EvalRequest:
     """What was asked, by options or by an experiment file. `solutions` and `overlays` are (name, path); an overlay's
     name is a challenge. `bindings` and `integration` are by variant name; `experiment` names and describes it.
-    `jobspecs` are files of model evaluations; `answers_from`: runs whose stored answers need not be asked for again."""
+    `jobspecs` are files of model evaluations; `answers_from`: runs whose stored answers need not be asked for again;
+    `fresh_setup`: challenge setups run anew, once each, and what they leave replaces what is kept."""
 
     bundles: tuple[Path, ...]
     solutions: tuple[tuple[str | None, Path], ...]
@@ -58,6 +59,7 @@ class EvalRequest:
     jobspecs: tuple[Path, ...] = ()
     answers_from: tuple[Path, ...] = ()
     fresh: bool = False
+    fresh_setup: bool = False
     argv: tuple[str, ...] = ()
     cli_args: Mapping[str, JsonValue] = field(default_factory=dict)
 

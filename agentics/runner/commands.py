@@ -121,11 +121,12 @@ def continue_run(
     *,
     edited: EvalRequest | None = None,
     operation: Literal["continue", "resume"] = "continue",
+    fresh_setup: bool = False,
 ) -> Ended:
     """Go on with a run that stopped, under the request that it was made with.
 
-    `edited`: an experiment that should be the same. Raises Refused: continue_completed, run_owner_alive,
-    continue_experiment_changed (which names the fields).
+    `edited`: an experiment that should be the same. `fresh_setup`: as in a request. Raises Refused: continue_completed,
+    run_owner_alive, continue_experiment_changed (which names the fields).
     """
     view = read_run(root)
     status = _status(view)
@@ -139,6 +140,7 @@ def continue_run(
         recorded = recorded_experiment(view.layout)
         request = edited or request_from(recorded)
         request = replace(request, run_id=view.manifest.run_id, output_path=view.layout.root.parent, fresh=False)
+        request = replace(request, fresh_setup=fresh_setup)
         campaign = compile_request(request, config)
         _check_unchanged(recorded, campaign)
     return evaluate(campaign, observer, operation=operation)

@@ -117,11 +117,15 @@ def fork(root: Path, wanted: ForkRequest, config: Config, observer: Observer) ->
         return _derived(made, manifest, judgement)
 
 
-def replay(root: Path, trial_id: str, config: Config, observer: Observer, *, strict: bool = False) -> Derived:
-    """Raises Refused (strict_source_unavailable) for a strict replay of what cannot be repeated exactly."""
+def replay(
+    root: Path, trial_id: str, config: Config, observer: Observer, *, strict: bool = False, fresh_setup: bool = False
+) -> Derived:
+    """`fresh_setup`: as in a request. Raises Refused (strict_source_unavailable) for a strict replay of what cannot be
+    repeated exactly."""
     view = read_run(root)
     parent = committed(view, trial_id)
     request = request_from(recorded_experiment(view.layout), output_path=view.layout.root.parent)
+    request = replace(request, fresh_setup=fresh_setup)
     with _opened(view, request, parent, config, observer, "replay") as made:
         manifest = ReplayManifest(
             replay_id=made.name,

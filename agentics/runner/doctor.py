@@ -7,25 +7,44 @@ from collections.abc import Iterator
 from agentics.config import Config
 from agentics.errors import AgenticsError, ConfigError, EngineMissing
 from agentics.policy.unreachable import loopback_proxies
-from agentics.runner.machine import open_engine, open_scratch, scratch_root
+from agentics.runner.machine import open_engine, open_scratch, scratch_root, setup_store
 from agentics.runner.network import granted
+from agentics.sandbox.kept_setups import size_text
 from agentics.sandbox.network import ca_bundle
 from agentics.sandbox.probe import Check, checks
+from agentics.sandbox.setups import SetupStore
 
 
-def examine(config: Config) -> list[Check]:
-    """All checks, in the order in which they build on one another. Never raises for what it is there to find."""
+def examine(config: Config, *, whole_setups: bool = False) -> list[Check]:
+    """All checks, in the order in which they build on one another. Never raises for what it is there to find.
+
+    `whole_setups`: kept setups are read to the last byte, which takes a second for each GiB or so."""
     network = Check(
         name="network", ok=True, severity="warning", detail=f"a stage that declares it gets {granted(config)}"
     )
     try:
         with open_scratch(config) as scratch, open_engine(config, scratch) as engine:
-            found = checks(engine, scratch, scratch_root(config))
+            store = setup_store(config, scratch)
+            found = [*checks(engine, scratch, scratch_root(config)), _kept_setups(store, whole=whole_setups)]
     except EngineMissing as error:
         found = [Check(name="engine", ok=False, severity="error", detail=error.message, fix=error.hint or "")]
     except AgenticsError as error:
         found = [Check(name=error.code, ok=False, severity="error", detail=error.message, fix=error.hint or "")]
     return [*found, network, *_ca_bundle(config), *_proxies(config)]
+
+
+def _kept_setups(store: SetupStore, *, whole: bool) -> Check:
+    def check(detail: str, fix: str = "") -> Check:
+        return Check(name="kept setups", ok=not fix, severity="warning", detail=detail, fix=fix)
+
+    try:
+        found, most = store.report(whole=whole), store.most_bytes
+    except OSError as error:
+        return check(f"{store.root}: {error.strerror}", "remove it: what setups leave cannot be kept")
+    detail = f"{found.count}, {size_text(found.bytes)} of at most {size_text(most)}, in {store.root}"
+    if found.changed:
+        return check(f"{detail}; {found.changed} are no longer what was kept, and not used", "agentics clean --setups")
+    return check(detail)
 
 
 def _ca_bundle(config: Config) -> Iterator[Check]:

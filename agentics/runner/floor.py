@@ -52,8 +52,10 @@ class Ticket:
     limit_s: float | None = None
     why: Why | None = None
     label: str | None = None
-    frozen_at: float | None = None
-    frozen_s: float = 0.0
+    frozen: bool = False
+    stops: int = 0
+    stopped_at: float = 0.0
+    stopped_s: float = 0.0
     settled: bool = False
     held: tuple[Host, ...] = ()
     ties: Ties = Ties()
@@ -73,8 +75,19 @@ class Ticket:
         return self.why is not None or self.stop.is_set()
 
     def over_limit(self, now: float) -> bool:
-        """Whether its time is up. Frozen time does not count."""
-        return self.limit_s is not None and self.frozen_at is None and now - self.began - self.frozen_s >= self.limit_s
+        """Whether its time is up. Time for which its clock was stopped does not count."""
+        return self.limit_s is not None and not self.stops and now - self.began - self.stopped_s >= self.limit_s
+
+    def stop_clock(self, now: float) -> None:
+        """Its time limit does not run until the clock was started as often as it was stopped."""
+        if self.stops == 0:
+            self.stopped_at = now
+        self.stops += 1
+
+    def start_clock(self, now: float) -> None:
+        self.stops -= 1
+        if self.stops == 0:
+            self.stopped_s += now - self.stopped_at
 
 
 @dataclass(eq=False)
@@ -124,10 +137,21 @@ class Floor:
                 self.pausing = False
                 self._changed.notify_all()
 
+    @contextmanager
+    def waiting(self, ticket: Ticket) -> Iterator[None]:
+        """While inside, the attempt waits for another one, and its time limit does not run."""
+        with self._changed:
+            ticket.stop_clock(self.clock())
+        try:
+            yield
+        finally:
+            with self._changed:
+                ticket.start_clock(self.clock())
+
     def settle(self, ticket: Ticket) -> None:
         """Nothing runs of it any more: from now on it cannot be paused. A frozen one waits until it is thawed."""
         with self._changed:
-            while ticket.frozen_at is not None and not self.closed:
+            while ticket.frozen and not self.closed:
                 self._changed.wait(_LOOK_S)
             ticket.settled = True
 
@@ -143,7 +167,7 @@ class Floor:
         Raises EngineError, after thawing again what had been frozen: all or nothing.
         """
         with self._changed:
-            tickets = [t for t in self.active.values() if t.frozen_at is None and not t.settled and wanted(t)]
+            tickets = [t for t in self.active.values() if not t.frozen and not t.settled and wanted(t)]
             done: list[Ticket] = []
             try:
                 for ticket in tickets:
@@ -155,7 +179,8 @@ class Floor:
                         self._let_go(ticket)
                 raise
             for ticket in tickets:
-                ticket.frozen_at = self.clock()
+                ticket.frozen = True
+                ticket.stop_clock(self.clock())
                 then(ticket)
             self.held = self.held or bool(tickets)
             return tuple(ticket.ids.trial_id for ticket in tickets)
@@ -163,13 +188,13 @@ class Floor:
     def thaw(self, wanted: Callable[[Ticket], bool], then: Callable[[Ticket], None]) -> tuple[str, ...]:
         """Let the wanted frozen attempts go on, written down first. Once none is frozen, the floor is free again."""
         with self._changed:
-            tickets = [t for t in self.active.values() if t.frozen_at is not None and wanted(t)]
+            tickets = [t for t in self.active.values() if t.frozen and wanted(t)]
             for ticket in tickets:
                 then(ticket)
                 self._let_go(ticket)
-                ticket.frozen_s += self.clock() - (ticket.frozen_at or 0.0)
-                ticket.frozen_at = None
-            self.held = any(t.frozen_at is not None for t in self.active.values())
+                ticket.start_clock(self.clock())
+                ticket.frozen = False
+            self.held = any(t.frozen for t in self.active.values())
             self._changed.notify_all()
             return tuple(ticket.ids.trial_id for ticket in tickets)
 

@@ -10,12 +10,19 @@ from agentics.policy.endings import ending
 from agentics.rundir.artifacts import Artifacts
 
 _NAMES = {"solution_setup": "phase:setup", "solution_build": "phase:build"}
+_BEFORE_THE_SETUP = ("setup", "build")
 TRUNCATED = b"\n[output cut at the limit]\n"
 
 
 def runner_log(evidence: TrialEvidence, artifacts: Artifacts) -> bytes:
     """Logs of every container, outcomes of the cases, and the evaluator's own log lines."""
-    sections = [_container(record, evidence.mode, artifacts) for record in evidence.containers]
+    before = [record for record in evidence.containers if record.role in _BEFORE_THE_SETUP]
+    after = [record for record in evidence.containers if record.role not in _BEFORE_THE_SETUP]
+    sections = [_container(record, evidence.mode, artifacts) for record in before]
+    if evidence.setup is not None and evidence.setup.reused:
+        text = f"reused: made at {evidence.setup.made_at} for an earlier evaluation"
+        sections.append(_section(f"setup-{evidence.mode}", text.encode()))
+    sections += [_container(record, evidence.mode, artifacts) for record in after]
     sections += [_case(case) for case in evidence.cases]
     result = evidence.reading.result if evidence.reading else None
     if result and result.logs:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentics.config import Config
-from agentics.errors import ConfigError, EngineMissing
+from agentics.errors import ConfigError, EngineMissing, StorageError
 from agentics.pipeline.bench import Users
 from agentics.sandbox.engine import Container, Engine, EngineFacts, Image, Link, Linked, Running
 from agentics.sandbox.image_building import BuildFolders
@@ -18,6 +18,7 @@ from agentics.sandbox.images import ImageStore
 from agentics.sandbox.places import Scratch
 from agentics.sandbox.places import reap as reap_scratch
 from agentics.sandbox.settings import EngineSettings
+from agentics.sandbox.setups import RemovedSetups, SetupStore
 
 if TYPE_CHECKING:
     from agentics.sandbox.docker.engine import DockerEngine
@@ -37,6 +38,13 @@ def scratch_root(config: Config) -> Path:
     if platform.system() == "Linux":
         return Path(f"/var/tmp/agentics-{os.geteuid()}")  # noqa: S108 - 0700, and survives a reboot for the reaper
     return cache_dir() / "scratch"
+
+
+def setup_store(config: Config, scratch: Scratch, *, fresh: bool = False) -> SetupStore:
+    """What challenge setups left on this machine. `fresh`: earlier products are replaced, and not used."""
+    return SetupStore(
+        scratch_root=scratch_root(config), scratch=scratch, keep_bytes=config.setup.keep_bytes, fresh=fresh
+    )
 
 
 @contextmanager
@@ -141,6 +149,18 @@ def open_images(config: Config) -> Iterator[ImageStore]:
 def build_folders(scratch: Scratch) -> BuildFolders:
     """Where this machine makes images. What a build leaves goes with the scratch space."""
     return BuildFolders(scratch=scratch.plain(), locks=cache_dir() / "images")
+
+
+def clean_setups(config: Config) -> RemovedSetups:
+    """Remove what is kept of challenge setups and not in use. Needs no engine. Raises ConfigError, and StorageError
+    when the store cannot be read."""
+    with open_scratch(config) as scratch:
+        store = setup_store(config, scratch)
+        try:
+            return store.remove_all()
+        except OSError as error:
+            msg = f"{store.root}: {error.strerror}"
+            raise StorageError(msg, hint="its owner can remove it") from error
 
 
 def clean(config: Config, *, everything: bool) -> tuple[int, int]:

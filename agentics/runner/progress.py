@@ -13,6 +13,8 @@ Kind = Literal[
     "stage_finished",
     "case_finished",
     "samples_done",
+    "setup_waiting",
+    "setup_finished",
     "attempt_failed",
     "trial_finished",
     "load_doubtful",

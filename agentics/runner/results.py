@@ -53,6 +53,7 @@ def trial_result(
             primary_metric=primary,
             timed_out=timed_out(evidence),
             load=evidence.load,
+            setup=evidence.setup,
             parent=dict(trial.ext) or None,
             details=ErrorDetails(
                 error_type=judgement.reason or "error",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from agentics import pipeline
@@ -11,8 +13,9 @@ from agentics.model.evidence import TrialEvidence
 from agentics.model.judgement import Judgement
 from agentics.model.record import Ids
 from agentics.model.rundir import Control, TaskPolicy, TrialInput
-from agentics.pipeline.bench import Bench, Resume
+from agentics.pipeline.bench import Bench, Resume, Users
 from agentics.pipeline.cooperation import Cooperation
+from agentics.pipeline.setups import SetupReuse
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.policy.exposure import shown_detail
 from agentics.policy.load import Limits
@@ -96,6 +99,7 @@ def blank(trial: Trial, images: Images) -> TrialEvidence:
         target=plan.target,
         trust=plan.trust,
         images={side: image.use for side, image in images.items()},
+        submission=trial.resume.submission if trial.resume is not None else None,
     )
 
 
@@ -109,6 +113,9 @@ def _bench(work: Workshop, trial: Trial, ticket: Ticket, images: Images) -> Benc
         if trial.plan.mode == "official":
             facts.pop("case", None)  # what private cases are called is private
         work.tell(event, trial, ids, **facts)
+        if event == "setup_finished":
+            told = {"trial_id": ids.trial_id, "attempt": attempt.number}
+            work.events.emit("setup_finished", **told, reused=facts["reused"], made_at=facts["made_at"])
 
     images = without_root(images) if trial.plan.topology == "coexecuted_benchmark" else images
     users = users_of(images, work.users)
@@ -131,11 +138,30 @@ def _bench(work: Workshop, trial: Trial, ticket: Ticket, images: Images) -> Benc
         cooperation=ticket.cooperation,
         network=work.network,
         redactor=work.run.redactor,
+        setup_reuse=_setup_reuse(work, trial, ticket, users),
         resume=trial.resume or Resume(),
     )
     bench.paths["challenge"] = bench.challenge
     bench.paths["guest"] = work.guest
     return bench
+
+
+def _setup_reuse(work: Workshop, trial: Trial, ticket: Ticket, users: Users) -> SetupReuse | None:
+    if work.setups is None:
+        return None
+
+    @contextmanager
+    def waiting() -> Iterator[None]:
+        work.tell("setup_waiting", trial, ticket.ids)
+        with work.floor.waiting(ticket):
+            yield
+
+    return SetupReuse(
+        store=work.setups,
+        challenge=lambda: work.seen_challenge(trial.task, users.evaluator),
+        network=work.network_digest,
+        waiting=waiting,
+    )
 
 
 def trial_input(trial: Trial, ids: Ids) -> TrialInput:

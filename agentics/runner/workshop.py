@@ -17,7 +17,9 @@ from agentics.config import Config
 from agentics.errors import EngineError
 from agentics.model.record import Ids, Mode
 from agentics.pipeline.bench import Users
+from agentics.policy.digests import digest_of
 from agentics.policy.network import stages_with_network
+from agentics.policy.setups import SeenChallenge
 from agentics.rundir.held import Run
 from agentics.runner.campaign import Campaign, Task
 from agentics.runner.events import Emitter
@@ -26,22 +28,25 @@ from agentics.runner.hosts import ALL_GPUS, Containers, Processes
 from agentics.runner.image_builds import ImageBuilds, image_builds
 from agentics.runner.images import Images, ready, used
 from agentics.runner.job import mounts_of
-from agentics.runner.machine import NoEngine, open_engine, open_scratch, reap, users
+from agentics.runner.machine import NoEngine, open_engine, open_scratch, reap, setup_store, users
 from agentics.runner.progress import Observer, Progress
 from agentics.runner.redaction import redactor_of
 from agentics.runner.signals import Stop
 from agentics.runner.slotted import Slotted
 from agentics.runner.workers import Hosts, Workers
 from agentics.sandbox.engine import Engine
+from agentics.sandbox.fingerprint import content
 from agentics.sandbox.labels import OWNER, RUN, this_process
 from agentics.sandbox.network import NetworkAccess, open_network
 from agentics.sandbox.places import Scratch
 from agentics.sandbox.sealing import seal
+from agentics.sandbox.setups import SetupStore
 
 
 @dataclass(kw_only=True)
 class Workshop:
-    """Open for one invocation. `staged` keeps each task's bundle once, however many variants are tried on it."""
+    """Open for one invocation. `staged` keeps each task's bundle once, however many variants are tried on it.
+    `setups`: None where nothing is kept of challenge setups."""
 
     campaign: Campaign
     run: Run
@@ -61,7 +66,9 @@ class Workshop:
     workers: Workers
     builds: ImageBuilds
     network: NetworkAccess | None
+    setups: SetupStore | None
     bundles: dict[tuple[str, int], Path] = field(default_factory=dict)
+    tree_digests: dict[Path, str] = field(default_factory=dict)
     staging: threading.Lock = field(default_factory=threading.Lock)
     load_doubted: threading.Event = field(default_factory=threading.Event)
 
@@ -75,6 +82,21 @@ class Workshop:
                 seal(dest, uid)
                 self.bundles[task.ref, uid] = dest
             return self.bundles[task.ref, uid]
+
+    def seen_challenge(self, task: Task, uid: int) -> SeenChallenge:
+        """What a setup of that task finds at /challenge. Raises as `staged` does, and OSError."""
+        root = self.staged(task, uid)
+        with self.staging:
+            if root not in self.tree_digests:
+                # Digests of bundles leave modes out, and a setup may run or copy what it finds.
+                self.tree_digests[root] = content(root, times=False)
+            digest = self.tree_digests[root]
+        return SeenChallenge(bundle_digest=task.bundle_digest, overlay_digests=task.overlay_digests, tree_digest=digest)
+
+    @property
+    def network_digest(self) -> str:
+        """A digest of what the operator sets for containers with a network; empty where they get none."""
+        return digest_of(self.network.use.model_dump(mode="json")) if self.network is not None else ""
 
     def images(self, trial: Slotted, *, build: bool = True) -> Images:
         """`build`: make those of ours that the engine lacks.
@@ -140,6 +162,7 @@ def open_workshop(campaign: Campaign, run: Run, observer: Observer, events: Emit
             workers=workers,
             builds=image_builds(engine, scratch, stop.event, observer),
             network=network,
+            setups=setup_store(config, scratch, fresh=campaign.request.fresh_setup) if config.setup.reuse else None,
         )
 
 

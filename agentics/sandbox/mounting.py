@@ -6,6 +6,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import struct
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -14,19 +15,38 @@ _LOOP_CTL_GET_FREE = 0x4C82
 _LOOP_CONFIGURE = 0x4C0A
 _LOOP_CONFIG_BYTES = 304
 _LO_FLAGS = slice(60, 64)  # lo_flags of struct loop_info64, in struct loop_config
-_LO_FLAGS_AUTOCLEAR = 4
-_MS_NOSUID, _MS_NODEV, _MS_NOATIME = 2, 4, 1024
+_LO_FLAGS_READ_ONLY, _LO_FLAGS_AUTOCLEAR = 1, 4
+_MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_REMOUNT, _MS_NOATIME = 1, 2, 4, 32, 1024
 _MNT_DETACH = 2
+_FITRIM = 0xC0185879
+_FSTRIM_RANGE = struct.Struct("=QQQ")  # struct fstrim_range: start, length, least extent
 _TRIES = 64
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def mount(source: str, target: Path, kind: str, options: str) -> None:
+def mount(source: str, target: Path, kind: str, options: str, *, read_only: bool = False) -> None:
     """Raises OSError."""
-    flags = _MS_NOSUID | _MS_NODEV | _MS_NOATIME
+    flags = _MS_NOSUID | _MS_NODEV | _MS_NOATIME | (_MS_RDONLY if read_only else 0)
     words = (source.encode(), os.fsencode(target), kind.encode(), ctypes.c_ulong(flags), options.encode())
     if _libc.mount(*words) != 0:
         _raise(str(target))
+
+
+def make_read_only(target: Path) -> None:
+    """Let nobody write to the mounted file system any more, through whatever mount of it; what was written is in its
+    backing file or device then. Raises OSError, EBUSY while a file is open for writing."""
+    flags = _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOATIME
+    if _libc.mount(None, os.fsencode(target), None, ctypes.c_ulong(flags), None) != 0:
+        _raise(str(target))
+
+
+def trim(target: Path) -> None:
+    """Give the blocks that the mounted file system does not use back to what it lies on. Raises OSError."""
+    descriptor = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(descriptor, _FITRIM, _FSTRIM_RANGE.pack(0, (1 << 64) - 1, 0))
+    finally:
+        os.close(descriptor)
 
 
 def unmount(target: Path) -> None:
@@ -35,17 +55,30 @@ def unmount(target: Path) -> None:
         _raise(str(target))
 
 
-def mount_loop(image: Path, target: Path, kind: str, options: str) -> None:
+def mount_loop(image: Path, target: Path, kind: str, options: str, *, read_only: bool = False) -> None:
     """Mount a file; its loop device goes by itself with the last use. Raises OSError."""
-    backing = os.open(image, os.O_RDWR | os.O_CLOEXEC)
+    backing = os.open(image, (os.O_RDONLY if read_only else os.O_RDWR) | os.O_CLOEXEC)
     try:
-        device, descriptor = _loop(backing)
+        device, descriptor = _loop(backing, read_only=read_only)
         try:
-            mount(device, target, kind, options)
+            mount(device, target, kind, options, read_only=read_only)
         finally:
             os.close(descriptor)
     finally:
         os.close(backing)
+
+
+def sync_file_system(path: Path) -> None:
+    """Make everything durable that was written to the file system of this directory. Raises OSError."""
+    if not hasattr(_libc, "syncfs"):  # only Linux has it
+        os.sync()
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if _libc.syncfs(descriptor) != 0:
+            _raise(str(path))
+    finally:
+        os.close(descriptor)
 
 
 def mounts_below(root: Path) -> list[Path]:
@@ -60,8 +93,9 @@ def mounts_below(root: Path) -> list[Path]:
     return sorted(found, key=lambda path: len(path.parts), reverse=True)
 
 
-def _loop(backing: int) -> tuple[str, int]:
+def _loop(backing: int, *, read_only: bool) -> tuple[str, int]:
     """A loop device on that file, open: closed without a mount, it frees itself."""
+    flags = _LO_FLAGS_AUTOCLEAR | (_LO_FLAGS_READ_ONLY if read_only else 0)
     control = os.open("/dev/loop-control", os.O_RDWR | os.O_CLOEXEC)
     try:
         for _ in range(_TRIES):
@@ -69,7 +103,7 @@ def _loop(backing: int) -> tuple[str, int]:
             descriptor = os.open(device, os.O_RDWR | os.O_CLOEXEC)
             config = bytearray(_LOOP_CONFIG_BYTES)
             config[0:4] = backing.to_bytes(4, sys.byteorder)
-            config[_LO_FLAGS] = _LO_FLAGS_AUTOCLEAR.to_bytes(4, sys.byteorder)
+            config[_LO_FLAGS] = flags.to_bytes(4, sys.byteorder)
             try:
                 fcntl.ioctl(descriptor, _LOOP_CONFIGURE, bytes(config))
             except OSError as error:

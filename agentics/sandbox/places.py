@@ -1,21 +1,19 @@
 """Directories on the host that containers see: opaque names, bounded in bytes and inodes while they are written to.
 
-A `Scratch` belongs to one process, which holds a lock on the file `owner` in it. A later process recognises the
-directory of a dead one by the missing lock, and clears it. Both happen under a lock of the root directory: a directory
-without an owner file was left by a process that died between making the directory and the file.
+A `Scratch` belongs to one process, which holds a lock on it; a later process recognises a dead one's and clears it.
 """
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
 import re
 import secrets
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,10 +21,15 @@ from typing import Literal, Self
 
 from agentics.errors import StorageError
 from agentics.sandbox import mounting
+from agentics.sandbox.filelock import try_lock
 
 Kind = Literal["loop", "tmpfs", "directory"]
-_OWNER = "owner"
+Form = Literal["image", "tree"]
+"""How the content of a place outlives it: as the image of its file system, or as a plain tree."""
+IMAGE = "image"
+_LOCK = ".lock"
 _NAME = re.compile(r"[0-9a-f]{16}")
+_INNER = "d"  # beside lost+found, so that the container never sees that
 _INODE_BYTES = 256
 _SPACING = 16_384  # one inode for so many bytes, as file systems usually have it
 _FEWEST, _MOST = 16_384, 262_144
@@ -59,19 +62,28 @@ class Scratch:
     def __enter__(self) -> Self:
         try:
             self._root.mkdir(parents=True, exist_ok=True)
-            with _root_locked(self._root):
+            while (held := try_lock(self._lock_file, exclusive=True, create=True)) is None:
+                # A reaper took the lock between our making and our locking of the file, and removes it.
+                self.path = self._root / secrets.token_hex(8)
+            try:
                 self.path.mkdir(mode=0o700)
-                self._held = _try_to_own(self.path)
+            except OSError:
+                _give_up(self._lock_file, held)
+                raise
         except OSError as error:
             msg = f"scratch space cannot be made in {self._root}: {error.strerror}"
             raise StorageError(msg, hint="name another scratch directory") from error
+        self._held = held
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _clear(self.path)
-        os.close(self._held)
+        _give_up(self._lock_file, self._held)
+
+    @property
+    def _lock_file(self) -> Path:
+        return self.path.with_suffix(_LOCK)
 
     @property
     def kind(self) -> Kind:
@@ -111,7 +123,40 @@ class Scratch:
                 top.rmdir()
             top.with_suffix(".img").unlink(missing_ok=True)
         else:
-            _remove_tree(top)
+            remove_tree(top)
+
+    def hand_over(self, place: Place, dest: Path) -> Form:
+        """Move what the place holds to `dest`, which must not exist yet, on the file system of this scratch directory.
+        Raises OSError; then the place is as it was, but may be read-only.
+
+        The image of a loop place becomes the only file of `dest`. The place itself stays, and nobody can write to it
+        from then on. Of any other place `dest` becomes the tree; owners, modes, times, links and holes are kept.
+        """
+        if place.kind == "loop":
+            top = place.path.parent
+            # What the container removed again should cost nothing, where the host's file system can punch holes.
+            with suppress(OSError):
+                mounting.trim(top)
+            mounting.make_read_only(top)
+            dest.mkdir()
+            top.with_suffix(".img").rename(dest / IMAGE)
+            return "image"
+        if place.kind == "directory":
+            place.path.rename(dest)
+        else:
+            _copy_tree(place.path, dest)
+        return "tree"
+
+    def mounted(self, image: Path) -> Place:
+        """What a loop place held, from its image, read-only. Raises OSError."""
+        path = self._fresh()
+        path.mkdir()
+        try:
+            mounting.mount_loop(image, path, "ext4", "", read_only=True)
+        except BaseException:
+            path.rmdir()
+            raise
+        return Place(path=path / _INNER, kind="loop", limit_bytes=0, inodes=0)
 
     def _fresh(self) -> Path:
         return self.path / secrets.token_hex(8)
@@ -144,7 +189,7 @@ class Scratch:
         image = path.with_suffix(".img")
         _copy_sparse(self._template(limit_bytes, inodes), image)
         mounting.mount_loop(image, path, "ext4", "noinit_itable,errors=remount-ro,nodiscard")
-        inner = path / "d"  # beside lost+found, so that the container never sees that
+        inner = path / _INNER
         inner.mkdir()
         return inner
 
@@ -160,68 +205,46 @@ class Scratch:
 
 
 def reap(root: Path) -> int:
-    """Clear the scratch directories of dead processes below `root`; how many there were."""
+    """Clear what dead processes left below `root`; how many there were."""
     count = 0
-    for path, held in _abandoned(root):
-        # The lock is held while the directory is cleared, so that two reapers do not clear the same one.
-        try:
-            _clear(path)
-            count += 1
-        finally:
-            os.close(held)
+    for lock in _locks(root):
+        held = _if_dead(lock)
+        if held is not None:
+            # Held while we clear it, so that two reapers do not meet.
+            count += lock.with_suffix("").exists()
+            _give_up(lock, held)
     return count
 
 
 def dead(root: Path) -> list[Path]:
-    """The scratch directories below `root` whose process is dead."""
+    """The directories below `root` of processes that are gone."""
     found = []
-    for path, held in _abandoned(root):
-        found.append(path)
-        os.close(held)
-    return found
+    for lock in _locks(root):
+        held = _if_dead(lock)
+        if held is not None:
+            os.close(held)
+            found.append(lock.with_suffix(""))
+    return [path for path in found if path.exists()]
 
 
-def _abandoned(root: Path) -> list[tuple[Path, int]]:
-    """Scratch directories below `root` that no process owns, each with a descriptor that holds its lock now."""
-    if not root.is_dir():
-        return []
-    with _root_locked(root):
-        owned = ((path, _try_to_own(path)) for path in sorted(root.iterdir()) if _is_scratch(path))
-        return [(path, held) for path, held in owned if held >= 0]
+def _locks(root: Path) -> list[Path]:
+    """Only those of names that we give: other programs have locks of the same kind, and `root` may be shared."""
+    return sorted(path for path in root.glob(f"*{_LOCK}") if _NAME.fullmatch(path.stem))
 
 
-def _is_scratch(path: Path) -> bool:
-    """Whether a process of ours made it. An operator's own directories may lie beside it."""
-    if not _NAME.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
-        return False
-    with suppress(OSError):
-        return (path / _OWNER).is_file() or not any(path.iterdir())
-    return False
-
-
-@contextmanager
-def _root_locked(root: Path) -> Iterator[None]:
-    """While inside, no scratch directory is made below `root`, and none is looked at by another reaper."""
-    held = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _if_dead(lock: Path) -> int | None:
+    """The lock of a process that is gone, held; None for the lock of a living one, or of another user."""
     try:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(held)
+        return try_lock(lock, exclusive=True)
+    except OSError:
+        return None
 
 
-def _try_to_own(path: Path) -> int:
-    """A descriptor that holds the lock of the directory; -1 where another process holds it, or it is gone."""
-    try:
-        held = os.open(path / _OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except (FileNotFoundError, PermissionError):
-        return -1
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(held)
-        return -1
-    return held
+def _give_up(lock: Path, held: int) -> None:
+    """The directory goes before its lock: whoever is killed in between leaves something that is found."""
+    _clear(lock.with_suffix(""))
+    lock.unlink(missing_ok=True)
+    os.close(held)
 
 
 def inodes_for(limit_bytes: int) -> int:
@@ -267,29 +290,36 @@ def _copy_sparse(source: Path, target: Path) -> None:
             os.sendfile(made.fileno(), given.fileno(), begin, at - begin)
 
 
+def _copy_tree(source: Path, dest: Path) -> None:
+    """With everything that `cp -a` keeps: owners, modes, times, links of both kinds, holes. Raises OSError."""
+    environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}
+    done = subprocess.run(
+        ["cp", "-a", "--", str(source), str(dest)],
+        check=False,
+        capture_output=True,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode != 0:
+        # What cp says names files of the tree, which may be private.
+        number = errno.ENOSPC if os.strerror(errno.ENOSPC).encode() in done.stderr else errno.EIO
+        raise OSError(number, os.strerror(number))
+
+
 def _clear(path: Path) -> None:
-    """Remove the directory; its owner file goes last, so that a reaper who dies here leaves what the next one knows."""
     for mounted in mounting.mounts_below(path):
         with suppress(OSError):
             mounting.unmount(mounted)
-    for inside in list(path.iterdir()):
-        if inside.name == _OWNER:
-            continue
-        if inside.is_dir() and not inside.is_symlink():
-            _remove_tree(inside)
-        else:
-            inside.unlink(missing_ok=True)
-    with _root_locked(path.parent):
-        (path / _OWNER).unlink(missing_ok=True)
-        path.rmdir()
+    remove_tree(path)
 
 
-def _remove_tree(path: Path) -> None:
-    """Whatever modes its directories have; we own them, or are root. Links are removed, not followed."""
+def remove_tree(path: Path) -> None:
+    """Remove it, whatever modes its directories have; we own them, or are root. Links are removed, not followed."""
 
     def unlock(function: Callable[..., object], name: str, _error: object) -> None:
         with suppress(OSError):
-            Path(name).parent.chmod(0o700)
+            if Path(name) != path:  # what is around the tree is not ours to change
+                Path(name).parent.chmod(0o700)
             if not Path(name).is_symlink():
                 Path(name).chmod(0o700)
             function(name)

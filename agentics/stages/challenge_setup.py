@@ -1,17 +1,27 @@
-"""The challenge's own setup: a trusted container that may generate the run or session manifest."""
+"""The challenge's own setup: a trusted container that may generate the run or session manifest.
+
+What it leaves is kept on this machine. An attempt whose setup depends on the same takes that, and runs no container.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from agentics.errors import InvalidDocument
 from agentics.model.evidence import Trouble
-from agentics.model.plan import ChallengeSetup
-from agentics.pipeline.bench import MIB
+from agentics.model.plan import ChallengeSetup, ManifestSource
+from agentics.model.setups import SetupInputs, SetupRecord
+from agentics.pipeline.bench import MIB, Bench
 from agentics.pipeline.description import described
+from agentics.pipeline.setups import SetupReuse
 from agentics.pipeline.stage import Context, StageFailure
+from agentics.policy.setups import setup_inputs, setup_key
 from agentics.policy.verdict import bad_end
+from agentics.rundir.atomic import utc_now
 from agentics.sandbox.collect import make_readable, usage
+from agentics.sandbox.setups import SetupClaim, Waiting
+from agentics.stages.manifest import run_manifest, session_manifest
 from agentics.stages.network import with_fault
 
 name = "challenge_setup"
@@ -23,9 +33,42 @@ describe = described(
 )
 
 
+GRACE_S = 60
+"""What making a product may take beyond the setup's own time: starting its container, keeping what it left."""
+
+
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
     bench, wanted = context.bench, ChallengeSetup.model_validate(options)
-    plan = wanted.container
+    if bench.setup_reuse is None:
+        return _make(context, wanted)
+    return _make_or_reuse(context, wanted, bench.setup_reuse)
+
+
+def _make_or_reuse(context: Context, wanted: ChallengeSetup, reuse: SetupReuse) -> Context | StageFailure:
+    bench, inputs = context.bench, _inputs(context.bench, wanted, reuse)
+    waiting = Waiting(
+        # The attempt that makes the product may be paused, or hang. Who has waited so long is quicker alone.
+        patience_s=wanted.container.limits.timeout_sec + GRACE_S,
+        stop=bench.interrupt.is_set,
+        around=reuse.waiting,
+    )
+    with reuse.store.claim(setup_key(inputs), waiting) as claim:
+        if claim.product is not None:
+            bench.use_setup(claim.product)
+            return _recorded(context, claim, made_at=claim.product.record.made_at, reused=True)
+        bench.check_interrupted()
+        if claim.waited:
+            bench.observe("stage_started", stage=name)
+        made = _make(context, wanted)
+        if isinstance(made, StageFailure):
+            return made
+        made_at = utc_now()
+        _keep(bench, wanted, reuse, claim, inputs, made_at)
+        return _recorded(made, claim, made_at=made_at, reused=False)
+
+
+def _make(context: Context, wanted: ChallengeSetup) -> Context | StageFailure:
+    bench, plan = context.bench, wanted.container
     place = bench.bounded("setup", plan.limits.disk_limit_mb, bench.users.evaluator)
     ended = bench.engine.start(bench.container(plan)).wait()
     bench.check_interrupted()
@@ -40,4 +83,59 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
         trouble = Trouble(stage=name, code="challenge_setup_failed", message=problem, fault="challenge")
         return with_fault(context, plan, record, trouble, trusted=True)
     make_readable(place.path)
+    # A solution may share its container with the evaluator, and what the setup left may be private.
+    bench.own(place.path, bench.users.evaluator, 0o700)
     return context
+
+
+def _inputs(bench: Bench, wanted: ChallengeSetup, reuse: SetupReuse) -> SetupInputs:
+    image = bench.images[wanted.container.image]
+    return setup_inputs(
+        bench.plan,
+        wanted,
+        reuse.challenge(),
+        image=(image.use.id, image.relaxed),
+        user=bench.users.argument(wanted.container.user),
+        network=reuse.network,
+    )
+
+
+def _keep(
+    bench: Bench, wanted: ChallengeSetup, reuse: SetupReuse, claim: SetupClaim, inputs: SetupInputs, made_at: str
+) -> None:
+    """Keep what the setup left, if all of it is there."""
+    if not _left_its_manifest(bench, wanted):
+        # What an official manifest is called is private.
+        claim.note = "not kept: the manifest that it has to leave is missing, or breaks its contract"
+        return
+    product = reuse.store.keep(claim, bench.places["setup"], inputs, made_at)
+    if product is not None:
+        bench.use_setup(product)
+
+
+def _left_its_manifest(bench: Bench, wanted: ChallengeSetup) -> bool:
+    """Whether the stage that reads the manifest will take it, or none has to be there."""
+    if wanted.manifest_file is None:
+        return True
+    source = ManifestSource(place="setup", file=wanted.manifest_file)
+    read = session_manifest if any(stage.name == "session" for stage in bench.plan.stages) else run_manifest
+    try:
+        read(bench, source)
+    except (InvalidDocument, OSError):
+        return False
+    return True
+
+
+def _recorded(context: Context, claim: SetupClaim, *, made_at: str, reused: bool) -> Context:
+    """Write down how the attempt came by the product, and tell it."""
+    product = context.bench.setup_product
+    record = SetupRecord(
+        key=f"sha256:{claim.key}",
+        reused=reused,
+        made_at=made_at,
+        product=product.record.content if product is not None else None,
+        note=claim.note,
+    )
+    context.bench.keep.append("setups", record)
+    context.bench.observe("setup_finished", reused=reused, made_at=made_at, note=claim.note)
+    return context.with_evidence(setup=record)

@@ -43,4 +43,6 @@ class Terminal:
 
 @pytest.fixture(scope="session")
 def terminal(tmp_path_factory) -> Terminal:
-    return Terminal(tmp_path_factory.mktemp("terminal"))
+    home, scratch = tmp_path_factory.mktemp("terminal"), tmp_path_factory.mktemp("scratch")
+    (home / "agentics.toml").write_text(f'[sandbox]\nscratch = "{scratch}"\n', encoding="utf-8")
+    return Terminal(home)

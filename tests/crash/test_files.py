@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SPREAD = 20
 STAGING = r"\.staging-[0-9a-f]{16}'"
 ONCE_BROKEN = {
-    "its scratch directory was made and had no owner": r"open '.*/scratch/[0-9a-f]{16}/owner'",
+    "its scratch directory was locked and not made": r"os.mkdir '.*/scratch/[0-9a-f]{16}'",
     "a trial's directory was made and had no metadata": r"os.mkdir '.*/trials/trial_1/attempts'",
     "a document of an attempt was half made": rf"os.rename '.*/attempts/1/{STAGING}",
     "the evidence on the workspace was half made": r"os.rename '.*/attempts/1/\.staging-evidence'",

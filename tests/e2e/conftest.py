@@ -73,9 +73,9 @@ class Desk:
         return {task["task"].partition(".")[0]: (task["status"], task["attempts"]) for task in told}
 
     def left_behind(self) -> list[str]:
-        """Containers of the run, scratch directories, mounts and loop devices."""
+        """Containers of the run, scratch directories, mounts and loop devices. What is kept of setups is to stay."""
         containers = [one["Id"] for one in self.api.containers({RUN: self.run_id})]
-        places = [str(path) for path in self.scratch.glob("*")]
+        places = [str(path) for path in self.scratch.glob("*") if not path.name.startswith("setups-")]
         mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(self.scratch) in line]
         backing = (path.read_text() for path in Path("/sys/block").glob("loop*/loop/backing_file"))
         return [*containers, *places, *mounts, *(file for file in backing if str(self.scratch) in file)]

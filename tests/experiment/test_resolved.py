@@ -69,7 +69,9 @@ def test_a_plain_request_comes_back_with_absolute_paths(shop):
 def test_every_field_of_a_request_is_kept_or_belongs_to_the_invocation(full):
     plain = EvalRequest(bundles=(), solutions=())
     left = {name for name in EvalRequest.__dataclass_fields__ if getattr(full, name) == getattr(plain, name)}
-    assert left == {"run_id", "output_path", "resume", "fresh", "argv", "cli_args", "jobspecs", "answers_from"}
+    assert left == {"run_id", "output_path", "resume", "fresh", "argv", "cli_args", "jobspecs", "answers_from"} | {
+        "fresh_setup"
+    }
 
 
 def test_c22_what_differs_is_named_field_by_field(full):

@@ -5,3 +5,6 @@ from tests.runner.lab import lab
 from tests.runner.networklab import desk
 
 __all__ = ["desk", "jobs", "lab"]
+from tests.runner.setuplab import made
+
+__all__ = ["jobs", "lab", "made"]

@@ -109,6 +109,12 @@ def test_a_fork_of_nothing_changed_reuses_its_parents_cases_and_a_dry_run_shows_
     assert done.cases_run() == ran
 
 
+def test_a_trial_is_regraded_as_often_as_one_likes(done):
+    for _ in range(2):
+        _, said = control(done, "regrade")
+        assert [change["skipped"] for change in said["regrade"]["changes"]] == [None]
+
+
 def test_a_replay_of_the_same_is_best_effort_and_an_edited_solution_lowers_it(done):
     _, said = control(done, "replay", "--trial-id", "trial_1")
     assert (said["replay"]["replay_grade"], said["replay"]["differences"]) == ("best_effort", [])

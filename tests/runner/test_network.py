@@ -250,7 +250,7 @@ def test_a_fork_hides_the_same_secrets_as_the_run_that_it_comes_from(desk):
     lab = desk()
     lab.engine.behaviours["challenge-setup"] = lambda c: setup_that(c.env["HTTPS_PROXY"].encode())(c)
     lab.eval("one")
-    assert lab("run", "replay", "outputs/r", "--trial-id", "trial_1").status == 0
+    assert lab("run", "replay", "outputs/r", "--trial-id", "trial_1", "--fresh-setup").status == 0
     assert len(started(lab, "challenge-setup")) == 2
     assert [path for path, data in lab.files().items() if PASSWORD.encode() in data] == ["agentics.toml"]
 

@@ -11,6 +11,9 @@ from agentics.sandbox.docker.engine import connect
 from agentics.sandbox.engine import Container, Limits, Link
 from agentics.sandbox.places import Scratch
 from agentics.sandbox.settings import EngineSettings
+from tests.sandbox.setup_store import open_store
+
+__all__ = ["open_store"]
 
 MIB = 1 << 20
 

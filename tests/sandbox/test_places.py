@@ -118,6 +118,23 @@ def test_the_living_are_not_reaped(tmp_path):
         assert scratch.path.exists()
 
 
+def test_what_only_looks_like_ours_is_not_reaped(tmp_path):
+    for name in ("editor", "0123456789abcdeg"):
+        (tmp_path / name).mkdir()
+        (tmp_path / f"{name}.lock").touch()
+    assert (reap(tmp_path), dead(tmp_path)) == (0, [])
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_process_that_died_before_it_had_a_directory_leaves_a_lock_that_the_next_one_removes(tmp_path):
+    tmp_path.chmod(0o755)
+    (tmp_path / "0123456789abcdef.lock").touch()
+    assert dead(tmp_path) == []
+    reap(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
 def test_places_can_be_made_side_by_side(tmp_path):
     with Scratch(tmp_path) as scratch:
         made, failed = [], []
@@ -154,15 +171,6 @@ def test_inodes_grow_with_the_place_and_stay_bounded():
     assert inodes_for(1 << 50) == 262_144
 
 
-def test_what_a_process_left_that_died_while_it_made_its_scratch_is_reaped(tmp_path):
-    (tmp_path / "0123456789abcdef").mkdir(mode=0o700)
-    (tmp_path / "0123456789abcdee").mkdir(mode=0o700)
-    (tmp_path / "0123456789abcdee" / "owner").touch()
-    assert len(dead(tmp_path)) == 2
-    assert reap(tmp_path) == 2
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_what_an_operator_keeps_beside_scratch_directories_is_not_touched(tmp_path):
     kept = {"notes": "text", "0123456789abcdef": "no directory of ours", "fedcba9876543210": None, "empty": None}
     for name, text in kept.items():
@@ -178,7 +186,7 @@ def test_two_reapers_and_makers_at_once_clear_each_directory_once_and_none_that_
     for number in range(40):
         left = tmp_path / f"{number:016x}"
         left.mkdir()
-        (left / "owner").touch()
+        left.with_suffix(".lock").touch()
         (left / "place").mkdir()
         (left / "place" / "file").touch()
 

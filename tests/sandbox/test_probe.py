@@ -106,7 +106,7 @@ def test_an_image_that_is_built_when_it_is_needed_is_no_fault(examined):
 
 def test_what_a_dead_process_left_in_scratch_is_told(tmp_path, examined):
     (tmp_path / "0123456789abcdef").mkdir()
-    (tmp_path / "0123456789abcdef/owner").touch()
+    (tmp_path / "0123456789abcdef.lock").touch()
     assert "1 scratch" in examined()["leftovers"].detail
 
 

@@ -1,0 +1,58 @@
+"""Names the product of a challenge's setup by what it depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from agentics import __version__
+from agentics.model.plan import ChallengeSetup, Plan
+from agentics.model.setups import SetupInputs
+from agentics.policy.digests import digest_of
+
+KEY_VERSION = 1
+"""To be raised when the surroundings of a setup's container change, or what is done to a product before it is used."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenChallenge:
+    """What a setup finds at /challenge: the digests of its sources, and of the tree that was made of them."""
+
+    bundle_digest: str
+    overlay_digests: Sequence[str]
+    tree_digest: str
+
+
+def setup_inputs(
+    plan: Plan,
+    setup: ChallengeSetup,
+    seen: SeenChallenge,
+    *,
+    image: tuple[str, Iterable[str]],
+    user: str,
+    network: str,
+) -> SetupInputs:
+    """`image`: the image's id, and what the operator relaxed for it. `network`: a digest of the operator's network
+    settings, empty where there are none; it counts only for a setup that has a network."""
+    image_id, relaxed = image[0], tuple(sorted(image[1]))
+    has_network = setup.container.limits.network_access == "enabled" or "network" in relaxed
+    return SetupInputs(
+        version=KEY_VERSION,
+        agentics_version=__version__,
+        bundle_digest=seen.bundle_digest,
+        overlay_digests=tuple(seen.overlay_digests),
+        challenge_digest=seen.tree_digest,
+        target=plan.target,
+        mode=plan.mode,
+        container=setup.container,
+        manifest_file=setup.manifest_file,
+        image_id=image_id,
+        relaxed=relaxed,
+        user=user,
+        network=network if has_network else None,
+    )
+
+
+def setup_key(inputs: SetupInputs) -> str:
+    """`sha256:<hex>`: equal inputs have an equal key, and any other inputs another one."""
+    return digest_of(inputs.model_dump(mode="json"))
