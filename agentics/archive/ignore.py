@@ -1,7 +1,8 @@
 """Patterns of `.gitignore` and `.ignore` files, matched as the walker of ripgrep matches them.
 
 A pattern is matched with one path, and says nothing of the paths below it. A walk leaves out a directory that is
-ignored, and with it everything that the directory holds.
+ignored, and with it everything that the directory holds. The library pathspec lets a pattern match everything below a
+path, too; then `*` with `!*/` and `!*.py` keeps the wrong files.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def _pattern(line: str) -> Pattern | None:
 
 
 def _regex(glob: str) -> str:
-    """A glob that is no pattern, such as one with half a brace, gives what is no regular expression."""
+    """The glob as a regular expression; one that does not compile for an invalid glob, such as an unclosed brace."""
     parts: list[str] = []
     depth = at = 0
     while at < len(glob):

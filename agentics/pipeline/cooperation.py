@@ -129,6 +129,6 @@ def write_whole(path: Path, document: BaseModel | bytes) -> str:
     data = document if isinstance(document, bytes) else document.model_dump_json(indent=2).encode() + b"\n"
     staging = path.with_name(f".{path.name}.new")
     staging.write_bytes(data)
-    staging.chmod(file_mode(executable=False))  # before it has its name: whoever can see it can read it
+    staging.chmod(file_mode(executable=False))  # before the rename: it must be readable at once
     staging.replace(path)
     return hashlib.sha256(data).hexdigest()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from agentics.model.load import Load
 
 CALM_PRESSURE = 0.1
-"""While less than this share of the time is spent waiting for a core, the work of others disturbs nobody. Measured on
+"""With less than this share of the time spent waiting for a core, a result is not disturbed by other work. Measured on
 two cores: 0.04 for a single process beside one busy loop of others, which did not slow it down."""
 CALM_QUEUE = 1.0
 """The same where pressure is not known: no more tasks than cores."""

@@ -48,8 +48,8 @@ def recover(run: Run) -> None:
 
 
 def _not_ours_to_sweep(layout: Layout) -> tuple[Path, ...]:
-    """Where other processes may be at work: the artifacts have a sweep of their own, and a controller may be making a
-    fork, a replay or a regrade beside the schedule."""
+    """The directories that other processes may write to: artifacts, which have a sweep of their own, and the forks,
+    replays and regrades of a controller that is at work."""
     beside = (layout.forks, layout.replays, layout.regrades) if lock.is_held(layout.control_lock) else ()
     return (layout.artifacts, *beside)
 
@@ -82,8 +82,8 @@ def end_of(result: TrialResult) -> tuple[TrialStatus, str | None]:
 
 
 def _recover_trial(run: Run, trial_id: str) -> bool:
-    # A trial without readable metadata fills no slot: nobody waits for it. Its number is given out again only if its
-    # maker died before it wrote any.
+    # A trial without readable metadata fills no slot. Its number is used again only if the process that made it died
+    # before it wrote metadata.
     place = run.layout.trial(trial_id)
     if not place.metadata.exists() and not any(place.attempts.glob("*")):
         shutil.rmtree(place.root)

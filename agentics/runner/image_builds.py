@@ -1,4 +1,4 @@
-"""An image of ours that is needed and that the engine lacks is made when it is needed, whichever command needs it."""
+"""Builds the images of this project that a command needs and the engine lacks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def image_builds(engine: Engine, scratch: Scratch, interrupt: Asked, observer: O
 
 @dataclass(kw_only=True)
 class ImageBuilds:
-    """Makes images of ours for one command. Thread-safe. An image that could not be made is not tried again."""
+    """Builds the project's images for one command. Thread-safe. A build that failed is not tried again."""
 
     store: Callable[[], ImageStore]
     folders: Callable[[], BuildFolders]

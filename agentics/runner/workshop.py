@@ -133,7 +133,7 @@ def open_workshop(campaign: Campaign, run: Run, observer: Observer, events: Emit
         engine = stack.enter_context(open_engine(config, scratch)) if needs_engine(campaign) else NoEngine()
         removed = reap(config, engine)
         if run.unfinished or any(removed):
-            # What a dead process had asked of the engine may come into being only after that look.
+            # The engine may still be carrying out a request of a dead process, and make a container after that look.
             stack.callback(_reap_again, config, engine)
         labels = {RUN: run.run_id, OWNER: this_process().label()}
         network = open_network(config, scratch) if needs_network(campaign) else None

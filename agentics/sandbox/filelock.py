@@ -1,4 +1,4 @@
-"""Kernel locks on files that may be removed: who has one has it on the file that bears the name now."""
+"""Kernel locks on files that may be removed: a lock that is held is always on the file that has the name now."""
 
 from __future__ import annotations
 

@@ -220,7 +220,7 @@ class DockerEngine:
     def reap(self, *, everything: bool = False) -> int:
         count = 0
         for one in self._api.containers({labels.OWNER: None}) if everything else self._dead():
-            # One that cannot be removed must stop nobody's work; `leftovers` counts it.
+            # A container that cannot be removed must not stop an evaluation; `leftovers` counts it.
             with suppress(EngineError):
                 count += self._remove_all([one])
         if self._host.groups is not None:
