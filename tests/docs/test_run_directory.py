@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 
 import pytest
@@ -20,6 +21,12 @@ ROW = re.compile(r"^\| `([^`]+)` \| (truth|projection|public|log) \| .* \| (?:`(
 RARE = re.compile(r"^\| `([^`]+/[^`]+)` \| (?!truth|projection|public|log)[^|]*\|.* \| (?:`([^`]*)`)? *\|$", re.M)
 """The rows of files that are there only after something has happened: of the second column it says after what."""
 PAGE = (ROOT / "docs" / "run-directory.md").read_text(encoding="utf-8")
+
+SETUP = """
+import shutil, sys
+words = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+shutil.copy("public/runs.json", words["--runs-file"])
+"""
 
 
 def documented():
@@ -45,11 +52,11 @@ def test_every_place_that_the_code_knows_is_documented_and_no_other_is():
 @pytest.mark.docker
 def test_every_file_of_a_scored_comparison_is_documented_with_its_schema_and_nothing_else_is(tmp_path, config):
     request = EvalRequest(
-        bundles=tuple(BUNDLES / name for name in ("range-sums", "guess-the-number", "window-medians")),
+        bundles=(with_setup(tmp_path / "range-sums"), BUNDLES / "guess-the-number", BUNDLES / "window-medians"),
         solutions=tuple((name, BUNDLES / "guess-the-number" / "solutions" / "garbage") for name in ("one", "other")),
         design=Design(comparison="paired"),
         adapter=AdapterCommand(command=(sys.executable, "-m", "agentics.adapters.verdicts")),
-        output_path=tmp_path,
+        output_path=tmp_path / "outputs",
     )
     root = evaluate(compile_request(request, config), silent, operation="experiment").run_dir
     files = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
@@ -62,6 +69,18 @@ def test_every_file_of_a_scored_comparison_is_documented_with_its_schema_and_not
         assert (kind == "public") == name.startswith("public/"), name
         assert schema_of(path) in (schema, None), name
     assert met == {where for where, _, _ in documented()}
+
+
+def with_setup(copy):
+    """A shipped challenge whose cases are made by a setup."""
+    shutil.copytree(BUNDLES / "range-sums" / "v1", copy)
+    (copy / "separated-evaluator" / "setup.py").write_text(SETUP, encoding="utf-8")
+    spec = json.loads((copy / "spec.json").read_bytes())
+    command = ["python3", "separated-evaluator/setup.py"]
+    setup = {"command": command, "result_runs_file": "runs.json", "reproducibility_notes": "a copy of public/runs.json"}
+    spec["execution"] |= {"validation_runs": None, "validation_setup": setup}
+    (copy / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
+    return copy
 
 
 def schema_of(path):

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,19 @@ pytestmark = pytest.mark.docker
 
 EXAMPLE = BUNDLES.parent / "examples" / "cooperative-solution"
 MUTE = "cat > /dev/null\nsleep 300\n"
+STEP = "    time.sleep(step_s)\n"
+WAIT = "    patience.wait(steps)\n"
+PATIENCE = """
+import hashlib, json, time
+from cooperation import CHECKPOINT, CONTROL
+
+def wait(steps):
+    while CHECKPOINT is None:
+        asked = CONTROL.read_bytes()
+        if json.loads(asked)["action"] != "continue" and hashlib.sha256(asked).hexdigest() != steps.answered:
+            break
+        time.sleep(0.02)
+"""
 
 
 @pytest.fixture
@@ -27,10 +41,10 @@ def start(desk):
     spec = copy / "spec.json"
     spec.write_text(spec.read_text().replace('"timeout_sec": 3', '"timeout_sec": 300'))
 
-    def begin(solution):
+    def begin(solution: Path):
         file = desk.home / "experiment.json"
-        variant = {"name": "mine", "solution": str(solution), "integration": "sdk_full", "bindings": {"step_s": 1}}
-        file.write_text(json.dumps({"name": "e", "tasks": ["patient"], "variants": [variant], "limit": 2, "jobs": 1}))
+        variant = {"name": "mine", "solution": str(solution), "integration": "sdk_full", "bindings": {}}
+        file.write_text(json.dumps({"name": "e", "tasks": ["patient"], "variants": [variant], "limit": 1, "jobs": 1}))
         desk.run_id = f"{desk.run_id}_LIMITED"
         words = ("experiment", "run", str(file), "--run-id", desk.run_id, "--quiet")
         process = subprocess.Popen(
@@ -43,12 +57,25 @@ def start(desk):
     return begin
 
 
+@pytest.fixture
+def patient(desk):
+    """The example, whose steps last until it is asked for something; once it goes on from a checkpoint they last no
+    time."""
+    copy = desk.home / "cooperative"
+    shutil.copytree(EXAMPLE, copy)
+    program = (copy / "solve.py").read_text()
+    assert STEP in program
+    (copy / "solve.py").write_text(program.replace("import sys\n", "import patience, sys\n").replace(STEP, WAIT))
+    (copy / "patience.py").write_text(PATIENCE)
+    return copy
+
+
 def state(desk):
     return json.loads((desk.home / "outputs" / desk.run_id / "trials/trial_1/trial_state.json").read_bytes())
 
 
-def test_c15_it_acknowledges_leaves_a_checkpoint_stops_and_goes_on_from_there(desk, start):
-    process = start(EXAMPLE)
+def test_c15_it_acknowledges_leaves_a_checkpoint_stops_and_goes_on_from_there(desk, start, patient):
+    process = start(patient)
     assert control(desk)["active_adapter"]["command_path"] == "/agentics-control/control.json"
     status, said = agentics(desk, "pause", "--label", "lunch", "--timeout-seconds", "30")
     assert status == 0, said
@@ -86,8 +113,8 @@ def test_c16_a_mute_one_is_not_paused_and_goes_on(desk, start):
     assert process.returncode == 8
 
 
-def test_c23_a_strict_fork_goes_on_from_a_checkpoint_of_its_parent(desk, start):
-    process = start(EXAMPLE)
+def test_c23_a_strict_fork_goes_on_from_a_checkpoint_of_its_parent(desk, start, patient):
+    process = start(patient)
     status, said = agentics(desk, "pause", "--timeout-seconds", "30")
     assert status == 0, said
     process.communicate(timeout=60)

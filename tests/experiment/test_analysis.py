@@ -160,7 +160,7 @@ def test_what_is_excluded_is_told_with_its_reason(shop):
     said = shop("run", "compare", "outputs/r")
     assert "1.00 over 1/2, 1 excluded" in said.out
     assert "1 pair excluded" in said.err
-    assert "baseline: evaluator crashed" in said.err
+    assert "baseline: the evaluator ended badly" in said.err
 
 
 def test_the_baseline_can_be_another(compared):

@@ -128,5 +128,5 @@ def finished(lab: Lab) -> Path:
     solution(lab.home, "other", **{"run.sh": "cat; true\n"})
     assert lab.eval("one", "--solution", "other").status == 0
     lab.engine.behaviours["separated-evaluator"] = evaluator(2)
-    assert lab.eval("two", "one", "--solution", "other", "--no-resume").status == 0
+    assert lab.eval("two", "one", "--solution", "other", "--no-resume").status == 1
     return lab.home / "outputs" / "r"
