@@ -44,6 +44,7 @@ from agentics.model.plan import Plan
 from agentics.model.proposal import Proposal
 from agentics.model.public import PublicChallenge
 from agentics.model.result import Result
+from agentics.model.setups import SetupRecord
 from agentics.model.solution import SolutionManifest
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -93,6 +94,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "run-manifest": RunManifest,
     "session": SessionRecord,
     "session-manifest": SessionManifest,
+    "setup-record": SetupRecord,
     "solution": SolutionManifest,
 }
 
@@ -107,6 +109,7 @@ LINES = frozenset(
         "judgement",
         "sample",
         "session",
+        "setup-record",
         "slot-commit-record",
         "stage-record",
         "task-chain-state",

@@ -10,7 +10,7 @@ from functools import cache
 from types import NoneType
 from typing import Any, TypeVar, cast, get_args
 
-from pydantic import BaseModel, ValidationError, create_model
+from pydantic import BaseModel, RootModel, ValidationError, create_model
 
 from agentics.model.jsontext import Json, Path, Problem
 from agentics.model.shape import variant
@@ -19,12 +19,13 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def sound_part(model: type[M], value: Json, found: Collection[Problem], *, deep: bool) -> M | None:
-    """An object of the model that lacks every attribute whose key has a problem; None where the value is no object.
+    """An object of the model that lacks every attribute whose key has a problem; None where the value is no object, or
+    the model only a name for others.
 
     Unknown keys are left out. A key with a problem below it is left out whole, or, if `deep`, is itself an object that
     lacks what is broken, where it is an object; and a key that is missing, but may be null, is None.
     """
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or issubclass(model, RootModel):
         return None
     unknown = {problem.path for problem in found if problem.code == "unknown_key"}
     broken = {problem.path: problem.code for problem in found if problem.code != "unknown_key"}

@@ -76,9 +76,13 @@ class Desk:
         """Containers of the run, scratch directories, mounts and loop devices. What is kept of setups is to stay."""
         containers = [one["Id"] for one in self.api.containers({RUN: self.run_id})]
         places = [str(path) for path in self.scratch.glob("*") if not path.name.startswith("setups-")]
-        mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(self.scratch) in line]
         backing = (path.read_text() for path in Path("/sys/block").glob("loop*/loop/backing_file"))
-        return [*containers, *places, *mounts, *(file for file in backing if str(self.scratch) in file)]
+        return [*containers, *places, *self.mounts(), *(file for file in backing if str(self.scratch) in file)]
+
+    def mounts(self) -> list[str]:
+        """Where something is mounted in the scratch space."""
+        mounted = (line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines())
+        return [place for place in mounted if place.startswith(str(self.scratch))]
 
 
 @pytest.fixture
@@ -97,3 +101,5 @@ def desk(tmp_path) -> Iterator[Desk]:
             process.communicate()
         for one in api.containers({RUN: made.run_id}):
             api.remove(one["Id"])
+        for place in made.mounts():  # of a process that was killed, and that no other one followed
+            subprocess.run(["umount", place], check=True)

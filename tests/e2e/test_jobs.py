@@ -84,15 +84,14 @@ def test_an_offline_job_on_a_worker_of_this_machine_needs_no_network_at_all(desk
 STALLING = """    def greedy_until(self, docs):
         if hasattr(self, "asked_first"):
             __import__("time").sleep(3600)
-        if any("capital of France" in doc.query for doc in docs):
-            self.asked_first = True
+        self.asked_first = True
 """
 
 
 def test_a_job_whose_process_is_killed_asks_only_for_what_is_missing(desk, job):
-    job()
-    # More questions than a model is asked at once; and a model that answers the first batch, and then no other. In
-    # the next process the first batch is known, so that it answers the rest.
+    job(tasks=[{"id": "quick_capitals", "fewshot": 2}])
+    # More questions than a model is asked at once; and a model that answers the first batch of a process, and then no
+    # other. In the next process the first batch is known, and the rest is its first.
     questions = desk.home / "plugins" / "quick-tasks" / "data" / "capitals" / "test.jsonl"
     first, *others = questions.read_text().splitlines()
     more = [line.replace("capital of", f"{number}th capital of") for number, line in enumerate(others)]

@@ -18,7 +18,8 @@ from agentics.lighteval.entry.emit import Emitter, OrderError, Stop
 MOUNTS = "AGENTICS_MOUNTS"
 """Of a worker that is a process: the folder that stands for the root of a container."""
 
-_LOOK_S = 0.005
+_LOOK_S, _IDLE_LOOK_S = 0.005, 0.1
+"""How long to wait before looking for the next order: at first, and after a while without one."""
 _KINDS = ("evaluate", "judge", "details", "describe")
 _OUT_OF_MEMORY = ("OutOfMemoryError", "MemoryError")
 
@@ -27,12 +28,14 @@ def carry_out_orders(folder: Path, parent: int) -> None:
     """Until an order says that it is the last, or whoever forked us is gone."""
     os.chdir(tempfile.mkdtemp(dir=os.getcwd()))  # noqa: PTH109 - what is written beside us is of this session alone
     sys.path[:] = [place for place in sys.path if place != ""]
-    number, kept = 1, dict[str, Any]()
+    number, look, kept = 1, _LOOK_S, dict[str, Any]()
     while os.getppid() == parent:
         order = _order(folder / f"order-{number}.json")
         if order is None:
-            time.sleep(_LOOK_S)
+            time.sleep(look)
+            look = min(look * 1.2, _IDLE_LOOK_S)
             continue
+        look = _LOOK_S
         if order["kind"] == "end":
             return
         _carry_out(rooted(order), folder, kept)

@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 from agentics.lighteval.exchange import Exchange, Session
-from agentics.model.jobwork import Answer, Evaluate, Event
+from agentics.model.jobwork import Answer, End, Evaluate, Event
 from tests.lighteval.environment import ROOT, worker_python
 
 PLUGINS = ROOT / "docs" / "examples" / "plugins"
@@ -66,10 +66,15 @@ class Worker:
         return self.exchange.session(f"s{self.sessions}")
 
     def ask(self, order: dict[str, Any], known: list[BaseModel] | None = None, session: Session | None = None) -> Told:
-        session = session or self.session()
+        """Give the order to a session of its own, which ends with it, or to one that goes on."""
+        asked = session or self.session()
         if known is not None:
-            order = {**order, "known": session.file("known.jsonl", known)}
-        return self.follow(lambda number: Evaluate.model_validate({**order, "order": number}), session)
+            order = {**order, "known": asked.file("known.jsonl", known)}
+        try:
+            return self.follow(lambda number: Evaluate.model_validate({**order, "order": number}), asked)
+        finally:
+            if session is None:
+                asked.send(lambda number: End(order=number))
 
     def follow(self, order: Callable[[int], Any], session: Session) -> Told:
         return Told([event for batch in session.carry_out(order, self.stop) for event in batch])
