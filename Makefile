@@ -13,7 +13,7 @@ demo: run ## evaluate a shipped bundle in each topology, and leave run directori
 test: setup ## the whole test suite, with a container engine
 	@.venv/bin/pytest
 
-check: lint ## what a change has to pass before anything else: under a minute, no container engine
+check: lint ## what a change has to pass before anything else: no container engine, three minutes on two cores
 	@.venv/bin/pytest -q -n 2 -m "not docker and not slow"
 
 setup: ## virtual environment, container engine, images
