@@ -11,7 +11,7 @@ demo: run ## evaluate a shipped bundle in each topology, and leave run directori
 	@scripts/demo
 
 test: setup ## the whole test suite, with a container engine
-	@.venv/bin/pytest
+	@.venv/bin/pytest -n 2 --dist loadgroup
 
 check: lint ## what a change has to pass before anything else: no container engine, three minutes on two cores
 	@.venv/bin/pytest -q -n 2 -m "not docker and not slow"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from agentics.policy.setups import SeenChallenge
+from agentics.policy.setups import ChallengeDigests
 from agentics.sandbox.setups import SetupStore
 
 
@@ -16,6 +16,6 @@ class SetupReuse:
     operator's network settings, empty without any. `waiting`: entered while the attempt waits for another one."""
 
     store: SetupStore
-    challenge: Callable[[], SeenChallenge]
+    challenge: Callable[[], ChallengeDigests]
     network: str = ""
     waiting: Callable[[], AbstractContextManager[None]] = nullcontext

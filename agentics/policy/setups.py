@@ -15,7 +15,7 @@ KEY_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeenChallenge:
+class ChallengeDigests:
     """What a setup finds at /challenge: the digests of its sources, and of the tree that was made of them."""
 
     bundle_digest: str
@@ -26,7 +26,7 @@ class SeenChallenge:
 def setup_inputs(
     plan: Plan,
     setup: ChallengeSetup,
-    seen: SeenChallenge,
+    challenge: ChallengeDigests,
     *,
     image: tuple[str, Iterable[str]],
     user: str,
@@ -39,9 +39,9 @@ def setup_inputs(
     return SetupInputs(
         version=KEY_VERSION,
         agentics_version=__version__,
-        bundle_digest=seen.bundle_digest,
-        overlay_digests=tuple(seen.overlay_digests),
-        challenge_digest=seen.tree_digest,
+        bundle_digest=challenge.bundle_digest,
+        overlay_digests=tuple(challenge.overlay_digests),
+        challenge_digest=challenge.tree_digest,
         target=plan.target,
         mode=plan.mode,
         container=setup.container,

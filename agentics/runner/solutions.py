@@ -158,7 +158,7 @@ def _setup_reuse(work: Workshop, trial: Trial, ticket: Ticket, users: Users) -> 
 
     return SetupReuse(
         store=work.setups,
-        challenge=lambda: work.seen_challenge(trial.task, users.evaluator),
+        challenge=lambda: work.challenge_digests(trial.task, users.evaluator),
         network=work.network_digest,
         waiting=waiting,
     )

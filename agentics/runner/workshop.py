@@ -19,7 +19,7 @@ from agentics.model.record import Ids, Mode
 from agentics.pipeline.bench import Users
 from agentics.policy.digests import digest_of
 from agentics.policy.network import stages_with_network
-from agentics.policy.setups import SeenChallenge
+from agentics.policy.setups import ChallengeDigests
 from agentics.rundir.held import Run
 from agentics.runner.campaign import Campaign, Task
 from agentics.runner.events import Emitter
@@ -83,7 +83,7 @@ class Workshop:
                 self.bundles[task.ref, uid] = dest
             return self.bundles[task.ref, uid]
 
-    def seen_challenge(self, task: Task, uid: int) -> SeenChallenge:
+    def challenge_digests(self, task: Task, uid: int) -> ChallengeDigests:
         """What a setup of that task finds at /challenge. Raises as `staged` does, and OSError."""
         root = self.staged(task, uid)
         with self.staging:
@@ -91,7 +91,9 @@ class Workshop:
                 # Digests of bundles leave modes out, and a setup may run or copy what it finds.
                 self.tree_digests[root] = content(root, times=False)
             digest = self.tree_digests[root]
-        return SeenChallenge(bundle_digest=task.bundle_digest, overlay_digests=task.overlay_digests, tree_digest=digest)
+        return ChallengeDigests(
+            bundle_digest=task.bundle_digest, overlay_digests=task.overlay_digests, tree_digest=digest
+        )
 
     @property
     def network_digest(self) -> str:
@@ -99,7 +101,7 @@ class Workshop:
         return digest_of(self.network.use.model_dump(mode="json")) if self.network is not None else ""
 
     def images(self, trial: Slotted, *, build: bool = True) -> Images:
-        """`build`: make those of ours that the engine lacks.
+        """`build`: make those of our own images that the engine lacks.
 
         Raises EngineError when an image cannot be had, and Stopped when the run was asked to stop meanwhile."""
         if build:

@@ -1,4 +1,4 @@
-"""The making of images of ours that an engine lacks: one process at a time makes an image, and whoever needs the same
+"""Makes our own images that an engine lacks. One process at a time makes an image, and every other that needs the same
 one waits for it."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Gives a tree of ours to one user of containers, and locks all other users out of it."""
+"""Gives one of our trees to one user of containers, and locks all other users out of it."""
 
 from __future__ import annotations
 

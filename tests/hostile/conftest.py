@@ -160,7 +160,9 @@ def spared(own_config, tmp_path):
     config = own_config.model_copy(update={"sandbox": own_config.sandbox.model_copy(update={"relax": (rule,)})})
 
     def of(*names: str, planted: dict[str, str]) -> runs.Seen:
-        made, private = make("separated", tmp_path)
+        made, private = make_separated(
+            tmp_path, "hostile-spared", stdio_runs(), 120
+        )  # on a busy machine a walk is long
         solutions = {
             case.name: lay(runs.lay_case(tmp_path / "solutions" / case.name, case), planted)
             for case in runs.cases("separated")

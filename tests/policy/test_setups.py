@@ -6,10 +6,10 @@ import pytest
 
 from agentics.model.plan import ChallengeSetup
 from agentics.model.setups import SetupInputs
-from agentics.policy.setups import SeenChallenge, setup_inputs, setup_key
+from agentics.policy.setups import ChallengeDigests, setup_inputs, setup_key
 from tests.policy.test_plans import compiled
 
-SEEN = SeenChallenge(bundle_digest="sha256:b", overlay_digests=("sha256:1", "sha256:2"), tree_digest="sha256:t")
+DIGESTS = ChallengeDigests(bundle_digest="sha256:b", overlay_digests=("sha256:1", "sha256:2"), tree_digest="sha256:t")
 GIVEN = {"image": ("sha256:i", ()), "user": "10002:10002", "network": "sha256:n"}
 
 
@@ -23,7 +23,7 @@ def planned():
 
 @pytest.fixture
 def inputs(planned) -> SetupInputs:
-    return setup_inputs(*planned, SEEN, **GIVEN)
+    return setup_inputs(*planned, DIGESTS, **GIVEN)
 
 
 CHANGES = {
@@ -54,7 +54,7 @@ def test_no_input_is_forgotten():
 
 def test_equal_inputs_have_an_equal_key_in_whatever_order_the_relaxations_come(planned):
     one, other = (
-        setup_inputs(*planned, SEEN, **{**GIVEN, "image": ("sha256:i", relaxed)})
+        setup_inputs(*planned, DIGESTS, **{**GIVEN, "image": ("sha256:i", relaxed)})
         for relaxed in (("network", "writable_root"), ("writable_root", "network"))
     )
     assert setup_key(one) == setup_key(other)
@@ -70,7 +70,7 @@ def test_network_settings_count_for_a_setup_that_has_a_network(planned, access, 
     limits = setup.container.limits.model_copy(update={"network_access": access})
     setup = setup.model_copy(update={"container": setup.container.model_copy(update={"limits": limits})})
     keys = {
-        setup_key(setup_inputs(found, setup, SEEN, **{**GIVEN, "image": ("sha256:i", relaxed), "network": network}))
+        setup_key(setup_inputs(found, setup, DIGESTS, **{**GIVEN, "image": ("sha256:i", relaxed), "network": network}))
         for network in ("", "sha256:n")
     }
     assert len(keys) == (2 if counts else 1)
