@@ -54,7 +54,8 @@ def list_(json: Json = False) -> None:
     """List every stage that is here."""
     found, refused = registry().listed()
     if json:
-        print_json({"ok": True, "command": "stages", "stages": [_said(each) for each in found]})
+        left_out = [{"code": error.code, "message": error.message} for error in refused]
+        print_json({"ok": True, "command": "stages", "stages": [_said(each) for each in found], "refused": left_out})
         return
     table = Table("stage", "what it does", "required", "from", box=None, pad_edge=False, header_style="bold")
     for each in found:

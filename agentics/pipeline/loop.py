@@ -18,7 +18,7 @@ from agentics.model.plan import StageDefinition
 from agentics.model.stage import EventType, StageError, StageRecord, StageStatus
 from agentics.pipeline.options import option_problems, with_defaults
 from agentics.pipeline.registry import Registry, resolve
-from agentics.pipeline.stage import Asked, Cancellation, Context, Interrupted, StageFailure
+from agentics.pipeline.stage import Asked, Cancellation, Context, Interrupted, StageFailure, copied, reraise_interrupt
 from agentics.pipeline.store import DirectoryStore, Store, Unkept
 from agentics.pipeline.timing import StageTimeout, within
 from agentics.pipeline.trace import begin
@@ -148,7 +148,9 @@ def _one(  # noqa: PLR0911 - each way to fail is told apart
             return replace(_failure(name, context, "invalid_options", "; ".join(wrong)), details=tuple(wrong))
         for problem in wrong:
             log.warning("stage %s: %s", name, problem)
-        return _checked(name, within(definition.timeout_s, found, context, given), context)
+        # Maps and lists of its own: what a stage changes in them stays as it was in the plan and the context before.
+        outcome = within(definition.timeout_s, found, context.copied(), copied(given))
+        return _checked(name, outcome, context)
     except Interrupted:
         return _failure(name, context, "interrupted", "the run was interrupted")
     except StageTimeout as error:
@@ -162,7 +164,8 @@ def _one(  # noqa: PLR0911 - each way to fail is told apart
     except OSError as error:
         # The host's own trouble (a full disk, a lost mount) is nobody's verdict.
         return _failure(name, context, "host_io", str(error), retryable=True)
-    except Exception as error:  # noqa: BLE001 - a bug in a stage must not leave a run that seems to be running
+    except BaseException as error:  # noqa: BLE001 - whatever a stage raises, SystemExit included, is its failure
+        reraise_interrupt(error)
         failure = _failure(name, context, "stage_exception", f"{type(error).__name__}: {error}")
         return replace(failure, traceback="".join(traceback.format_exception(error)))
 

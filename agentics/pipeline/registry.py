@@ -17,7 +17,7 @@ from typing import Any
 
 from agentics.errors import UsageError
 from agentics.pipeline.description import normalise, problems
-from agentics.pipeline.stage import Stage
+from agentics.pipeline.stage import Stage, reraise_interrupt
 
 GROUP = "agentics.stages"
 
@@ -45,7 +45,8 @@ def accept(candidate: object, name: str | None = None) -> Registered:
         stage: Any = candidate() if inspect.isclass(candidate) else candidate
         missing = [each for each in ("run", "describe") if not callable(getattr(stage, each, None))]
         said = {} if missing else stage.describe({})
-    except Exception as error:
+    except BaseException as error:
+        reraise_interrupt(error)
         raise _bad(name or repr(candidate), [f"it raised {type(error).__name__}: {error}"]) from error
     if missing:
         raise _bad(name or repr(candidate), [f"it has no {each}" for each in missing])
@@ -95,7 +96,8 @@ class Registry:
             raise _bad(name, [f"{len(points)} packages add it: {', '.join(sorted(point.value for point in points))}"])
         try:
             candidate = points[0].load()
-        except Exception as error:
+        except BaseException as error:
+            reraise_interrupt(error)
             raise _bad(name, [f"{points[0].value}: {type(error).__name__}: {error}"]) from error
         self.loaded[name] = accept(candidate, name)
         return self.loaded[name]
@@ -146,7 +148,8 @@ def _imported(name: str, path: str) -> object:
     try:
         found = import_module(module)
         return getattr(found, attribute) if attribute else found
-    except Exception as error:
+    except BaseException as error:
+        reraise_interrupt(error)
         raise _bad(name, [f"{path}: {type(error).__name__}: {error}"]) from error
 
 

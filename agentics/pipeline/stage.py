@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -23,6 +25,14 @@ COMPLETED = "completed_stages"
 
 class Interrupted(Exception):
     """Somebody asked the run to stop. Not an error, and never a verdict."""
+
+
+def reraise_interrupt(error: BaseException) -> None:
+    """Raise a KeyboardInterrupt again that can be a person's Ctrl-C: one in the main thread, where nobody has set a
+    handler for the signal. What a stage raises is never one else, and never ends the process."""
+    asked = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if isinstance(error, KeyboardInterrupt) and asked and threading.current_thread() is threading.main_thread():
+        raise error
 
 
 class Asked(Protocol):
@@ -69,6 +79,11 @@ class Context:
     def __post_init__(self) -> None:
         for name in ("metrics", "artifacts", "telemetry_context", "assigns"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+    def copied(self) -> Context:
+        """The same with maps and lists of its own, however they are nested, for a stage that may change them."""
+        names = ("outputs", "metrics", "artifacts", "telemetry_context", "assigns")
+        return replace(self, **{name: copied(getattr(self, name)) for name in names})
 
     def put_metric(self, name: str, value: object) -> Context:
         return replace(self, metrics={**self.metrics, name: value})
@@ -180,6 +195,15 @@ class StageFailure:
     def reason(self) -> str:
         """The stable code."""
         return self.trouble.code
+
+
+def copied(value: Any) -> Any:  # noqa: ANN401 - any value
+    """A copy of maps, lists, tuples and sets, however they are nested. What else they hold is in both."""
+    if isinstance(value, MappingProxyType) or type(value) is dict:
+        return {key: copied(item) for key, item in value.items()}
+    if type(value) in (list, tuple, set):
+        return type(value)(map(copied, value))
+    return value
 
 
 class Stage(Protocol):

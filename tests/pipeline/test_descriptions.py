@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
+from importlib.metadata import EntryPoint
 
 import pytest
 
@@ -11,6 +13,7 @@ from agentics import pipeline
 from agentics.model.pipeline import experiment
 from agentics.pipeline.description import normalise, problems
 from agentics.pipeline.options import option_problems, with_defaults
+from agentics.pipeline.registry import Registry
 from agentics.pipeline.timing import needs
 from agentics.pipeline.types import value_problems
 from agentics.stages import BUILT_IN, registry
@@ -101,6 +104,23 @@ def test_a14_the_list_is_the_registry_and_one_is_shown_with_types_and_defaults(l
     assert (unknown.status, unknown.json["error"]["code"]) == (2, "unknown_stage")
     assert "'banch'" in unknown.json["error"]["message"]
     assert unknown.json["error"]["hint"] == "did you mean 'bench'?"
+
+
+@pytest.mark.parametrize("raised", ["SystemExit(0)", "KeyboardInterrupt()", "ValueError('no')"])
+def test_a8_what_an_added_stage_raises_at_import_is_told_and_ends_nothing(lab, monkeypatch, tmp_path, raised):
+    (tmp_path / "broken_stage.py").write_text(f"raise {raised}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # as in every command that evaluates
+    point = EntryPoint(name="broken", value="broken_stage", group="agentics.stages")
+    monkeypatch.setattr("agentics.cli.stages.registry", lambda: Registry(BUILT_IN.stages, lambda: [point]))
+    try:
+        said = lab("stages", "list", "--json")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (said.status, len(said.json["stages"])) == (0, len(BUILT_IN.stages))
+    (told,) = said.json["refused"]
+    assert told["code"] == "bad_stage"
+    assert told["message"].startswith(f"stage broken is refused: broken_stage: {raised.partition('(')[0]}")
 
 
 @pytest.mark.parametrize("words", [("--json", "list"), ("--name", "bench", "list", "--json")])

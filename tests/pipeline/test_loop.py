@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import logging
+import signal
 import subprocess
 import sys
 import threading
@@ -107,6 +108,8 @@ def test_a7_the_first_failure_stops_the_run_with_everything_known_until_then():
     ("act", "reason"),
     [
         (raises(ZeroDivisionError("a bug")), "stage_exception"),
+        (raises(SystemExit(0)), "stage_exception"),
+        (raises(GeneratorExit()), "stage_exception"),
         (lambda *_: None, "invalid_return"),
         (lambda *_: {"metrics": {}}, "invalid_return"),
         (
@@ -164,6 +167,43 @@ def test_a11_the_context_that_a_stage_was_given_never_changes():
     assert (dict(context.metrics), dict(context.assigns), context.outputs) == (metrics, assigns, ())
     with pytest.raises(TypeError):
         context.metrics["x"] = 1
+
+
+def test_a11_what_a_stage_changes_in_place_stays_as_it_was_before_it_and_with_the_caller():
+    given, seen = {"notes": ["one"], "deep": {"set": {1}}}, []
+
+    def changes(context, options):
+        context.assigns["notes"].append("two")
+        context.assigns["deep"]["set"].add(2)
+        context.metrics["figures"].append(2)
+        options["list"].append(2)
+        return context.put_metric("notes", list(context.assigns["notes"]))
+
+    def looks(context, _):
+        seen.append(context)
+        return context.put_metric("figures", [1])
+
+    plan = experiment("e", "b", "one").with_stage("two", list=[1])
+    ended = carry_out(stage("one", looks), stage("two", changes), plan=plan, assigns=given)
+    assert isinstance(ended, pipeline.Context), ended.trouble
+    assert ended.get_metric("notes") == ["one", "two"]
+    assert given == {"notes": ["one"], "deep": {"set": {1}}}
+    assert (seen[0].assigns["notes"], seen[0].assigns["deep"]) == (["one"], {"set": {1}})
+    assert plan.pipeline[1].options == {"list": [1]}
+
+
+def test_a8_a_persons_ctrl_c_ends_the_program_and_the_run_says_that_it_was_broken_off(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(stage("one", raises(KeyboardInterrupt())), root=tmp_path, run_id="r")
+    assert (kept(tmp_path)["status"], kept(tmp_path)["metadata"]["failure"]["reason"]) == ("failed", "interrupted")
+
+
+def test_a8_where_signals_are_handled_a_keyboard_interrupt_is_the_stages_own():
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        assert carry_out(stage("one", raises(KeyboardInterrupt()))).reason == "stage_exception"
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a12_a_pipeline_survives_its_json_and_every_mistake_is_reported_at_once():
