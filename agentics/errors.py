@@ -84,6 +84,14 @@ class Stopped(AgenticsError):
     code = "interrupted"
 
 
+class Terminated(BaseException):
+    """A signal asked this process to end: what KeyboardInterrupt is to Python, for each of them."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 class EngineError(AgenticsError):
     """The container engine failed. `retryable` says whether trying the same again can help."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 import json
 import re
-import signal
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,6 +27,7 @@ from agentics import cli, config, errors
 from agentics.cli.evalfile import EvalFile
 from agentics.model import base, outcome, record
 from agentics.policy.outcome import EXIT_CHALLENGE, EXIT_CONTROLLED, EXIT_INFRASTRUCTURE, EXIT_POLICY_NOT_MET, accepts
+from agentics.runner.signals import SIGNALS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -267,7 +267,7 @@ def _value(name: str, annotation: object, declared: ParameterInfo) -> str:
 def exit_codes() -> set[int]:
     """Every status that the process can end with, but for bugs."""
     families = [errors.UsageError, errors.Refused, errors.EngineError, errors.StorageError]
-    signals = {128 + number for number in (signal.SIGINT, signal.SIGTERM)}
+    signals = {128 + number for number in SIGNALS}
     own = {EXIT_POLICY_NOT_MET, EXIT_CHALLENGE, EXIT_INFRASTRUCTURE, EXIT_CONTROLLED}
     return {0, *own, *(f.exit_status for f in families), *signals}
 

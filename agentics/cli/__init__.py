@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -11,9 +12,10 @@ import typer
 
 from agentics import __version__
 from agentics.cli.arguments import spread
-from agentics.cli.console import err, print_json
+from agentics.cli.console import print_json
 from agentics.cli.failure import envelope, show_error, unexpected
-from agentics.errors import AgenticsError, UsageError
+from agentics.errors import AgenticsError, Stopped, Terminated, UsageError
+from agentics.runner.signals import terminable
 
 EPILOG = """
 Examples:
@@ -89,15 +91,17 @@ def main(arguments: list[str] | None = None) -> None:
     given = spread(sys.argv[1:] if arguments is None else arguments)
     as_json = not _FOR_PROGRAMS.isdisjoint(given)
     try:
-        # For programs, what typer would draw in a box is one JSON object like every other failure.
-        status = command_tree(given)(args=given, prog_name="agentics", standalone_mode=not as_json)
+        with terminable():
+            # For programs, what typer would draw in a box is one JSON object like every other failure.
+            status = command_tree(given)(args=given, prog_name="agentics", standalone_mode=not as_json)
     except _Misuse as misuse:
         _fail(UsageError(misuse.format_message()), as_json=True)
     except AgenticsError as error:
         _fail(error, as_json=as_json)
-    except KeyboardInterrupt:
-        err.print("stopped")
-        sys.exit(130)
+    except Terminated as signalled:
+        stopped = Stopped(f"stopped by {signal.Signals(signalled.number).name} before there was a result")
+        stopped.exit_status = 128 + signalled.number
+        _fail(stopped, as_json=as_json)
     except Exception as bug:
         if as_json:
             print_json(unexpected(bug), indented=False)

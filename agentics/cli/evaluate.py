@@ -42,7 +42,7 @@ EPILOG = """
 Exit codes: 0 accepted by the policy · 1 policy not met: without --exit-policy, a task that
 is neither passed nor degraded · 2 usage or configuration, nothing started ·
 4 a challenge fault (policy not relaxed) · 5 infrastructure fault · 7 refused (run locked, or another scope) ·
-130/143 stopped by a signal.
+129/130/143 stopped by a signal.
 
 Examples:
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from agentics.errors import UsageError
+from agentics.errors import Terminated, UsageError
 from agentics.model.evidence import CaseRecord, ContainerRecord, JobFacts, TrialEvidence, Trouble
 from agentics.model.pipeline import Experiment
 from agentics.model.record import Fault
@@ -28,10 +28,12 @@ class Interrupted(Exception):
 
 
 def reraise_interrupt(error: BaseException) -> None:
-    """Raise a KeyboardInterrupt again that can be a person's Ctrl-C: one in the main thread, where nobody has set a
-    handler for the signal. What a stage raises is never one else, and never ends the process."""
-    asked = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if isinstance(error, KeyboardInterrupt) and asked and threading.current_thread() is threading.main_thread():
+    """Raise Terminated again, and a KeyboardInterrupt that can be a person's Ctrl-C: one in the main thread, where
+    Python's own handler makes it of the signal. Every other exception is the stage's."""
+    by_python = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if isinstance(error, KeyboardInterrupt) and by_python and threading.current_thread() is threading.main_thread():
+        raise error
+    if isinstance(error, Terminated):
         raise error
 
 

@@ -2,7 +2,7 @@
 
 Exit codes of a run: 0 accepted by the policy; 1 policy not met, or a fatal exception of no other kind; 4 a challenge's
 fault; 5 an infrastructure fault; 8 paused or killed by a controller; the codes of a fatal exception (2, 5, 7) and of a
-signal (130, 143).
+signal (129, 130, 143).
 Precedence: fatal, then `relaxed` gives 0, then 5, 4, 1, 0. Only tasks that the policy does not accept are looked at
 for their fault: what was accepted is nobody's fault.
 """

@@ -1,18 +1,25 @@
-"""An orderly stop: the first SIGINT or SIGTERM asks, the second one ends the process at once."""
+"""An orderly stop: the first SIGINT, SIGTERM or SIGHUP asks, the second one ends the process at once."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
-from agentics.errors import EngineError, Stopped
+from agentics.errors import EngineError, Stopped, Terminated
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _AGAIN_S = 0.25
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """While inside, a signal raises Terminated in the main thread."""
+    with _handled(_raise, SIGNALS):
+        yield
 
 
 @dataclass
@@ -49,26 +56,44 @@ class Stop:
 def stopping(stop: Stop) -> Iterator[None]:
     """While inside, a signal sets the event and ends what runs, in a thread: a handler may hold nobody's lock. A
     Stopped that leaves has the exit status of the signal."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may have handlers; a caller in another thread sets the event itself
-        return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
 
     def ask(number: int, _: FrameType | None) -> None:
         stop.number = number
         stop.event.set()
-        for each in _SIGNALS:
+        for each in _heard(SIGNALS):
             signal.signal(each, signal.SIG_DFL)
         threading.Thread(target=stop.end_what_runs, name="stop", daemon=True).start()
 
-    for number in _SIGNALS:
-        signal.signal(number, ask)
+    with _handled(ask, SIGNALS):
+        try:
+            yield
+        except Stopped as stopped:
+            stopped.exit_status = stop.exit_status or stopped.exit_status
+            raise
+        finally:
+            stop.over.set()
+
+
+@contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None], numbers: Sequence[int]) -> Iterator[None]:
+    """Handle these signals while inside. Only the main thread can; in another one nothing is changed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _heard(numbers)}
+    for number in before:
+        signal.signal(number, handler)
     try:
         yield
-    except Stopped as stopped:
-        stopped.exit_status = stop.exit_status or stopped.exit_status
-        raise
     finally:
-        stop.over.set()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+def _heard(numbers: Sequence[int]) -> list[int]:
+    """Without a SIGHUP that is ignored: `nohup` asks for that, and whoever uses it goes on without a terminal."""
+    return [n for n in numbers if n != signal.SIGHUP or signal.getsignal(n) is not signal.SIG_IGN]
+
+
+def _raise(number: int, _: FrameType | None) -> None:
+    raise Terminated(number)

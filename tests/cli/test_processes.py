@@ -100,7 +100,37 @@ def test_another_run_id_runs_beside_it(home, start):
     assert first.wait(timeout=60) == 0
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+
+
+@pytest.mark.parametrize(("number", "status"), SIGNALS)
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_signal_before_there_is_a_run_is_told(home, number, status, as_json):
+    os.mkfifo(home / "e.json")
+    argv = [sys.executable, "-m", "agentics", "experiment", "run", "e.json", *(["--json"] if as_json else [])]
+    process = subprocess.Popen(argv, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with (home / "e.json").open("w"):  # returns once the process reads it
+        process.send_signal(number)
+        said, talk = process.communicate(timeout=60)
+    assert process.returncode == status
+    message = f"stopped by {signal.Signals(number).name} before there was a result"
+    if as_json:
+        assert (json.loads(said)["error"]["code"], json.loads(said)["error"]["message"]) == ("interrupted", message)
+    else:
+        assert message in talk
+    assert not (home / "outputs").exists()
+
+
+def test_a_hangup_that_is_ignored_as_under_nohup_stops_nothing(home, start):
+    os.mkfifo(home / "held")
+    process = start("--json", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    with (home / "held").open("w"):
+        process.send_signal(signal.SIGHUP)
+    said, _ = process.communicate(timeout=60)
+    assert (process.returncode, json.loads(said)["ok"]) == (0, True)
+
+
+@pytest.mark.parametrize(("number", "status"), SIGNALS)
 def test_a_signal_ends_a_run_in_good_order_and_the_same_command_goes_on(home, start, tmp_path, number, status):
     os.mkfifo(home / "held")
     stopped = start("--json")
