@@ -10,8 +10,9 @@ help: ## list the targets
 demo: run ## evaluate a shipped bundle in each topology, and leave run directories to look at
 	@scripts/demo
 
+# The tests of a file share what takes minutes to make: one process runs them all.
 test: setup ## the whole test suite, with a container engine
-	@.venv/bin/pytest -n 2 --dist loadgroup
+	@.venv/bin/pytest -n 2 --dist loadfile
 
 check: lint ## what a change has to pass before anything else: no container engine, three minutes on two cores
 	@.venv/bin/pytest -q -n 2 -m "not docker and not slow"

@@ -12,18 +12,7 @@ from agentics.runner.campaign import EvalRequest, compile_request
 from agentics.runner.evaluate import Ended, evaluate
 from agentics.runner.progress import silent
 
-TESTS = Path(__file__).parent
-BUNDLES = TESTS.parent / "bundles"
-TOGETHER = ("canary", "hostile", "lighteval/worker")
-"""Where tests share what takes minutes to come by: of several processes, one runs them all."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    for item in items:
-        for place in TOGETHER:
-            if item.path.is_relative_to(TESTS / place):
-                item.add_marker(pytest.mark.xdist_group(place))
+BUNDLES = Path(__file__).parents[1] / "bundles"
 
 
 @pytest.fixture(autouse=True)
