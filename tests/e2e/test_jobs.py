@@ -115,6 +115,7 @@ def test_a_job_whose_process_is_killed_asks_only_for_what_is_missing(desk, job):
     model.write_text(model.read_text().replace("    def greedy_until(self, docs):\n", STALLING))
     argv = [sys.executable, "-m", "agentics", "job", "run", "job.json", "--run-id", desk.run_id]
     process = subprocess.Popen(argv, cwd=desk.home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    desk.started.append(process)
     ledger = desk.home / "outputs" / desk.run_id / "trials" / "trial_1" / "attempts" / "1" / "answers.jsonl"
     while not ledger.exists() or len(whole_lines(ledger.read_bytes())) < 16:
         assert process.poll() is None
@@ -133,14 +134,25 @@ def test_a_job_whose_process_is_killed_asks_only_for_what_is_missing(desk, job):
     assert desk.left_behind() == []
 
 
+UNTIL_FROZEN = """    def greedy_until(self, docs):
+        import time
+
+        began = last = time.monotonic()
+        while hasattr(self, "asked_first") and last - began < 20 and time.monotonic() - last < 2:
+            last = time.monotonic()
+            time.sleep(0.02)
+        self.asked_first = True
+"""
+"""What is asked second waits until it stood still for two seconds; not for ever, as that may have been before."""
+
+
 def test_a_frozen_job_goes_on_when_it_is_thawed(desk, job):
     model = desk.home / "plugins" / "quick-model" / "model.py"
     job()
-    model.write_text(
-        model.read_text().replace("def answer(text):\n", "def answer(text):\n    __import__('time').sleep(0.1)\n")
-    )
+    model.write_text(model.read_text().replace("    def greedy_until(self, docs):\n", UNTIL_FROZEN))
     argv = [sys.executable, "-m", "agentics", "job", "run", "job.json", "--run-id", desk.run_id]
     process = subprocess.Popen(argv, cwd=desk.home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    desk.started.append(process)
     ledger = desk.home / "outputs" / desk.run_id / "trials" / "trial_1" / "attempts" / "1" / "answers.jsonl"
     while not ledger.exists() and process.poll() is None:
         time.sleep(0.05)
@@ -148,6 +160,7 @@ def test_a_frozen_job_goes_on_when_it_is_thawed(desk, job):
     assert json.loads(paused.stdout)["ok"], paused.stdout
     (container,) = desk.api.client.containers(filters={"label": [f"{RUN}={desk.run_id}", f"{ROLE}=model-worker"]})
     assert container["State"] == "paused"
+    time.sleep(3)
     assert run(desk, f"outputs/{desk.run_id}", verb=("run", "resume")).returncode == 0
     assert process.wait(120) == 0
     assert results(desk)["results"]["quick_sums|0"]["em"] == 1.0
