@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from agentics.pipeline.registry import Registry
 
 COMPLETED = "completed_stages"
+_MAPS = ("metrics", "artifacts", "telemetry_context", "assigns")
+"""The fields of a context that nobody can write to."""
 
 
 class Interrupted(Exception):
@@ -79,13 +81,12 @@ class Context:
     registry: Registry | None = None
 
     def __post_init__(self) -> None:
-        for name in ("metrics", "artifacts", "telemetry_context", "assigns"):
+        for name in _MAPS:
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     def copied(self) -> Context:
         """The same with maps and lists of its own, however they are nested, for a stage that may change them."""
-        names = ("outputs", "metrics", "artifacts", "telemetry_context", "assigns")
-        return replace(self, **{name: copied(getattr(self, name)) for name in names})
+        return replace(self, **{name: copied(getattr(self, name)) for name in ("outputs", *_MAPS)})
 
     def put_metric(self, name: str, value: object) -> Context:
         return replace(self, metrics={**self.metrics, name: value})

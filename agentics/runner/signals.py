@@ -91,7 +91,7 @@ def _handled(handler: Callable[[int, FrameType | None], None], numbers: Sequence
 
 
 def _heard(numbers: Sequence[int]) -> list[int]:
-    """Without a SIGHUP that is ignored: `nohup` asks for that, and whoever uses it goes on without a terminal."""
+    """These signals without SIGHUP where it is ignored: a process under `nohup` outlives its terminal."""
     return [n for n in numbers if n != signal.SIGHUP or signal.getsignal(n) is not signal.SIG_IGN]
 
 

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -41,7 +40,7 @@ def start(desk):
     spec = copy / "spec.json"
     spec.write_text(spec.read_text().replace('"timeout_sec": 3', '"timeout_sec": 300'))
 
-    def begin(solution: Path):
+    def begin(solution):
         file = desk.home / "experiment.json"
         variant = {"name": "mine", "solution": str(solution), "integration": "sdk_full", "bindings": {}}
         file.write_text(json.dumps({"name": "e", "tasks": ["patient"], "variants": [variant], "limit": 1, "jobs": 1}))

@@ -48,7 +48,7 @@ def run(desk, *words, verb=("job", "run"), **more):
 @pytest.fixture
 def workers(desk):
     """How many containers of workers were started for the run since the last time."""
-    # Asked afterwards, the engine tells only of its last 256 events, whoever caused them.
+    # The engine remembers its last 256 events only, those of other users included: so they are read as they come.
     events = desk.api.client.events(decode=True)
     labels = {RUN: desk.run_id, ROLE: "model-worker"}.items()
 
