@@ -100,8 +100,11 @@ def resume(
     commands.check_label(run, label)
     answer = commands.unfreeze(run, trial_id=trial_id)
     if answer is not None:
-        first, *_ = answer.trial_ids
-        thawed = {"trial_id": first, "trial_ids": list(answer.trial_ids), "mode": "runtime_unpause"}
+        thawed = {
+            "trial_id": next(iter(answer.trial_ids), None),
+            "trial_ids": list(answer.trial_ids),
+            "mode": "runtime_unpause",
+        }
         _tell("resume", thawed, f"{_trials(answer)} goes on", json=json)
         return
     checkpoints = {state.trial_id: state.checkpoint_selected for state in commands.paused_trials(read_run(run))}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from agentics.sandbox.regular import read_regular
 CONTROL_FILE = "control.json"
 EVENTS_FILE = "events.jsonl"
 EVENTS_BYTES = 8 << 20
+_LOOK_S = 0.1
 
 
 @dataclass
@@ -49,17 +50,24 @@ class Cooperation:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._cases: dict[str, _Case] = {}
         self._stop = False
         self._stopped: set[str] = set()
+        self._stop_label: str | None = None
 
-    def opened(self, alias: str, control: Path, state: Path) -> bool:
-        """The case is about to start. False when a stop was asked for: then it must not."""
+    def opened(self, alias: str, control: Path, state: Path, given_up: Callable[[], bool]) -> bool:
+        """The case is about to start: whether it may. Waits while a stop is asked for of others.
+
+        False when one of them has stopped, or when it was `given_up`: then it must not start.
+        """
         with self._lock:
-            if not self._stop:
-                self._cases[alias] = _Case(control, state)
-            return not self._stop
+            while self._stop and not self._stopped and not given_up():
+                self._lock.wait(_LOOK_S)
+            if self._stopped or given_up():
+                return False
+            self._cases[alias] = _Case(control, state)
+            return True
 
     def closed(self, alias: str) -> bool:
         """The case's container has ended, and its state is still there. Whether it ended because it was asked to:
@@ -70,6 +78,7 @@ class Cooperation:
             case.alive = False
             if any(case.answered("stop", version) for version in case.stops):
                 self._stopped.add(alias)
+            self._lock.notify_all()
             return alias in self._stopped
 
     @property
@@ -80,9 +89,21 @@ class Cooperation:
 
     @property
     def stop_requested(self) -> bool:
-        """No case starts while this is so; asking to `continue` takes it back."""
+        """No case starts while this is so; asking for anything else takes it back."""
         with self._lock:
             return self._stop
+
+    @property
+    def stops(self) -> bool:
+        """Whether a case has acknowledged a stop: the attempt ends there, once its containers have."""
+        with self._lock:
+            return any(case.answered("stop", version) for case in self._cases.values() for version in case.stops)
+
+    @property
+    def stop_label(self) -> str | None:
+        """What the newest stop was called."""
+        with self._lock:
+            return self._stop_label
 
     @property
     def stopped(self) -> frozenset[str]:
@@ -100,6 +121,8 @@ class Cooperation:
         """Write the control file of every active case; the version that each was given. Raises OSError."""
         with self._lock:
             self._stop = action == "stop"
+            self._stop_label = label if self._stop else self._stop_label
+            self._lock.notify_all()
             versions = {}
             for alias, case in self._cases.items():
                 if not case.alive:

@@ -64,6 +64,12 @@ def is_held(path: Path) -> bool:
         os.close(descriptor)
 
 
+def holder(path: Path) -> str:
+    """Who holds the lock, in words."""
+    with storing(path):
+        return _told(path.read_bytes())
+
+
 def _taken(descriptor: int) -> bool:
     # More than one try: a reader that only asks (`is_held`) has the lock for a moment.
     for attempt in range(_TRIES):
@@ -79,15 +85,16 @@ def _taken(descriptor: int) -> bool:
 
 def _refusal(path: Path, descriptor: int) -> Refused:
     run = path.parent.parent.name
-    try:
-        owner = LockOwner.model_validate_json(os.pread(descriptor, 65536, 0))
-    except ValueError:
-        # The holder is just now writing its note.
-        who = "another process"
-    else:
-        who = f"process {owner.pid} on {owner.host} since {owner.acquired_at} ({owner.operation})"
     return Refused(
-        f"run {run} is held by {who}",
+        f"run {run} is held by {_told(os.pread(descriptor, 65536, 0))}",
         code="run_locked",
         hint="wait until it ends, or give this run another --run-id",
     )
+
+
+def _told(note: bytes) -> str:
+    try:
+        owner = LockOwner.model_validate_json(note)
+    except ValueError:
+        return "another process"  # which is just now writing its note
+    return f"process {owner.pid} on {owner.host} since {owner.acquired_at} ({owner.operation})"

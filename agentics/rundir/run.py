@@ -23,6 +23,8 @@ from agentics.model.rundir import (
     RunControl,
     RunStatus,
     TaskSkipped,
+    TrialMetadata,
+    TrialState,
 )
 from agentics.policy.redact import Redactor
 from agentics.rundir import ledger, lock, names
@@ -36,7 +38,7 @@ from agentics.rundir.atomic import (
     write_bytes,
     write_document,
 )
-from agentics.rundir.held import ENTRIES, Run, Slot, transition
+from agentics.rundir.held import ENTRIES, Run, Slot, transition, transition_trial
 from agentics.rundir.layout import Layout
 from agentics.rundir.lease import take_engine_lease
 from agentics.rundir.recover import recover
@@ -178,6 +180,20 @@ def conclude(run: Run, to: RunStatus) -> None:
     if control is not None and control.status == "paused":
         transition(run, to="running")  # what was frozen is over: it was stopped, or the process failed
     transition(run, to=to)
+
+
+def kill(run: Run) -> None:
+    """End the run for good. Nothing of it runs any more, and trials that stand paused are over too."""
+    with run.guard:
+        control = read_document(run.layout.control, RunControl)
+        for trial_id in control.active_trials if control is not None else ():
+            place = run.layout.trial(trial_id)
+            state, metadata = read_document(place.state, TrialState), read_document(place.metadata, TrialMetadata)
+            if state is not None and metadata is not None and state.status == "paused":
+                transition_trial(run, metadata.ids, to="killed", attempt=state.attempt, exit_reason="killed_by_user")
+        if control is None or control.status not in {"running", "paused"}:
+            transition(run, to="running")
+        transition(run, to="killed")
 
 
 def _redacted(redactor: Redactor, call: Invocation) -> Invocation:

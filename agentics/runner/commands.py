@@ -5,6 +5,10 @@ Where a runner lives it is asked, and it alone changes states. Where none lives,
 
 from __future__ import annotations
 
+import os
+import secrets
+import socket
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -13,16 +17,17 @@ from agentics.config import Config
 from agentics.errors import AgenticsError, Refused, UsageError
 from agentics.model.control import ControlRequest, ControlResponse
 from agentics.model.experiment import ResolvedExperiment
-from agentics.model.ledger import OperationLease, RecoveryReport
+from agentics.model.ledger import RecoveryReport
 from agentics.model.rundir import RunControl, RunStatus, TrialState
 from agentics.rundir import lock, mailbox
 from agentics.rundir.atomic import read_document, utc_now
 from agentics.rundir.attest import is_concluded, write_attestation
-from agentics.rundir.held import Run, transition, transition_trial
+from agentics.rundir.held import Run
 from agentics.rundir.layout import Layout
 from agentics.rundir.lease import operating
 from agentics.rundir.reader import RunView, read_run
 from agentics.rundir.rebuild import write_projections
+from agentics.rundir.run import kill as end_for_good
 from agentics.rundir.run import open_run
 from agentics.runner.campaign import Campaign, EvalRequest, compile_request
 from agentics.runner.evaluate import Ended, evaluate
@@ -34,7 +39,9 @@ from agentics.sandbox.labels import RUN
 TERMINAL: frozenset[RunStatus | None] = frozenset({"completed", "killed"})
 _ANSWER_S = 30.0
 """Beyond what the request itself may take: freezing, removing containers, writing it down."""
-_EXPERIMENT_BYTES = 64 << 20
+_OTHERS_S = 2.0
+"""How long a kill of a run without a process waits for a controller that is about to go away."""
+_LOOK_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,24 +55,28 @@ class Killed:
 
 def pause(root: Path, *, trial_id: str | None, label: str | None, timeout_s: float) -> ControlResponse:
     """Raises Refused with the code that says why not; nothing was changed then."""
-    view = read_run(root)
-    with operating(view.layout, "pause") as lease:
-        if not lock.is_held(view.layout.lock):
-            msg = f"run {view.manifest.run_id} is {_status(view)}, and no process works on it"
-            raise Refused(msg, code="pause_non_running")
-        return _ask(view.layout, _request(lease, "pause", trial_id=trial_id, label=label, timeout_s=timeout_s))
+    layout = _place(root)
+    with operating(layout, "pause"):
+        while lock.is_held(layout.lock):
+            answer = _ask(layout, _request("pause", trial_id=trial_id, label=label, timeout_s=timeout_s))
+            if answer is not None:
+                return answer
+        msg = f"run {layout.root.name} is {_status(layout)}, and no process works on it"
+        raise Refused(msg, code="pause_non_running")
 
 
 def unfreeze(root: Path, *, trial_id: str | None) -> ControlResponse | None:
     """Let a frozen run go on, where its process still lives; None where it does not. Raises Refused."""
-    view = read_run(root)
-    with operating(view.layout, "resume") as lease:
-        if not lock.is_held(view.layout.lock):
-            if _status(view) != "paused":
-                msg = f"run {view.manifest.run_id} is {_status(view)}, and only a paused one can be resumed"
-                raise Refused(msg, code="resume_non_paused", hint="`agentics run continue` goes on with any other")
-            return None
-        return _ask(view.layout, _request(lease, "resume", trial_id=trial_id))
+    layout = _place(root)
+    with operating(layout, "resume"):
+        while lock.is_held(layout.lock):
+            answer = _ask(layout, _request("resume", trial_id=trial_id))
+            if answer is not None:
+                return answer
+        if _status(layout) != "paused":
+            msg = f"run {layout.root.name} is {_status(layout)}, and only a paused one can be resumed"
+            raise Refused(msg, code="resume_non_paused", hint="`agentics run continue` goes on with any other")
+        return None
 
 
 def check_label(root: Path, label: str | None) -> None:
@@ -79,17 +90,32 @@ def check_label(root: Path, label: str | None) -> None:
 
 
 def kill(root: Path, config: Config) -> Killed:
-    """End a run for good: no container of it is left when its state says so. Raises Refused (kill_terminal_status)."""
-    view = read_run(root)
-    with operating(view.layout, "kill") as lease:
-        status = _status(view)
+    """End a run for good: no container of it is left when its state says so.
+
+    It waits for no other controller that speaks to the run's process. Raises Refused: kill_terminal_status, and
+    operation_in_progress while a fork, replay or regrade is at work on a run without a process.
+    """
+    layout, asked, deadline = _place(root), False, time.monotonic() + _OTHERS_S
+    while True:
+        status = _status(layout)
+        if status == "killed" and asked:
+            return Killed(run_id=layout.root.name, trial_ids=(), containers_removed=0)
         if status in TERMINAL:
-            msg = f"run {view.manifest.run_id} is {status}, which is final"
+            msg = f"run {layout.root.name} is {status}, which is final"
             raise Refused(msg, code="kill_terminal_status")
-        if lock.is_held(view.layout.lock):
-            answer = _ask(view.layout, _request(lease, "kill"))
-            return Killed(run_id=view.manifest.run_id, trial_ids=answer.trial_ids, containers_removed=0)
-        return _kill_dead(view, config)
+        if lock.is_held(layout.lock):
+            answer, asked = _ask(layout, _request("kill")), True
+            if answer is not None:
+                return Killed(run_id=layout.root.name, trial_ids=answer.trial_ids, containers_removed=0)
+            continue  # its process has ended meanwhile
+        try:
+            with operating(layout, "kill"):
+                return _kill_dead(read_run(root), config)
+        except Refused as refused:
+            # A controller that has just lost the run's process goes away, and so does one that brings it into order.
+            if refused.code not in ("operation_in_progress", "run_locked") or time.monotonic() > deadline:
+                raise
+            time.sleep(_LOOK_S)
 
 
 def recover(root: Path, *, force: bool = False) -> RecoveryReport:
@@ -101,7 +127,7 @@ def recover(root: Path, *, force: bool = False) -> RecoveryReport:
             _settle(run)
         if report is not None and run.recovery:
             return report
-        status = _status(read_run(root))
+        status = _status(view.layout)
         return RecoveryReport(
             run_id=run.run_id,
             previous_status=status,
@@ -129,7 +155,7 @@ def continue_run(
     run_owner_alive, continue_experiment_changed (which names the fields).
     """
     view = read_run(root)
-    status = _status(view)
+    status = _status(view.layout)
     # A process that died right after it had set the status has not written all that is made of the run.
     if status == "killed" or (status == "completed" and is_concluded(view.layout)):
         msg = f"run {view.manifest.run_id} is {status}: there is nothing to continue"
@@ -163,19 +189,32 @@ def _check_unchanged(recorded: ResolvedExperiment, campaign: Campaign) -> None:
         raise Refused(msg, code="continue_experiment_changed", hint=hint)
 
 
-def _ask(layout: Layout, request: ControlRequest) -> ControlResponse:
+def _place(root: Path) -> Layout:
+    """A run that is there, or that a process is just making. Raises UsageError (no_such_run)."""
+    layout = Layout(Path(os.path.abspath(root)))  # noqa: PTH100 - keeps links as they are
+    if not layout.manifest.exists() and not lock.is_held(layout.lock):
+        msg = f"{root}: no run directory (manifest.json is missing)"
+        raise UsageError(msg, code="no_such_run")
+    return layout
+
+
+def _ask(layout: Layout, request: ControlRequest) -> ControlResponse | None:
+    """What the run's process did; None when it ended before. Raises Refused when it did not do what was asked."""
     patience = request.timeout_s + _ANSWER_S if request.action == "pause" else 2 * _ANSWER_S
-    answer = mailbox.ask(layout, request, patience_s=patience, alive=lambda: lock.is_held(layout.lock))
-    if answer is None:
-        msg = "the process that worked on this run did not answer"
-        raise Refused(msg, code="runner_silent", hint="`agentics run recover` where it died, and try again")
+    try:
+        answer = mailbox.ask(layout, request, patience_s=patience, alive=lambda: lock.is_held(layout.lock))
+    except TimeoutError as error:
+        msg = f"{lock.holder(layout.lock)} works on this run, and did not answer within {patience:g} s"
+        hint = "once that process has ended, `agentics run kill` and `agentics run continue` work without it"
+        raise Refused(msg, code="runner_silent", hint=hint) from error
+    if answer is None or answer.code == mailbox.RUNNER_ENDED:
+        return None
     if answer.code is not None:
         raise Refused(answer.message or answer.code, code=answer.code)
     return answer
 
 
 def _request(
-    lease: OperationLease,
     action: Literal["pause", "resume", "kill"],
     *,
     trial_id: str | None = None,
@@ -183,28 +222,22 @@ def _request(
     timeout_s: float = 60.0,
 ) -> ControlRequest:
     return ControlRequest(
-        operation_id=lease.operation_id,
+        operation_id=secrets.token_hex(8),
         action=action,
         trial_id=trial_id,
         label=label,
         timeout_s=timeout_s,
         requested_at=utc_now(),
-        requested_by=f"{lease.owner_host}:{lease.owner_pid}",
+        requested_by=f"{socket.gethostname()}:{os.getpid()}",
     )
 
 
 def _kill_dead(view: RunView, config: Config) -> Killed:
-    with _taken(view, "kill") as run:
+    with open_run(view.layout.root.parent, view.manifest.run_id, operation="kill") as run:
         with open_scratch(config) as scratch, open_engine(config, scratch) as engine:
             removed = engine.remove({RUN: run.run_id})
             reap(config, engine)
-        for trial in read_run(run.root).trials:
-            if trial.state is not None and trial.state.status == "paused":
-                killed = trial.state.attempt
-                transition_trial(run, trial.ids, to="killed", attempt=killed, exit_reason="killed_by_user")
-        if _status(read_run(run.root)) != "paused":
-            transition(run, to="running")
-        transition(run, to="killed")
+        end_for_good(run)
         _settle(run)
         return Killed(run_id=run.run_id, trial_ids=run.recovered, containers_removed=removed)
 
@@ -231,8 +264,8 @@ def _alive(view: RunView) -> AgenticsError:
     return Refused(msg, code="run_owner_alive", hint=hint)
 
 
-def _status(view: RunView) -> RunStatus | None:
-    control = read_document(view.layout.control, RunControl)
+def _status(layout: Layout) -> RunStatus | None:
+    control = read_document(layout.control, RunControl)
     return control.status if control is not None else None
 
 

@@ -1,25 +1,28 @@
 """Answers controllers while a run goes on: pauses, resumes and kills what is on the floor, and writes it down.
 
 One thread of the runner's process. It alone changes states on request: a controller that dies half-way changes nothing.
+It does one thing at a time, and looks for a kill, which nothing holds up, whenever it waits.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
-from agentics.errors import AgenticsError, EngineError
+from agentics.errors import AgenticsError, EngineError, StorageError
 from agentics.model.control import ControlRequest, ControlResponse, PauseMode
 from agentics.model.rundir import PauseRequest, RunControl, RunStatus, TrialState
 from agentics.rundir import mailbox
 from agentics.rundir.atomic import read_document, utc_now
 from agentics.rundir.held import Paused, Run, transition, transition_trial
+from agentics.rundir.run import kill
 from agentics.runner.cooperate import Asking, Deaf
 from agentics.runner.floor import Floor, Ticket
+from agentics.runner.signals import Stop
 
 _LOOK_S = 0.1
 _DEATH_S = 60.0
@@ -35,81 +38,131 @@ class Refusal(Exception):
         self.message = message
 
 
+class Unanswered(Exception):
+    """The process ends. Whoever asked sees it end, and then sees what can be done."""
+
+
 @dataclass(eq=False)
 class Controller:
-    """Serves one run. `emit` is told `run_paused` and `run_resumed`, once they are durable."""
+    """Serves one run. `emit` is told `run_paused` and `run_resumed`, once they are durable; `begun` says whether the
+    run's state is this invocation's."""
 
     run: Run
     floor: Floor
+    stop: Stop
     emit: Emit
+    begun: Callable[[], bool]
     _over: threading.Event = field(default_factory=threading.Event)
+    _unsent: dict[str, ControlResponse] = field(default_factory=dict)
+    """What was done and could not be answered yet, by operation."""
 
     def serve(self) -> None:
         """Look for what is asked, and for attempts whose time is up, until told that all is over."""
         while not self._over.wait(_LOOK_S):
             self.floor.end_late()
             for request in mailbox.pending(self.run.layout):
-                mailbox.answer(self.run.layout, self.answer(request))
+                # An answer that cannot be written down (a full disk) is tried again at the next look.
+                with suppress(Unanswered, StorageError):
+                    self._serve(request)
 
-    def stop(self) -> None:
+    def end(self) -> None:
         self._over.set()
 
     def answer(self, request: ControlRequest) -> ControlResponse:
-        """Do what is asked, or say why not. Never raises for what a request or an engine can cause."""
+        """Do what is asked, or say why not. Raises Unanswered, and nothing else that a request or an engine causes."""
         done = {"pause": self._pause, "resume": self._resume, "kill": self._kill}[request.action]
         try:
             return done(request)
-        except Refusal as refusal:
-            return _response(request, code=refusal.code, message=refusal.message)
-        except AgenticsError as error:
-            return _response(request, code=error.code, message=error.message)
+        except (Refusal, Deaf, AgenticsError, OSError) as error:
+            code, message = _why_not(request, error)
+            return _response(request, code=code, message=message)
+
+    def _serve(self, request: ControlRequest) -> None:
+        known = request.operation_id
+        if known not in self._unsent:
+            self._unsent[known] = self.answer(request)
+        mailbox.answer(self.run.layout, self._unsent[known])
+        del self._unsent[known]
 
     def _pause(self, request: ControlRequest) -> ControlResponse:
         with self.floor.nothing_new():
-            return self._pause_all(request)
-
-    def _pause_all(self, request: ControlRequest) -> ControlResponse:
-        tickets = self._targets(request)
-        asking = Asking(tickets, request)
-        try:
-            asking.checkpoint()
-        except Deaf as deaf:
-            raise Refusal(str(deaf), code="control_ack_missing") from deaf
-        try:
-            frozen = self.floor.freeze(
-                lambda ticket: ticket.ids.trial_id in tickets and ticket.ids.trial_id not in asking.tickets,
-                lambda ticket: self._write_paused(ticket, request.label),
-            )
-        except EngineError as error:
-            asking.take_back()
-            msg = f"{error.message}; what had been frozen goes on"
-            raise Refusal(msg, code="pause_partial_failure") from error
-        if not frozen and not asking.tickets:
-            msg = "every trial that was active has just ended"
-            raise Refusal(msg, code="pause_no_active_trial")
-        self._stop_cooperative(asking, frozen)
-        stopped = tuple(name for name in asking.tickets if self._is_paused(name))
-        if not frozen and not stopped:
-            msg = "every trial that was active has just ended"
-            raise Refusal(msg, code="pause_no_active_trial")
-        pause = PauseRequest(
-            label=request.label or request.operation_id,
-            requested_at=request.requested_at,
-            requested_by=request.requested_by,
-        )
-        transition(self.run, to="paused", pause=pause)
-        self.emit("run_paused")
-        if not frozen:
-            self.floor.close("paused")
+            tickets = self._targets(request)
+            asking = Asking(tickets, request, lambda: self._check_wanted(request))
+            try:
+                stopped, frozen = self._hold(asking, tickets)
+                pause = PauseRequest(
+                    label=request.label or request.operation_id,
+                    requested_at=request.requested_at,
+                    requested_by=request.requested_by,
+                )
+                transition(self.run, to="paused", pause=pause)
+                self.emit("run_paused")
+            except (Refusal, Deaf, AgenticsError, OSError):
+                self._go_on(asking)
+                raise
+            if not frozen:
+                self.floor.close("paused")
         return _response(
             request,
             trial_ids=(*stopped, *frozen),
             pause_mode=_mode(cooperative=bool(stopped), frozen=bool(frozen)),
-            checkpoint_acked=asking.acknowledged.get("checkpoint", False),
-            stop_acked=asking.acknowledged.get("stop", False),
+            checkpoint_acked=asking.acknowledged["checkpoint"],
+            stop_acked=asking.acknowledged["stop"],
         )
 
+    def _hold(self, asking: Asking, tickets: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The trials that stopped because their solution acknowledged it, and those that were frozen: all others that
+        have not ended. Raises what says that this pause is not to be."""
+        label = asking.request.label
+        asking.checkpoint()
+        frozen = self._freeze(set(tickets) - asking.tickets.keys(), label)
+        asking.stop()
+        ending = asking.stopped
+        frozen += self._freeze(asking.tickets.keys() - ending.keys(), label)
+        deadline = time.monotonic() + _DEATH_S
+        while not self.floor.wait_empty(frozenset(ending), _LOOK_S):
+            self._check_wanted(asking.request)
+            if time.monotonic() > deadline:
+                self.floor.remove(ending)
+        stopped = tuple(name for name in ending if self._is_paused(name))
+        if not stopped and not frozen:
+            msg = "every trial that was active has just ended"
+            raise Refusal(msg, code="pause_no_active_trial")
+        asking.take_back()  # what is frozen may start its next case when it is thawed
+        return stopped, frozen
+
+    def _freeze(self, names: Collection[str], label: str | None) -> tuple[str, ...]:
+        return self.floor.freeze(
+            lambda ticket: ticket.ids.trial_id in names, lambda ticket: self._write_paused(ticket, label)
+        )
+
+    def _go_on(self, asking: Asking) -> None:
+        """Undo what was done of a pause that is not to be, as far as the disk and the engine let us."""
+        asking.take_back()
+
+        def written(ticket: Ticket) -> None:
+            with suppress(StorageError):
+                self._write_running(ticket)
+
+        with suppress(AgenticsError):
+            self.floor.thaw(lambda _: True, written)
+        with suppress(StorageError):
+            if self._status() == "paused":
+                transition(self.run, to="running")
+
+    def _check_wanted(self, request: ControlRequest) -> None:
+        """What goes on while a pause waits. Raises Refusal when something else was asked for meanwhile: a kill is not
+        held up, and another controller is only there once the pause's own has gone."""
+        self.floor.end_late()
+        others = [each for each in mailbox.pending(self.run.layout) if each.operation_id != request.operation_id]
+        if others:
+            msg = f"a {others[0].action} was asked for meanwhile"
+            raise Refusal(msg, code="pause_overruled")
+
     def _targets(self, request: ControlRequest) -> dict[str, Ticket]:
+        if not self.begun():
+            msg = "the run is starting, and no trial is active yet"
+            raise Refusal(msg, code="pause_no_active_trial")
         status = self._status()
         if status != "running":
             msg = f"the run is {status}, and only a running one can be paused"
@@ -128,25 +181,15 @@ class Controller:
             raise Refusal(msg, code="pause_target_not_active")
         return {request.trial_id: active[request.trial_id]}
 
-    def _stop_cooperative(self, asking: Asking, frozen: tuple[str, ...]) -> None:
-        """All or nothing: if one of them is deaf, those that were frozen go on, and so do the others."""
-        self.floor.mark(asking.tickets, "paused", asking.request.label)
-        try:
-            asking.stop()
-        except Deaf as deaf:
-            self.floor.mark(asking.tickets, None)
-            asking.take_back()
-            self.floor.thaw(lambda ticket: ticket.ids.trial_id in frozen, self._write_running)
-            raise Refusal(str(deaf), code="control_ack_missing") from deaf
-        self.floor.end(asking.tickets, _DEATH_S)
-
     def _resume(self, request: ControlRequest) -> ControlResponse:
-        status = self._status()
+        if self.floor.over == "paused":
+            raise Unanswered  # every trial has stopped, and whoever resumes goes on from the checkpoints
+        status = self._status() if self.begun() else "starting"
         if status != "paused":
             msg = f"the run is {status}, and only a paused one can be resumed"
             raise Refusal(msg, code="resume_non_paused")
         thawed = self.floor.thaw(lambda ticket: request.trial_id in (None, ticket.ids.trial_id), self._write_running)
-        if not thawed:
+        if not thawed and self.floor.held:
             msg = f"{request.trial_id or 'no trial'} is not frozen here"
             raise Refusal(msg, code="resume_trial_not_paused")
         if not self.floor.held:
@@ -155,17 +198,22 @@ class Controller:
         return _response(request, trial_ids=thawed, pause_mode="frozen")
 
     def _kill(self, request: ControlRequest) -> ControlResponse:
+        if self.begun() and self._status() == "killed":
+            return _response(request)  # two asked for it at once
         tickets = self.floor.snapshot()
-        self.floor.mark(tickets, "killed")
         self.floor.close("killed")
+        self.stop.event.set()  # also for what runs beside trials: image builds, an adapter, the wait before a retry
         deadline = time.monotonic() + _DEATH_S
-        while not self.floor.wait_empty(frozenset(self.floor.snapshot()), _LOOK_S):
-            self.floor.end_all()
+        while not (self.floor.wait_empty(frozenset(self.floor.snapshot()), 0) and self.begun()):
+            with suppress(EngineError):
+                self.stop.remove_all()
+            if self._over.wait(_LOOK_S) and not self.begun():
+                raise Unanswered  # it has failed before it began
             if time.monotonic() > deadline:
                 msg = f"after {_DEATH_S:g} s some containers were still there"
                 raise Refusal(msg, code="kill_incomplete")
-        self.floor.end_all()
-        transition(self.run, to="killed")
+        self.stop.remove_all()
+        kill(self.run)
         return _response(request, trial_ids=tuple(tickets))
 
     def _is_paused(self, trial_id: str) -> bool:
@@ -181,20 +229,39 @@ class Controller:
         transition_trial(self.run, ticket.ids, to="paused", attempt=ticket.attempt.number, paused=paused)
 
     def _write_running(self, ticket: Ticket) -> None:
-        transition_trial(self.run, ticket.ids, to="running", attempt=ticket.attempt.number)
+        if self._is_paused(ticket.ids.trial_id):
+            transition_trial(self.run, ticket.ids, to="running", attempt=ticket.attempt.number)
 
 
 @contextmanager
-def controlled(run: Run, floor: Floor, emit: Emit) -> Iterator[None]:
-    """While inside, the run answers its controllers."""
-    controller = Controller(run, floor, emit)
+def controlled(run: Run, floor: Floor, stop: Stop, emit: Emit, begun: Callable[[], bool]) -> Iterator[None]:
+    """While inside, the run answers its controllers. What was asked of an earlier process is dismissed.
+
+    Raises StorageError when that cannot be written.
+    """
+    controller = Controller(run, floor, stop, emit, begun)
+    mailbox.dismiss(run.layout)
     thread = threading.Thread(target=controller.serve, name="controller", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        controller.stop()
+        controller.end()
         thread.join()
+
+
+def _why_not(request: ControlRequest, error: Refusal | Deaf | AgenticsError | OSError) -> tuple[str, str]:
+    """The code and the message with which a request is refused."""
+    match error:
+        case Deaf():
+            return "control_ack_missing", str(error)
+        case EngineError() if request.action == "pause":
+            return "pause_partial_failure", f"{error.message}; what had been frozen goes on"
+        case OSError():
+            why = error.strerror or error
+            return "control_file_unwritable", f"a solution's control file cannot be written: {why}"
+        case _:
+            return error.code, error.message
 
 
 def _mode(*, cooperative: bool, frozen: bool) -> PauseMode:

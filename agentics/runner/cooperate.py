@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Literal
 
 from agentics.model.control import ControlRequest
@@ -18,36 +19,48 @@ class Deaf(Exception):
 
 
 class Asking:
-    """One pause, as far as it concerns the attempts that cooperate. `tickets`: those that have a live case to ask."""
+    """One pause, as far as it concerns the attempts that cooperate. `tickets`: those that have a live case to ask.
+
+    `between` is called between two looks at the answers; what it raises ends the asking.
+    """
 
     def __init__(
-        self, tickets: Mapping[str, Ticket], request: ControlRequest, *, clock: Callable[[], float] = time.monotonic
+        self,
+        tickets: Mapping[str, Ticket],
+        request: ControlRequest,
+        between: Callable[[], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.request = request
         self.tickets = {name: t for name, t in tickets.items() if t.cooperation is not None and t.cooperation.active}
+        self._between = between
         self._clock = clock
         self._deadline = clock() + request.timeout_s
         self.acknowledged: dict[str, bool] = {}
-        """By action, whether every case that was asked did answer. One that ended first owes nothing any more."""
+        """By action, whether every case that was asked did answer. False where nobody was there to be asked."""
+
+    @property
+    def stopped(self) -> dict[str, Ticket]:
+        """Those of which a case has acknowledged a stop. The others' cases have all ended by themselves."""
+        return {name: t for name, t in self.tickets.items() if t.cooperation is not None and t.cooperation.stops}
 
     def checkpoint(self) -> None:
-        """Raises Deaf, with nothing changed but that the solutions may have left a checkpoint."""
-        try:
-            self._ask("checkpoint")
-        except Deaf:
-            self.take_back()
-            raise
+        """Raises Deaf, OSError when a control file cannot be written, and what `between` raises."""
+        self._ask("checkpoint")
 
     def stop(self) -> None:
-        """Raises Deaf."""
+        """Raises as `checkpoint` does."""
         self._ask("stop")
 
     def take_back(self) -> None:
-        """Tell all of them to go on."""
-        self._write("continue")
+        """Tell all of them to go on, as far as they can be told."""
+        for ticket in self.tickets.values():
+            with suppress(OSError):
+                self._write(ticket, "continue")
 
     def _ask(self, action: Literal["checkpoint", "stop"]) -> None:
-        versions = self._write(action)
+        versions = {name: self._write(ticket, action) for name, ticket in self.tickets.items()}
         while True:
             silent = {
                 (name, alias)
@@ -56,21 +69,18 @@ class Asking:
             }
             missing = [f"{name} ({alias})" for name, alias in sorted(silent) if self._lives(name, alias)]
             if not missing:
-                self.acknowledged[action] = bool(versions) and not silent
+                self.acknowledged[action] = any(versions.values()) and not silent
                 return
             if self._clock() >= self._deadline:
                 msg = f"no acknowledgement of {action} within {self.request.timeout_s:g} s from {', '.join(missing)}"
                 raise Deaf(msg)
             time.sleep(_LOOK_S)
+            self._between()
 
-    def _write(self, action: Literal["continue", "checkpoint", "stop"]) -> dict[str, dict[str, str]]:
-        versions = {}
-        for name, ticket in self.tickets.items():
-            if ticket.cooperation is not None:
-                versions[name] = ticket.cooperation.ask(
-                    action, label=self.request.label, requested_by="lab_pause", at=utc_now()
-                )
-        return versions
+    def _write(self, ticket: Ticket, action: Literal["continue", "checkpoint", "stop"]) -> dict[str, str]:
+        if ticket.cooperation is None:
+            return {}
+        return ticket.cooperation.ask(action, label=self.request.label, requested_by="lab_pause", at=utc_now())
 
     def _lives(self, name: str, alias: str) -> bool:
         cooperation = self.tickets[name].cooperation

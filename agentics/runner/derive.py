@@ -41,7 +41,7 @@ from agentics.runner.progress import Observer
 from agentics.runner.scopes import scope_of, trial_slot
 from agentics.runner.signals import Stop, stopping
 from agentics.runner.trial import run_trial
-from agentics.runner.workshop import Workshop, open_workshop
+from agentics.runner.workshop import Workshop, empty_floor, open_workshop
 from agentics.stages.restore import is_whole
 
 
@@ -212,7 +212,7 @@ def _opened(
         operating(view.layout, kind),
         stopping(stop),
         beside(view.layout, view.manifest.run_id) as run,
-        open_workshop(campaign, run, observer, Unheard(), stop) as shop,
+        open_workshop(campaign, run, observer, Unheard(), stop, empty_floor(run, stop)) as shop,
     ):
         images = shop.images(trial)
         scope = scope_of(trial, request, images)

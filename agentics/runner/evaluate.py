@@ -28,6 +28,7 @@ from agentics.runner.campaign import Campaign, Trial
 from agentics.runner.controller import controlled
 from agentics.runner.events import Events, Sink
 from agentics.runner.filling import Work, fill
+from agentics.runner.floor import Floor
 from agentics.runner.images import Images, unservable
 from agentics.runner.invocation import Book
 from agentics.runner.job import JobTrial
@@ -37,7 +38,7 @@ from agentics.runner.runlog import logged
 from agentics.runner.scopes import scope_of, trial_slot
 from agentics.runner.signals import Stop, stopping
 from agentics.runner.slotted import Slotted
-from agentics.runner.workshop import Workshop, open_workshop
+from agentics.runner.workshop import Workshop, empty_floor, open_workshop
 
 _GOING_ON = frozenset({"continue", "resume"})
 _STOPPING = Progress(kind="note", facts={"text": "stopping in good order; the same signal once more ends it at once"})
@@ -109,8 +110,12 @@ def evaluate(campaign: Campaign, observer: Observer, *, sink: Sink | None = None
 
 
 def _carry_out(run: Run, campaign: Campaign, book: Book, observer: Observer, stop: Stop) -> None:
+    floor = empty_floor(run, stop)
     try:
-        with open_workshop(campaign, run, observer, book.events, stop) as shop:
+        with (
+            controlled(run, floor, stop, book.events.emit, lambda: book.begun),
+            open_workshop(campaign, run, observer, book.events, stop, floor) as shop,
+        ):
             stop.remove = partial(_remove, shop)
             try:
                 _all(shop, campaign, book)
@@ -121,10 +126,18 @@ def _carry_out(run: Run, campaign: Campaign, book: Book, observer: Observer, sto
     except Exception as error:
         if book.begun:
             book.failed("task_execution", error, 1)
+            _note_control(book, floor)
             book.close()
             write_projections(run)
             book.conclude()
         raise
+    _note_control(book, floor)
+
+
+def _note_control(book: Book, floor: Floor) -> None:
+    """No controller can ask for anything any more: what the last one made of the run is how it ended."""
+    if floor.over is not None:
+        book.controlled(floor.over)
 
 
 def _remove(shop: Workshop) -> int:
@@ -149,10 +162,8 @@ def _all(shop: Workshop, campaign: Campaign, book: Book) -> None:
             shop.staged(work.trial.task, shop.users.evaluator)
     book.begin()
     keep_jobspecs(shop.run, campaign)
-    with controlled(shop.run, shop.floor, book.events.emit):
-        fill(shop, book, works, fail_fast=campaign.request.fail_fast)
+    fill(shop, book, works, fail_fast=campaign.request.fail_fast)
     if shop.floor.over is not None:
-        book.controlled(shop.floor.over)
         return
     _leave_artifacts(shop, book, campaign)
     if book.fatal is not None:

@@ -13,14 +13,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from agentics.errors import EngineError
+from agentics.errors import AgenticsError, EngineError, StorageError
 from agentics.model.record import Ids
 from agentics.pipeline.cooperation import Cooperation
 from agentics.rundir.trial import Attempt
 from agentics.sandbox.engine import Engine
 from agentics.sandbox.labels import TRIAL
 
-Why = Literal["stopped", "killed", "paused", "time_limit"]
+Why = Literal["killed", "time_limit"]
 _LOOK_S = 0.1
 
 
@@ -51,7 +51,6 @@ class Ticket:
     began: float
     limit_s: float | None = None
     why: Why | None = None
-    label: str | None = None
     frozen: bool = False
     stops: int = 0
     stopped_at: float = 0.0
@@ -69,6 +68,11 @@ class Ticket:
     @property
     def cooperation(self) -> Cooperation | None:
         return self.ties.cooperation
+
+    @property
+    def suspended(self) -> bool:
+        """Whether its solution acknowledged that it was to stop, and did: another attempt can go on from there."""
+        return self.why is None and self.cooperation is not None and bool(self.cooperation.stopped)
 
     def is_set(self) -> bool:
         """Whether the attempt has been asked to end: what its stages look at."""
@@ -92,7 +96,8 @@ class Ticket:
 
 @dataclass(eq=False)
 class Floor:
-    """All attempts of this process. `over`: the run is to end because a controller said so."""
+    """All attempts of this process. `over`: the run is to end because a controller said so. `engine`: where they run;
+    nothing enters before it is there."""
 
     engine: Engine
     labels: Mapping[str, str]
@@ -164,7 +169,8 @@ class Floor:
     def freeze(self, wanted: Callable[[Ticket], bool], then: Callable[[Ticket], None]) -> tuple[str, ...]:
         """Freeze the containers of every wanted attempt, and hold the floor: `then` writes it down for each.
 
-        Raises EngineError, after thawing again what had been frozen: all or nothing.
+        Raises EngineError, after thawing again what had been frozen: all or nothing. Raises what `then` raises; all of
+        them are frozen then.
         """
         with self._changed:
             tickets = [t for t in self.active.values() if not t.frozen and not t.settled and wanted(t)]
@@ -181,33 +187,42 @@ class Floor:
             for ticket in tickets:
                 ticket.frozen = True
                 ticket.stop_clock(self.clock())
-                then(ticket)
             self.held = self.held or bool(tickets)
+            for ticket in tickets:
+                then(ticket)
             return tuple(ticket.ids.trial_id for ticket in tickets)
 
     def thaw(self, wanted: Callable[[Ticket], bool], then: Callable[[Ticket], None]) -> tuple[str, ...]:
-        """Let the wanted frozen attempts go on, written down first. Once none is frozen, the floor is free again."""
+        """Let the wanted frozen attempts go on, written down first. Once none is frozen, the floor is free again.
+
+        Raises the first EngineError or StorageError after it has tried all of them; then it can be tried again.
+        """
+        thawed: list[str] = []
+        errors: list[AgenticsError] = []
         with self._changed:
-            tickets = [t for t in self.active.values() if t.frozen and wanted(t)]
-            for ticket in tickets:
-                then(ticket)
-                self._let_go(ticket)
+            for ticket in [t for t in self.active.values() if t.frozen and wanted(t)]:
+                try:
+                    then(ticket)
+                    self._let_go(ticket)
+                except (EngineError, StorageError) as error:
+                    errors.append(error)
+                    continue
                 ticket.start_clock(self.clock())
                 ticket.frozen = False
+                thawed.append(ticket.ids.trial_id)
             self.held = any(t.frozen for t in self.active.values())
             self._changed.notify_all()
-            return tuple(ticket.ids.trial_id for ticket in tickets)
-
-    def mark(self, tickets: Mapping[str, Ticket], why: Why | None, label: str | None = None) -> None:
-        """These attempts have to end for this reason; None takes that back."""
-        with self._changed:
-            for ticket in tickets.values():
-                ticket.why, ticket.label = why, label
+        if errors:
+            raise errors[0]
+        return tuple(thawed)
 
     def close(self, over: Literal["paused", "killed"]) -> None:
-        """Nothing new is started from now on; what is frozen and has to end does not wait any longer."""
+        """Nothing new is started from now on; what is frozen does not wait any longer. What runs has to end too, when
+        the run is killed."""
         with self._changed:
             self.over = over
+            for ticket in self.active.values() if over == "killed" else ():
+                ticket.why = "killed"
             self._changed.notify_all()
 
     def snapshot(self) -> dict[str, Ticket]:
@@ -225,13 +240,11 @@ class Floor:
                 self._changed.wait(left)
         return True
 
-    def end(self, tickets: Mapping[str, Ticket], patience_s: float) -> None:
-        """Wait until these have left by themselves; after the patience their containers are removed."""
-        names = frozenset(tickets)
-        while not self.wait_empty(names, patience_s):
-            for ticket in tickets.values():
-                with suppress(EngineError):
-                    self.engine.remove(self._labels(ticket))
+    def remove(self, tickets: Mapping[str, Ticket]) -> None:
+        """Remove the containers of these attempts, as far as the engine can."""
+        for ticket in tickets.values():
+            with suppress(EngineError):
+                self.engine.remove(self._labels(ticket))
 
     def end_late(self) -> None:
         """End the attempts whose time is up; called again and again."""
@@ -240,13 +253,7 @@ class Floor:
             if ticket.why is None and not ticket.settled and ticket.over_limit(now):
                 ticket.why = "time_limit"
             if ticket.why == "time_limit" and not ticket.settled:
-                with suppress(EngineError):
-                    self.engine.remove(self._labels(ticket))
-
-    def end_all(self) -> None:
-        """End whatever runs, once; who wants to be sure calls it until the floor is empty."""
-        with suppress(EngineError):
-            self.engine.remove(self.labels)
+                self.remove({ticket.ids.trial_id: ticket})
 
     def _hold(self, ticket: Ticket) -> None:
         self.engine.pause(self._labels(ticket))

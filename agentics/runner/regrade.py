@@ -45,7 +45,7 @@ from agentics.runner.progress import Observer
 from agentics.runner.scopes import scope_of
 from agentics.runner.signals import Stop, stopping
 from agentics.runner.trial import run_trial
-from agentics.runner.workshop import Workshop, open_workshop
+from agentics.runner.workshop import Workshop, empty_floor, open_workshop
 from agentics.stages.restore import is_whole
 
 
@@ -90,7 +90,7 @@ def regrade(root: Path, wanted: RegradeRequest, config: Config, observer: Observ
     with operating(view.layout, "regrade"), stopping(stop), _place(view, config, dry_run=wanted.dry_run) as run:
         changes: list[ScoreChange] = []
         if not wanted.adapter_only:
-            with open_workshop(campaign, run, observer, Unheard(), stop) as shop:
+            with open_workshop(campaign, run, observer, Unheard(), stop, empty_floor(run, stop)) as shop:
                 changes = [_again(shop, campaign, view, trial, name) for trial in chosen]
         digests = {trial.ref: trial.task.bundle_digest for trial in campaign.solutions}
         manifest = RegradeManifest(

@@ -44,12 +44,16 @@ class Stop:
         if self.tell is not None:
             self.tell()
         while not self.over.is_set():
-            remove = self.remove
-            if remove is not None:
-                # An engine that cannot be told is what the trial itself finds out, and says.
-                with suppress(EngineError):
-                    remove()
+            # An engine that cannot be told is what the trial itself finds out, and says.
+            with suppress(EngineError):
+                self.remove_all()
             self.over.wait(_AGAIN_S)
+
+    def remove_all(self) -> None:
+        """End what runs now, once. Raises EngineError."""
+        remove = self.remove
+        if remove is not None:
+            remove()
 
 
 @contextmanager

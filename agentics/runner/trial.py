@@ -85,13 +85,19 @@ def _attempt(work: Workshop, trial: Trial | JobTrial, ids: Ids, images: Images |
     def begin() -> Attempt:
         return begin_attempt(work.run, ids, kinds.trial_input(trial, ids), trial.plan)
 
-    ticket = work.floor.enter(begin, work.campaign.request.trial_timeout_s, kinds.ties(work, trial, ids))
-    if ticket is None:
-        return _NOT_BEGUN, kinds.blank(trial, {})
-    try:
-        return _on_the_floor(work, trial, ticket, images)
-    finally:
-        work.floor.leave(ticket)
+    said: Said = _NOT_BEGUN, kinds.blank(trial, {})
+    while True:
+        # After a suspension this waits until the pause is over: resumed, or taken back because it could not be whole.
+        ticket = work.floor.enter(begin, work.campaign.request.trial_timeout_s, kinds.ties(work, trial, ids))
+        if ticket is None:
+            return said
+        try:
+            said = _on_the_floor(work, trial, ticket, images)
+        finally:
+            work.floor.leave(ticket)
+        if not ticket.suspended or isinstance(trial, JobTrial):
+            return said
+        trial = replace(trial, resume=where_it_stopped(work.run, ids.trial_id))
 
 
 def _on_the_floor(work: Workshop, trial: Trial | JobTrial, ticket: Ticket, images: Images | None) -> Said:
@@ -142,8 +148,8 @@ def _end(
         finish(attempt, result)
         write_explanation(attempt.run, attempt.ids.trial_id)
         return {"status": end_of(result)[0], "outcome": result.outcome}
-    if ticket.why == "paused":
-        suspend(attempt, Paused(label=ticket.label, checkpoint=newest_checkpoint(attempt)))
+    if ticket.suspended and ticket.cooperation is not None:
+        suspend(attempt, Paused(label=ticket.cooperation.stop_label, checkpoint=newest_checkpoint(attempt)))
         return {"status": "paused", "outcome": None}
     abandon(attempt, "killed_by_user" if ticket.why == "killed" else judgement.reason or "interrupted")
     return {"status": "killed", "outcome": None}

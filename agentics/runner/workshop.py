@@ -126,8 +126,12 @@ class Workshop:
 
 
 @contextmanager
-def open_workshop(campaign: Campaign, run: Run, observer: Observer, events: Emitter, stop: Stop) -> Iterator[Workshop]:
-    """Raises EngineMissing and EngineError. Removes what dead runs left on this host before anything is started."""
+def open_workshop(
+    campaign: Campaign, run: Run, observer: Observer, events: Emitter, stop: Stop, floor: Floor
+) -> Iterator[Workshop]:
+    """`floor` gets the engine that is opened here. Removes what dead runs left on this host before anything is started.
+
+    Raises EngineMissing and EngineError."""
     config = campaign.config
     run.redactor = redactor_of(campaign)  # also of what has no invocation of its own: forks, replays and regrades
     with ExitStack() as stack:
@@ -137,7 +141,8 @@ def open_workshop(campaign: Campaign, run: Run, observer: Observer, events: Emit
         if run.unfinished or any(removed):
             # The engine may still be carrying out a request of a dead process, and make a container after that look.
             stack.callback(_reap_again, config, engine)
-        labels = {RUN: run.run_id, OWNER: this_process().label()}
+        floor.engine = engine
+        labels = dict(floor.labels)
         network = open_network(config, scratch) if needs_network(campaign) else None
         workers = Workers(
             hosts=_hosts(campaign, engine, scratch, labels, network),
@@ -156,7 +161,7 @@ def open_workshop(campaign: Campaign, run: Run, observer: Observer, events: Emit
             observer=observer,
             events=events,
             stop=stop,
-            floor=Floor(engine, labels, stop.event),
+            floor=floor,
             guest=_guest(scratch),
             jobs=campaign.request.jobs or config.cases.jobs,
             overrides=campaign.request.images,
@@ -166,6 +171,11 @@ def open_workshop(campaign: Campaign, run: Run, observer: Observer, events: Emit
             network=network,
             setups=setup_store(config, scratch, fresh=campaign.request.fresh_setup) if config.setup.reuse else None,
         )
+
+
+def empty_floor(run: Run, stop: Stop) -> Floor:
+    """The floor of a process that is about to work on this run, before there is an engine."""
+    return Floor(NoEngine(), {RUN: run.run_id, OWNER: this_process().label()}, stop.event)
 
 
 def _reap_again(config: Config, engine: Engine) -> None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agentics.errors import EngineError
 from agentics.model.base import compact_json
 from agentics.model.evidence import Checkpoint, Violation
 from agentics.model.hooks import CaseTask, CheckpointFacts, ControlPlane
@@ -82,25 +83,36 @@ def lent(bench: Bench, plan: ContainerPlan, alias: str) -> Iterator[Room]:
 
 
 def carried_out(bench: Bench, room: Room, container: Container, run_name: str) -> tuple[Exit, Left]:
-    """Run the container. Raises Interrupted when the solution was asked to stop, or must not start because it was;
-    then its checkpoints are in the attempt's ledger."""
-    cooperation, stopped = bench.cooperation, False
-    if cooperation is None or room.control is None or room.state is None:
-        ended = bench.engine.start(container).wait()
-    else:
-        if not cooperation.opened(room.alias, room.control, room.state.path):
-            raise Interrupted
-        try:
-            ended = bench.engine.start(container).wait()
-        finally:
-            stopped = cooperation.closed(room.alias)
+    """Run the container. Raises Interrupted when the solution was asked to stop and did, or must not start because
+    another case of it did; then its checkpoints are in the attempt's ledger."""
+    ended = _ended(bench, room, container)
     left = Left(events=events(bench, room), checkpoints=tuple(_checkpoints(bench, room, run_name)))
-    if stopped:
+    if ended is None:
         for checkpoint in left.checkpoints:
             bench.keep.append(CHECKPOINTS, checkpoint)
         raise Interrupted
     bench.check_interrupted()
     return ended, left
+
+
+def _ended(bench: Bench, room: Room, container: Container) -> Exit | None:
+    """How the container ended by itself; None when it ended because its solution acknowledged a stop."""
+    cooperation = bench.cooperation
+    if cooperation is None or room.control is None or room.state is None:
+        return bench.engine.start(container).wait()
+    if not cooperation.opened(room.alias, room.control, room.state.path, bench.interrupt.is_set):
+        raise Interrupted
+    failed: EngineError | None = None
+    stopped, ended = False, None
+    try:
+        ended = bench.engine.start(container).wait()
+    except EngineError as error:
+        failed = error  # a solution that acknowledged and does not end is removed: the engine has lost it then
+    finally:
+        stopped = cooperation.closed(room.alias)
+    if failed is not None and not stopped:
+        raise failed
+    return None if stopped else ended
 
 
 def events(bench: Bench, room: Room) -> Events:

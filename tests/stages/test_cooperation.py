@@ -321,7 +321,7 @@ def test_whoever_polls_never_sees_half_of_what_is_asked(tmp_path, talk, ask):
     control, state = tmp_path / "control", tmp_path / "state"
     control.mkdir()
     state.mkdir()
-    talk.opened(FIRST, control, state)
+    talk.opened(FIRST, control, state, threading.Event().is_set)
     known = {ask("checkpoint", "x" * 5000)[FIRST]}
     seen, done = set(), threading.Event()
 
@@ -343,7 +343,7 @@ def test_cases_that_are_asked_side_by_side_answer_for_themselves(tmp_path, talk,
     for alias in (FIRST, SECOND):
         for folder in ("control", "state"):
             (tmp_path / alias / folder).mkdir(parents=True)
-        assert talk.opened(alias, tmp_path / alias / "control", tmp_path / alias / "state")
+        assert talk.opened(alias, tmp_path / alias / "control", tmp_path / alias / "state", threading.Event().is_set)
     versions = ask("checkpoint")
     said = {"event_type": "control_ack", "seq": 0, "step_index": 0, "action_observed": "checkpoint"}
     line = json.dumps({**said, "control_version": versions[SECOND]}) + "\n"

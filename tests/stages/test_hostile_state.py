@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 
 import pytest
 
@@ -260,6 +261,6 @@ def test_what_was_refused_is_counted_over_all_cases(tmp_path):
     for alias in ("a", "b"):
         (tmp_path / alias).mkdir()
         (tmp_path / alias / "events.jsonl").write_text("nonsense\n")
-        talk.opened(alias, tmp_path / alias, tmp_path / alias)
+        talk.opened(alias, tmp_path / alias, tmp_path / alias, threading.Event().is_set)
     talk.acknowledged("stop", talk.ask("stop", label=None, requested_by="run_loop", at=AT))
     assert talk.refused == 2
