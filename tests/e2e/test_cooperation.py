@@ -17,6 +17,11 @@ pytestmark = pytest.mark.docker
 
 EXAMPLE = BUNDLES.parent / "examples" / "cooperative-solution"
 MUTE = "cat > /dev/null\nsleep 300\n"
+UNTIL_ASKED = """
+until grep -q '"checkpoint"' "$AGENTICS_CONTROL_PATH"; do sleep 0.05; done
+unset AGENTICS_CONTROL_PATH AGENTICS_EVENTS_PATH
+exec python3 solve.py
+"""
 STEP = "    time.sleep(step_s)\n"
 WAIT = "    patience.wait(steps)\n"
 PATIENCE = """
@@ -69,6 +74,19 @@ def patient(desk):
     return copy
 
 
+@pytest.fixture
+def changed(desk):
+    """The example with another run script."""
+
+    def change(script):
+        copy = desk.home / "changed"
+        shutil.copytree(EXAMPLE, copy)
+        (copy / json.loads((copy / "agentics.solution.json").read_text())["commands"]["run"]).write_text(script)
+        return copy
+
+    return change
+
+
 def state(desk):
     return json.loads((desk.home / "outputs" / desk.run_id / "trials/trial_1/trial_state.json").read_bytes())
 
@@ -96,11 +114,8 @@ def test_c15_it_acknowledges_leaves_a_checkpoint_stops_and_goes_on_from_there(de
     assert status == 0, said
 
 
-def test_c16_a_mute_one_is_not_paused_and_goes_on(desk, start):
-    mute = desk.home / "mute"
-    shutil.copytree(EXAMPLE, mute)
-    (mute / json.loads((mute / "agentics.solution.json").read_text())["commands"]["run"]).write_text(MUTE)
-    process = start(mute)
+def test_c16_a_mute_one_is_not_paused_and_goes_on(desk, start, changed):
+    process = start(changed(MUTE))
     began = time.monotonic()
     status, said = agentics(desk, "pause", "--timeout-seconds", "1")
     assert (status, said["error"]["code"]) == (7, "control_ack_missing")
@@ -110,6 +125,38 @@ def test_c16_a_mute_one_is_not_paused_and_goes_on(desk, start):
     assert agentics(desk, "kill")[0] == 0
     process.communicate(timeout=60)
     assert process.returncode == 8
+
+
+def test_c21_a_kill_does_not_wait_for_a_pause_whose_controller_was_killed(desk, start, changed):
+    process = start(changed(MUTE))
+    words = ("run", "pause", f"outputs/{desk.run_id}", "--timeout-seconds", "300")
+    pause = subprocess.Popen([sys.executable, "-m", "agentics", *words], cwd=desk.home, stdout=subprocess.DEVNULL)
+    requests = desk.home / "outputs" / desk.run_id / "runtime" / "requests"
+    while not list(requests.glob("*.request.json")):
+        assert pause.poll() is None
+        time.sleep(0.05)
+    pause.kill()
+    pause.wait()
+    status, said = agentics(desk, "kill")
+    assert (status, said["kill"]["trial_ids"]) == (0, ["trial_1"])
+    process.communicate(timeout=60)
+    assert process.returncode == 8
+    assert (control(desk)["status"], state(desk)["exit_reason"]) == ("killed", "killed_by_user")
+    assert desk.left_behind() == []
+
+
+def test_c16_a_case_that_ends_by_itself_while_it_is_asked_is_evaluated(desk, start, changed):
+    process = start(changed(UNTIL_ASKED))
+    status, said = agentics(desk, "pause", "--timeout-seconds", "60")
+    if status == 0:
+        told = said["pause"]
+        assert (told["pause_mode"], told["checkpoint_acked"], told["stop_acked"]) == ("frozen", False, False)
+        assert agentics(desk, "resume")[0] == 0
+    else:  # the evaluator was quicker
+        assert said["error"]["code"] in ("pause_no_active_trial", "pause_non_running")
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert list(desk.tasks().values()) == [("passed", 1)]
 
 
 def test_c23_a_strict_fork_goes_on_from_a_checkpoint_of_its_parent(desk, start, patient):
