@@ -31,6 +31,12 @@ class Lock:
         os.close(self.descriptor)
 
 
+def make(path: Path) -> None:
+    """Make the file, if it is not there. Nobody holds the lock by that. Raises StorageError."""
+    with storing(path):
+        os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644))
+
+
 def acquire(path: Path, operation: str) -> Lock:
     """Raises Refused (run_locked) within a tenth of a second when another process holds it."""
     with storing(path):

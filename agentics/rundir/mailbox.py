@@ -14,7 +14,7 @@ from pathlib import Path
 
 from agentics.errors import StorageError
 from agentics.model.control import ControlRequest, ControlResponse
-from agentics.rundir.atomic import make_directory, read_document, utc_now, write_document
+from agentics.rundir.atomic import make_directory, read_document, storing, utc_now, write_document
 from agentics.rundir.layout import Layout
 
 RUNNER_ENDED = "runner_ended"
@@ -30,7 +30,10 @@ def ask(
     """The runner's answer; None when the runner is not `alive` any more. Raises TimeoutError when it lives and does not
     answer in time."""
     make_directory(layout.requests)
-    write_document(_path(layout, request.operation_id, _REQUEST), request)
+    path = _path(layout, request.operation_id, _REQUEST)
+    write_document(path, request)
+    with storing(path):
+        path.chmod(0o644)  # the runner may be another user than root; `runtime` is nobody else's
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
         # In this order: a runner may answer and end between two looks.

@@ -82,8 +82,10 @@ def open_run(base: Path, run_id: str, *, operation: str = "eval", fresh: bool = 
     make_directory(layout.runtime)
     held = lock.acquire(layout.lock, operation)
     try:
-        for place in (layout.trials, layout.artifacts, layout.public):
+        # Controllers of other users (root) find these made: whoever makes them owns them, and this process needs them.
+        for place in (layout.trials, layout.artifacts, layout.public, layout.requests):
             make_directory(place)
+        lock.make(layout.control_lock)
         for private in (layout.runtime, layout.trials, layout.artifacts.parent):
             private.chmod(0o700)  # evidence of an official evaluation is its operator's alone
         lease = take_engine_lease(layout, run_id, force=force)

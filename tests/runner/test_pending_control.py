@@ -192,6 +192,20 @@ def test_c21_a_run_that_waits_before_a_retry_is_killed_at_once(lab):
     assert run_status(lab) == "killed"
 
 
+def test_c21_a_controller_of_another_user_leaves_nothing_that_the_run_cannot_read_or_write(lab, mute):
+    _, ended = mute
+    runtime = place(lab).runtime
+    assert {"requests", "control.lock"} <= {path.name for path in runtime.iterdir()}, "whoever makes them owns them"
+    before = os.umask(0o077)
+    try:
+        assert control(lab, "kill")[0] == 0
+    finally:
+        os.umask(before)
+    (request,) = place(lab).requests.glob("*.request.json")
+    assert request.stat().st_mode & 0o444 == 0o444
+    assert ended.result(PATIENCE_S).exit_status == 8
+
+
 def test_a_full_disk_at_the_control_file_is_told_and_the_run_goes_on(lab, mute, monkeypatch):
     case, ended = mute
     full = OSError(errno.ENOSPC, "No space left on device")
