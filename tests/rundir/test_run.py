@@ -36,6 +36,7 @@ def test_a_run_leaves_the_layout_of_the_contract(driver):
         "resolved_experiment.digest",
         "runtime/run_control.json",
         "runtime/operation.lock",
+        "runtime/control.lock",
         "runtime/engine_lease.json",
         "runtime/invocations.jsonl",
         experiment,
