@@ -202,7 +202,6 @@ class Controller:
             return _response(request)  # two asked for it at once
         tickets = self.floor.snapshot()
         self.floor.close("killed")
-        self.stop.event.set()  # also for what runs beside trials: image builds, an adapter, the wait before a retry
         deadline = time.monotonic() + _DEATH_S
         while not (self.floor.wait_empty(frozenset(self.floor.snapshot()), 0) and self.begun()):
             with suppress(EngineError):

@@ -173,7 +173,10 @@ class Floor:
         them are frozen then.
         """
         with self._changed:
-            tickets = [t for t in self.active.values() if not t.frozen and not t.settled and wanted(t)]
+            # What has to end is about to: there is nothing to stand still.
+            tickets = [
+                t for t in self.active.values() if not t.frozen and not t.settled and t.why is None and wanted(t)
+            ]
             done: list[Ticket] = []
             try:
                 for ticket in tickets:
@@ -221,6 +224,7 @@ class Floor:
         the run is killed."""
         with self._changed:
             self.over = over
+            self.stop.set()  # also for what runs beside trials: image builds, an adapter, the wait before a retry
             for ticket in self.active.values() if over == "killed" else ():
                 ticket.why = "killed"
             self._changed.notify_all()

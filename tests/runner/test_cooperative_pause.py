@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from agentics.errors import EngineError
 from agentics.model.design import Design
 from agentics.runner import evaluate as evaluating
 from agentics.sandbox.labels import TRIAL
@@ -21,7 +22,7 @@ from tests.runner.controllers import (
     running,
     until,
 )
-from tests.runner.lab import solution
+from tests.runner.lab import raises, solution
 from tests.runner.test_control import control, run_status, state
 from tests.stages.agents import Agent
 
@@ -60,7 +61,8 @@ def test_c16_a_run_that_ends_by_itself_during_a_pause_was_not_paused(lab):
     lab.engine.behaviours["run"] = Mute()
     with running(lab, "one", trial_timeout_s=1.0, **COOPERATES) as ended:
         until(lambda: lab.engine.running)
-        assert control(lab, "pause", "--timeout-seconds", "300")[1]["error"]["code"] == "pause_no_active_trial"
+        code = control(lab, "pause", "--timeout-seconds", "300")[1]["error"]["code"]
+        assert code in ("pause_no_active_trial", "pause_non_running")
         ended.result(PATIENCE_S)
     assert (run_status(lab), state(lab)["status"]) == ("completed", "failed")
     assert lab.tasks()[0][1] == "trial_time_limit"
@@ -188,3 +190,18 @@ def test_c21_a_paused_run_is_not_paused_twice(lab, mixed):
     frozen.release.set()
     assert control(lab, "resume")[0] == 0
     assert ended.result(PATIENCE_S).exit_status == 0
+
+
+def test_c21_a_paused_process_does_not_wait_for_the_retry_of_another_trial(lab):
+    for name in ("one", "two"):
+        lab.bundle(name, cases=1)
+    settings = lab.home / "agentics.toml"
+    settings.write_text(settings.read_text().replace("wait_s = 0", "wait_s = 60"))
+    busy = EngineError("busy", code="engine_error")
+    lab.engine.behaviours["run"] = lambda c: obedient(c) if c.labels[TRIAL] == "trial_1" else raises(busy)(c)
+    with running(lab, "one", "two", design=Design(max_concurrency=2), **COOPERATES) as ended:
+        until(place(lab).trial("trial_2").result.exists)
+        until(lambda: lab.engine.running)
+        assert control(lab, "pause")[1]["pause"]["pause_mode"] == "cooperative"
+        assert ended.result(PATIENCE_S / 2).exit_status == 8
+    assert run_status(lab) == "paused"
