@@ -124,6 +124,7 @@ class Controller:
             self._check_wanted(asking.request)
             if time.monotonic() > deadline:
                 self.floor.remove(ending)
+        self._check_open()
         stopped = tuple(name for name in ending if self._is_paused(name))
         if not stopped and not frozen:
             msg = "every trial that was active has just ended"
@@ -152,12 +153,18 @@ class Controller:
 
     def _check_wanted(self, request: ControlRequest) -> None:
         """What goes on while a pause waits. Raises Refusal when something else was asked for meanwhile: a kill is not
-        held up, and another controller is only there once the pause's own has gone."""
+        held up, and another controller is only there once the pause's own has gone. A signal ends the run."""
         self.floor.end_late()
+        self._check_open()
         others = [each for each in mailbox.pending(self.run.layout) if each.operation_id != request.operation_id]
         if others:
             msg = f"a {others[0].action} was asked for meanwhile"
             raise Refusal(msg, code="pause_overruled")
+
+    def _check_open(self) -> None:
+        if self.stop.event.is_set():
+            msg = "the run is being stopped by a signal"
+            raise Refusal(msg, code="pause_non_running")
 
     def _targets(self, request: ControlRequest) -> dict[str, Ticket]:
         if not self.begun():
@@ -167,6 +174,7 @@ class Controller:
         if status != "running":
             msg = f"the run is {status}, and only a running one can be paused"
             raise Refusal(msg, code="pause_non_running")
+        self._check_open()
         active = self.floor.snapshot()
         if request.trial_id is None:
             if not active:

@@ -98,6 +98,23 @@ def test_c21_a_controller_does_not_wait_for_a_pause_that_a_dead_one_asked_for(la
     assert ended.result(PATIENCE_S).exit_status == 0
 
 
+def test_c21_a_pause_of_a_run_that_a_signal_ends_is_refused(lab, monkeypatch):
+    lab.bundle("one", cases=1)
+    case, stops = Mute(), []
+    lab.engine.behaviours["run"] = case
+    usual = evaluating.Stop
+    monkeypatch.setattr(evaluating, "Stop", lambda **more: stops.append(usual(**more)) or stops[0])
+    with running(lab, "one", **COOPERATES) as ended, ThreadPoolExecutor(max_workers=1) as pool:
+        assert case.entered.wait(PATIENCE_S)
+        pause = pool.submit(paused_by(lab))
+        until(lambda: case.asked == "checkpoint")
+        stops[0].event.set()
+        assert pause.result(PATIENCE_S) == "pause_non_running"
+        case.release.set()
+        ended.result(PATIENCE_S)
+    assert state(lab)["status"] == "killed"
+
+
 def test_c21_what_is_no_request_holds_up_no_request(lab, mute):
     _, ended = mute
     requests = place(lab).requests
