@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from agentics import config as configuration
-from agentics.cli.arguments import FreshSetup
+from agentics.cli.arguments import FreshSetup, NameReader, RunDir
 from agentics.cli.console import out, print_json
 from agentics.cli.progress import shown
 from agentics.cli.report import show_outcomes
@@ -19,7 +18,6 @@ from agentics.rundir.reader import read_run
 from agentics.runner import commands
 from agentics.runner.evaluate import Ended
 
-RunDir = Annotated[Path, typer.Argument(help="A run directory.", metavar="RUN")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
@@ -69,8 +67,10 @@ def add(app: typer.Typer) -> None:
 
 def pause(
     run: RunDir,
-    trial_id: Annotated[str | None, typer.Option(help="Only this trial; every active one if not said.")] = None,
-    label: Annotated[str | None, typer.Option(help="What to call this pause.")] = None,
+    trial_id: Annotated[
+        str | None, typer.Option(parser=NameReader("--trial-id"), help="Only this trial; every active one if not said.")
+    ] = None,
+    label: Annotated[str | None, typer.Option(parser=NameReader("--label"), help="What to call this pause.")] = None,
     timeout_seconds: Annotated[float, typer.Option(min=0.1, help="How long solutions may take to answer.")] = 60.0,
     json: Json = False,
 ) -> None:
@@ -90,8 +90,12 @@ def pause(
 
 def resume(
     run: RunDir,
-    trial_id: Annotated[str | None, typer.Option(help="Only this trial; every paused one if not said.")] = None,
-    label: Annotated[str | None, typer.Option(help="Only if this is what the pause was called.")] = None,
+    trial_id: Annotated[
+        str | None, typer.Option(parser=NameReader("--trial-id"), help="Only this trial; every paused one if not said.")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(parser=NameReader("--label"), help="Only if this is what the pause was called.")
+    ] = None,
     json: Json = False,
     fresh_setup: FreshSetup = False,
     quiet: Quiet = False,

@@ -67,12 +67,18 @@ def clean(
     setups: Annotated[
         bool, typer.Option("--setups", help="Also what is kept of challenge setups: the next ones run again.")
     ] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Remove containers and scratch space that dead evaluations left on this machine. Run directories stay."""
     config = configuration.load()
-    if setups:
-        gone = clean_setups(config)
+    gone = clean_setups(config) if setups else None
+    if gone is not None and not json:
         in_use = f"; {gone.in_use} in use stayed" if gone.in_use else ""
         out.print(f"kept setups: removed {gone.count} ({size_text(gone.bytes)}){in_use}", highlight=False)
     containers, places = clean_machine(config, everything=everything)
+    if json:
+        kept = asdict(gone) if gone is not None else None
+        facts = {"containers": containers, "scratch_directories": places, "setups": kept}
+        print_json({"ok": True, "command": "clean", **facts})
+        return
     out.print(f"removed {containers} containers and {places} scratch directories")
