@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from agentics import config as configuration
 from agentics.cli.arguments import FreshSetup, NameReader, RunDir
-from agentics.cli.console import out, print_json
+from agentics.cli.console import one_line, out, print_json
 from agentics.cli.progress import shown
 from agentics.cli.report import show_outcomes
 from agentics.errors import UsageError
@@ -80,12 +82,12 @@ def pause(
         "run_id": read_run(run).manifest.run_id,
         "trial_id": answer.trial_ids[0] if len(answer.trial_ids) == 1 else None,
         "trial_ids": list(answer.trial_ids),
-        "label": label,
+        "label": answer.label,
         "pause_mode": answer.pause_mode,
         "checkpoint_acked": answer.checkpoint_acked,
         "stop_acked": answer.stop_acked,
     }
-    _tell("pause", facts, f"paused {_trials(answer)} ({answer.pause_mode})", json=json)
+    _tell("pause", facts, f"paused {_trials(answer)} ({answer.pause_mode}) as {answer.label}", json=json)
 
 
 def resume(
@@ -112,8 +114,9 @@ def resume(
     if trial_id is not None and trial_id not in checkpoints:
         msg = f"{trial_id} is not paused"
         raise UsageError(msg, code="resume_trial_not_paused", hint=f"paused: {', '.join(checkpoints) or 'none'}")
+    changes = _changes(run, fresh_setup=fresh_setup, trial_id=trial_id, label=label)
     with shown(quiet=quiet or json, verbose=False) as observer:
-        ended = commands.continue_run(run, configuration.load(), observer, operation="resume", fresh_setup=fresh_setup)
+        ended = commands.continue_run(run, configuration.load(), observer, operation="resume", changes=changes)
     facts: dict[str, Any] = {
         "trial_id": next(iter(checkpoints), None),
         "trial_ids": list(checkpoints),
@@ -125,8 +128,9 @@ def resume(
 
 def continue_(run: RunDir, fresh_setup: FreshSetup = False, json: Json = False, quiet: Quiet = False) -> None:
     """Go on with a run that was interrupted, failed, or paused and left; what is complete is not run again."""
+    changes = _changes(run, fresh_setup=fresh_setup)
     with shown(quiet=quiet or json, verbose=False) as observer:
-        ended = commands.continue_run(run, configuration.load(), observer, fresh_setup=fresh_setup)
+        ended = commands.continue_run(run, configuration.load(), observer, changes=changes)
     _end(ended, "continue", {"run": {"run_id": ended.run_id, "run_dir": str(ended.run_dir)}}, json=json)
 
 
@@ -154,11 +158,18 @@ def recover(
     )
 
 
+def _changes(run: Path, *, fresh_setup: bool, **options: str | None) -> dict[str, Any]:
+    """What an invocation has of its own: how it was called, and whether challenge setups run anew."""
+    given = {"run": str(run), "fresh_setup": fresh_setup or None, **options}
+    cli_args = {key: value for key, value in given.items() if value is not None}
+    return {"argv": tuple(sys.argv), "cli_args": cli_args, "fresh_setup": fresh_setup}
+
+
 def _tell(command: str, facts: dict[str, Any], text: str, *, json: bool) -> None:
     if json:
         print_json({"ok": True, "command": command, command: facts})
     else:
-        out.print(text, highlight=False)
+        out.print(escape(one_line(text, 2000)), highlight=False)
 
 
 def _end(ended: Ended, command: str, facts: dict[str, Any], *, json: bool) -> None:

@@ -78,7 +78,7 @@ class Controller:
         try:
             frozen = self.floor.freeze(
                 lambda ticket: ticket.ids.trial_id in tickets and ticket.ids.trial_id not in asking.tickets,
-                lambda ticket: self._write_paused(ticket, request.label),
+                lambda ticket: self._write_paused(ticket, request.called),
             )
         except EngineError as error:
             asking.take_back()
@@ -93,7 +93,7 @@ class Controller:
             msg = "every trial that was active has just ended"
             raise Refusal(msg, code="pause_no_active_trial")
         pause = PauseRequest(
-            label=request.label or request.operation_id,
+            label=request.called,
             requested_at=request.requested_at,
             requested_by=request.requested_by,
         )
@@ -105,6 +105,7 @@ class Controller:
             request,
             trial_ids=(*stopped, *frozen),
             pause_mode=_mode(cooperative=bool(stopped), frozen=bool(frozen)),
+            label=request.called,
             checkpoint_acked=asking.acknowledged.get("checkpoint", False),
             stop_acked=asking.acknowledged.get("stop", False),
         )
@@ -130,7 +131,7 @@ class Controller:
 
     def _stop_cooperative(self, asking: Asking, frozen: tuple[str, ...]) -> None:
         """All or nothing: if one of them is deaf, those that were frozen go on, and so do the others."""
-        self.floor.mark(asking.tickets, "paused", asking.request.label)
+        self.floor.mark(asking.tickets, "paused", asking.request.called)
         try:
             asking.stop()
         except Deaf as deaf:

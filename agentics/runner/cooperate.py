@@ -68,7 +68,7 @@ class Asking:
         for name, ticket in self.tickets.items():
             if ticket.cooperation is not None:
                 versions[name] = ticket.cooperation.ask(
-                    action, label=self.request.label, requested_by="lab_pause", at=utc_now()
+                    action, label=self.request.called, requested_by="lab_pause", at=utc_now()
                 )
         return versions
 

@@ -7,87 +7,18 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
 from enum import Enum
-from inspect import Parameter, isclass, signature
+from inspect import isclass
 from pathlib import Path
-from typing import Annotated, get_args, get_origin, get_type_hints
+from typing import get_args
 
 import pytest
-import typer
 
 from agentics import config as configuration
-from agentics.cli import command_tree
-from agentics.cli.arguments import NamedFileReader, NamedPathReader, NameReader, PathReader
+from agentics.cli.arguments import NamedPathReader
+from tests.cli.walking import NAME_WORDS, PATH_WORDS, WORDS, as_json, call, shown
 
-PATHS = (PathReader, NamedPathReader, NamedFileReader)
 NOBODY = 65534
-
-
-@dataclass(frozen=True)
-class Word:
-    """A value that a command is given: `said` is what typer was told of it."""
-
-    command: tuple[str, ...]
-    name: str
-    kind: object
-    said: typer.models.ParameterInfo
-    default: object
-
-    @property
-    def is_option(self):
-        return isinstance(self.said, typer.models.OptionInfo)
-
-    @property
-    def flag(self):
-        words = (self.said.default, *self.said.param_decls)
-        return next((w for w in words if isinstance(w, str) and w[:2] == "--"), f"--{self.name.replace('_', '-')}")
-
-    @property
-    def is_needed(self):
-        return self.default is Parameter.empty
-
-    def with_value(self, value):
-        return [f"{self.flag}={value}"] if self.is_option else [value]
-
-
-def commands(app, prefix=()):
-    """Every command with its function, those of groups included."""
-    for command in app.registered_commands:
-        yield (*prefix, command.name), command.callback
-    for group in app.registered_groups:
-        own = (*prefix, group.name)
-        bare = group.typer_instance.registered_callback
-        if bare is not None and bare.callback is not None:
-            yield own, bare.callback
-        yield from commands(group.typer_instance, own)
-
-
-def words(command, function):
-    hints = get_type_hints(function, include_extras=True)
-    for name, parameter in signature(function).parameters.items():
-        if get_origin(hints[name]) is Annotated:
-            kind, said = get_args(hints[name])
-            yield Word(command, name, kind, said, parameter.default)
-
-
-WORDS = [word for command, function in commands(command_tree()) for word in words(command, function)]
-PATH_WORDS = [word for word in WORDS if isinstance(word.said.parser, PATHS)]
-NAME_WORDS = [word for word in WORDS if isinstance(word.said.parser, NameReader)]
-
-
-def shown(word):
-    return f"{' '.join(word.command)} {word.flag if word.is_option else word.name}"
-
-
-def call(word, value):
-    """The command with this value, and with something for everything else that it needs."""
-    others = [w for w in WORDS if w.command == word.command and w != word and w.is_needed]
-    given = {w: w.with_value("3" if w.kind is int else "absent") for w in others}
-    given[word] = word.with_value(value)
-    ordered = [w for w in WORDS if w in given]
-    options = [text for w in ordered if w.is_option for text in given[w]]
-    return [*word.command, *options, "--", *(text for w in ordered if not w.is_option for text in given[w])]
 
 
 def refused(said, role):
@@ -102,12 +33,6 @@ def refused(said, role):
 
 def role(word):
     return word.said.parser.role if hasattr(word.said.parser, "role") else word.said.parser.option
-
-
-def as_json(words):
-    """`--json` in front of the arguments, in main's own sense: a program is listening."""
-    at = words.index("--")
-    return [*words[:at], "--json", *words[at:]]
 
 
 def test_every_text_and_every_path_of_every_command_has_a_reader_that_checks_it():
