@@ -96,6 +96,8 @@ def _check_use(path: Path, found: os.stat_result | None, use: Use) -> None:
     if use in ("read", "file"):
         if found is not None:
             is_folder = stat.S_ISDIR(found.st_mode)
+            if (stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode)) and not path.samefile(os.devnull):
+                raise OSError(errno.EINVAL, "this is a device, which may never end")
             if is_folder and use == "file":
                 raise OSError(errno.EISDIR, None)
             _allowed(path, os.R_OK | (os.X_OK if is_folder else 0))

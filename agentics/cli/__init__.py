@@ -13,7 +13,7 @@ import typer
 from agentics import __version__
 from agentics.cli.arguments import spread
 from agentics.cli.console import print_json
-from agentics.cli.failure import envelope, show_error, unexpected
+from agentics.cli.failure import envelope, show_bug, show_error, unexpected
 from agentics.errors import AgenticsError, Stopped, Terminated, UsageError
 from agentics.paths import translated
 from agentics.runner.signals import terminable
@@ -105,13 +105,14 @@ def main(arguments: list[str] | None = None) -> None:
         stopped = Stopped(f"stopped by {signal.Signals(signalled.number).name} before there was a result")
         stopped.exit_status = 128 + signalled.number
         _fail(stopped, as_json=as_json)
-    except Exception as bug:
+    except Exception as bug:  # noqa: BLE001 - a bug of ours: its traceback is shown, without secrets
         refused = translated(bug)
         if refused is not None:
             _fail(refused, as_json=as_json)
         if as_json:
             print_json(unexpected(bug), indented=False)
-        raise
+        show_bug(bug)
+        sys.exit(AgenticsError.exit_status)
     sys.exit(status)
 
 

@@ -151,7 +151,7 @@ def _binding(text: str) -> tuple[str, Any]:
         raise UsageError(msg, code="bad_binding", hint="for example --set temperature=0.5")
     try:
         return name, jsonlib.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return name, value
 
 

@@ -15,6 +15,7 @@ from agentics import config as configuration
 from agentics.cli.arguments import FreshSetup, PathReader
 from agentics.cli.console import one_line, out, print_json
 from agentics.cli.evaluate import Policy
+from agentics.cli.failure import hidden
 from agentics.cli.progress import shown
 from agentics.cli.report import show_outcomes
 from agentics.cli.stream import streamed
@@ -146,11 +147,11 @@ def check(
     checks = preflight(found, file.parent, configuration.load(), output_path)
     good = passed(checks)
     if json:
-        told = [asdict(one) for one in checks]
+        told = [{**asdict(one), "message": hidden(one.message)} for one in checks]
         print_json({"ok": good, "command": "experiment preflight", "passed": good, "checks": told})
     for one in () if json else checks:
         mark = "[green]✓[/]" if one.passed else "[yellow]![/]" if one.severity == "warning" else "[red]✗[/]"
-        out.print(f"{mark} [bold]{one.name}[/]: {escape(one_line(one.message))}")
+        out.print(f"{mark} [bold]{one.name}[/]: {escape(one_line(hidden(one.message)))}")
     sys.exit(0 if good else 1)
 
 

@@ -22,9 +22,11 @@ from agentics.pipeline.stage import Asked, Cancellation, Context, Interrupted, S
 from agentics.pipeline.store import DirectoryStore, Store, Unkept
 from agentics.pipeline.timing import StageTimeout, within
 from agentics.pipeline.trace import begin
+from agentics.policy.redact import Redactor
 from agentics.rundir.atomic import utc_now
 
 MOST_METRICS = 10
+_HIDE = Redactor().text
 OptionChecks = Literal["off", "warn", "error"]
 log = logging.getLogger("agentics.pipeline")
 
@@ -135,6 +137,7 @@ def _recorded(definition: StageDefinition, context: Context, options: _Options, 
         )
 
     if isinstance(outcome, StageFailure):
+        outcome = _without_secrets(outcome)
         trouble = outcome.trouble
         error = StageError(code=trouble.code, message=trouble.message, traceback=outcome.traceback)
         store.stage(record("failed", error), outcome.context)
@@ -145,6 +148,17 @@ def _recorded(definition: StageDefinition, context: Context, options: _Options, 
     outcome = outcome.mark_stage_complete(name)
     store.stage(record("completed"), outcome)
     return _traced(outcome, "stage_completed", name, metadata={"metrics": put} if put else {})
+
+
+def _without_secrets(failed: StageFailure) -> StageFailure:
+    """The same failure: what an exception said may hold a password, and everything that is told of it begins here."""
+    message = _HIDE(failed.trouble.message)
+    return replace(
+        failed,
+        trouble=failed.trouble.model_copy(update={"message": message}),
+        details=tuple(map(_HIDE, failed.details)),
+        traceback=failed.traceback and _HIDE(failed.traceback),
+    )
 
 
 def _skipped(name: str, context: Context, store: Store) -> Context:

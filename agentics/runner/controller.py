@@ -62,7 +62,7 @@ class Controller:
         except Refusal as refusal:
             return _response(request, code=refusal.code, message=refusal.message)
         except AgenticsError as error:
-            return _response(request, code=error.code, message=error.message)
+            return _response(request, code=error.code, message=self.run.redactor.text(error.message))
 
     def _pause(self, request: ControlRequest) -> ControlResponse:
         with self.floor.nothing_new():

@@ -211,3 +211,29 @@ def test_a_list_of_tasks_from_which_names_were_lost_is_refused_and_does_not_mean
     said = lab("eval", "one", "--solution", "mine", *given, "--json")
     assert (said.status, said.json["ok"]) == (2, False), said
     assert not (lab.home / "outputs").exists()
+
+
+@pytest.mark.parametrize(
+    "word", [w for w in PATH_WORDS if getattr(w.said.parser, "use", "read") != "folder"], ids=shown
+)
+def test_c5_a_device_that_never_ends_is_refused(lab, word):
+    if getattr(word.said.parser, "use", "") != "write":
+        assert "a device" in refused(lab(*as_json(call(word, "/dev/zero"))), role(word))
+
+
+def test_c5_schemas_that_cannot_be_written_are_a_failure_and_no_bug_of_ours(lab, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("agentics.schemas.Path.mkdir", full)
+    said = lab("schema", "export", "s", "--json")
+    assert (said.status, said.json["error"]["code"]) == (5, "storage_error")
+
+
+def test_json_that_is_nested_too_deeply_is_no_bug_of_ours(lab):
+    deep = "[" * 100_000
+    (lab.home / "deep.json").write_text(deep + "]" * 100_000)
+    said = lab("schema", "validate", "deep.json", "--json")
+    assert (said.status, said.json["error"]["code"]) == (1, "invalid_document")
+    said = lab("run", "fork", "absent", "--from-trial", "t", f"--set=a={deep}", "--json")
+    assert (said.status, said.json["error"]["code"]) == (2, "no_such_run")
