@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib import resources
@@ -16,6 +17,7 @@ from pydantic import Field, ValidationError, field_validator
 from agentics.errors import ConfigError
 from agentics.model.base import refuse
 from agentics.model.record import Record
+from agentics.paths import checked
 from agentics.policy.network import refusal
 
 FILE = "agentics.toml"
@@ -171,7 +173,8 @@ class Resolution:
 
 
 def load(start: Path | None = None) -> Config:
-    """The nearest agentics.toml from `start` upwards, else the user's, over the defaults. Raises ConfigError."""
+    """The nearest agentics.toml from `start` upwards, else the user's, over the defaults. Raises ConfigError, and
+    UsageError (bad_path) for a path in it that none can be."""
     defaults = tomllib.loads(resources.files("agentics").joinpath("defaults.toml").read_text(encoding="utf-8"))
     source = find(start or Path.cwd())
     own = _parse(source) if source else {}
@@ -182,17 +185,22 @@ def load(start: Path | None = None) -> Config:
     shipped = defaults["images"]["map"]
     merged["images"]["map"] = [*own.get("images", {}).get("map", []), *shipped]
     try:
-        return Config.model_validate({**merged, "source": source})
+        config = Config.model_validate({**merged, "source": source})
     except ValidationError as error:
         raise _wrong(source, error) from error
+    for key, path in _paths(config):
+        checked(path, f"{source}: {key}", "name")
+    return config
 
 
 def find(start: Path) -> Path | None:
     """AGENTICS_CONFIG if set, the nearest agentics.toml upwards, or the user's own."""
     named = os.environ.get("AGENTICS_CONFIG")
     if named:
-        return Path(named)
-    user = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "agentics" / FILE
+        return checked(named, "AGENTICS_CONFIG", "file")
+    home = os.environ.get("XDG_CONFIG_HOME")
+    user = Path(home or Path.home() / ".config") / "agentics" / FILE
+    checked(user, "the configuration below XDG_CONFIG_HOME" if home else "the configuration below HOME", "name")
     candidates = [folder / FILE for folder in (start, *start.parents)] + [user]
     return next((path for path in candidates if path.is_file()), None)
 
@@ -217,6 +225,29 @@ def relaxed(config: Config, *references: str) -> frozenset[Relax]:
         for item in rule.allow
         if item != "network" or config.network.allowed
     )
+
+
+def _paths(config: Config) -> Iterator[tuple[str, Path]]:
+    """The paths of this machine that the configuration names, each with its key and as it is used."""
+    base = config.source.parent if config.source else Path()
+    if config.sandbox.scratch is not None:
+        yield "sandbox.scratch", config.sandbox.scratch
+    if config.network.ca_bundle is not None:
+        yield "network.ca_bundle", base / config.network.ca_bundle
+    lighteval = config.lighteval
+    if lighteval.data is not None:
+        yield "lighteval.data", base / lighteval.data
+    if lighteval.is_local:
+        yield "lighteval.worker", Path(lighteval.worker)
+    suites = [place for place in lighteval.suites if "://" not in place]
+    lists: dict[str, Sequence[str | Path]] = {
+        "plugins": lighteval.plugins,
+        "suites": suites,
+        "templates": lighteval.templates,
+    }
+    yield from ((f"lighteval.{key}.{i}", base / place) for key, each in lists.items() for i, place in enumerate(each))
+    roots = config.storage.roots
+    yield from ((f"storage.roots.{i}", Path(root)) for i, root in enumerate(roots) if root.startswith("/"))
 
 
 def _parse(path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from agentics.errors import StorageError
 from agentics.model import (
     analysis,
     attestation,
@@ -148,10 +149,14 @@ def _spare_nullable(found: dict[str, Any]) -> None:
 
 
 def export(folder: Path) -> list[str]:
-    """Write all schemas into `folder`, made if need be; the names of the files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, text in _texts().items():
-        (folder / file).write_text(text, encoding="utf-8")
+    """Write all schemas into `folder`, made if need be; the names of the files. Raises StorageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, text in _texts().items():
+            (folder / file).write_text(text, encoding="utf-8")
+    except OSError as error:
+        msg = f"{folder}: cannot be written: {error.strerror}"
+        raise StorageError(msg) from error
     return list(_texts())
 
 

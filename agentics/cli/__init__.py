@@ -13,8 +13,9 @@ import typer
 from agentics import __version__
 from agentics.cli.arguments import spread
 from agentics.cli.console import print_json
-from agentics.cli.failure import envelope, show_error, unexpected
+from agentics.cli.failure import envelope, show_bug, show_error, unexpected
 from agentics.errors import AgenticsError, Stopped, Terminated, UsageError
+from agentics.paths import translated
 from agentics.runner.signals import terminable
 
 EPILOG = """
@@ -45,6 +46,8 @@ COMMANDS = {
 
 
 _FOR_PROGRAMS = frozenset({"--json", "--json-stream"})
+_GATE = ["run", "gate"]
+"""The command that always prints JSON, and so its errors, too."""
 # The base of whatever typer has to say about the words; its own name for it changed between versions.
 _Misuse: Any = typer.BadParameter.__base__
 
@@ -89,7 +92,7 @@ def command_tree(words: Sequence[str] = ()) -> typer.Typer:
 def main(arguments: list[str] | None = None) -> None:
     """The process: expected failures end it with their own status and a sentence; anything else is a bug of ours."""
     given = spread(sys.argv[1:] if arguments is None else arguments)
-    as_json = not _FOR_PROGRAMS.isdisjoint(given)
+    as_json = not _FOR_PROGRAMS.isdisjoint(given) or given[:2] == _GATE
     try:
         with terminable():
             # For programs, what typer would draw in a box is one JSON object like every other failure.
@@ -102,10 +105,14 @@ def main(arguments: list[str] | None = None) -> None:
         stopped = Stopped(f"stopped by {signal.Signals(signalled.number).name} before there was a result")
         stopped.exit_status = 128 + signalled.number
         _fail(stopped, as_json=as_json)
-    except Exception as bug:
+    except Exception as bug:  # noqa: BLE001 - a bug of ours: its traceback is shown, without secrets
+        refused = translated(bug)
+        if refused is not None:
+            _fail(refused, as_json=as_json)
         if as_json:
             print_json(unexpected(bug), indented=False)
-        raise
+        show_bug(bug)
+        sys.exit(AgenticsError.exit_status)
     sys.exit(status)
 
 

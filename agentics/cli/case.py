@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from agentics.cli.arguments import NameReader, RunDir
 from agentics.cli.blocks import shown_path, usage
 from agentics.cli.console import one_line, out, plain, print_json, print_line
 from agentics.model.explanation import Excerpt
@@ -35,11 +36,17 @@ def add(app: typer.Typer) -> None:
 
 
 def case(
-    run: Annotated[Path, typer.Argument(help="A run directory.")],
-    name: Annotated[str, typer.Argument(help="The case.", metavar="CASE")],
-    task: Annotated[str | None, typer.Option(help="Of this task: its reference, or its challenge's name.")] = None,
-    variant: Annotated[str | None, typer.Option(help="Of this variant.")] = None,
-    trial: Annotated[str | None, typer.Option(metavar="ID", help="Of this trial, also of a fork or a replay.")] = None,
+    run: RunDir,
+    name: Annotated[str, typer.Argument(parser=NameReader("CASE"), help="The case.", metavar="CASE")],
+    task: Annotated[
+        str | None,
+        typer.Option(parser=NameReader("--task"), help="Of this task: its reference, or its challenge's name."),
+    ] = None,
+    variant: Annotated[str | None, typer.Option(parser=NameReader("--variant"), help="Of this variant.")] = None,
+    trial: Annotated[
+        str | None,
+        typer.Option(parser=NameReader("--trial"), metavar="ID", help="Of this trial, also of a fork or a replay."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Do not escape control characters in what was written.")] = False,
 ) -> None:

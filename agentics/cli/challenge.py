@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from agentics.bundle import check as check_bundles
 from agentics.bundle import load_challenge
+from agentics.cli.arguments import PathReader
 from agentics.cli.console import one_line, out, print_json
 from agentics.cli.findings import show_findings
 from agentics.policy.publish import public_challenge
@@ -41,7 +42,9 @@ Example:
 
 @app.command("check", epilog=CHECK_EPILOG)
 def check(
-    path: Annotated[Path, typer.Argument(help="A proposal, a bundle, or a folder of many.")],
+    path: Annotated[
+        Path, typer.Argument(parser=PathReader("bundle"), help="A proposal, a bundle, or a folder of many.")
+    ],
     json: Annotated[bool, typer.Option("--json", help="One JSON report on stdout.")] = False,
 ) -> None:
     """Check proposals and bundles against the bundle contract; every finding with its place and what to do."""
@@ -63,6 +66,9 @@ def check(
 
 
 @app.command("show", epilog=SHOW_EPILOG)
-def show(path: Annotated[Path, typer.Argument(help="A bundle or proposal directory.")]) -> None:
+def show(
+    path: Annotated[Path, typer.Argument(parser=PathReader("bundle"), help="A bundle or proposal directory.")],
+    json: Annotated[bool, typer.Option("--json", help="As without it; errors are JSON, too.")] = False,  # noqa: ARG001 - programs add it everywhere
+) -> None:
     """Print the public view of a challenge as JSON. It never holds an official locator."""
     print_json(public_challenge(load_challenge(path).challenge).model_dump(mode="json", exclude_none=False))

@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from agentics.cli.arguments import NameReader, PathReader, RunDir
 from agentics.cli.console import err, one_line, out, print_json
 from agentics.cli.figure import FORMATS, draw
 from agentics.errors import UsageError
@@ -50,13 +51,21 @@ def add(app: typer.Typer) -> None:
 
 
 def show(
-    run: Annotated[Path, typer.Argument(help="A run directory.")],
+    run: RunDir,
     baseline: Annotated[
-        str | None, typer.Option(help="The variant to compare with; the experiment's if not said.")
+        str | None,
+        typer.Option(
+            parser=NameReader("--baseline"), help="The variant to compare with; the experiment's if not said."
+        ),
     ] = None,
     how: Annotated[How | None, typer.Option(help="How; the experiment's if not said. [default: paired]")] = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE.svg|png|pdf", help="Also draw it. Needs matplotlib (agentics[plot]).")
+        Path | None,
+        typer.Option(
+            parser=PathReader("--plot", "write"),
+            metavar="FILE.svg|png|pdf",
+            help="Also draw it. Needs matplotlib (agentics[plot]).",
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from agentics import config as configuration
-from agentics.cli.arguments import FreshSetup
-from agentics.cli.console import out, print_json
+from agentics.cli.arguments import FreshSetup, NameReader, RunDir
+from agentics.cli.console import one_line, out, print_json
 from agentics.cli.progress import shown
 from agentics.cli.report import show_outcomes
 from agentics.errors import UsageError
@@ -19,7 +20,6 @@ from agentics.rundir.reader import read_run
 from agentics.runner import commands
 from agentics.runner.evaluate import Ended
 
-RunDir = Annotated[Path, typer.Argument(help="A run directory.", metavar="RUN")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
@@ -69,8 +69,10 @@ def add(app: typer.Typer) -> None:
 
 def pause(
     run: RunDir,
-    trial_id: Annotated[str | None, typer.Option(help="Only this trial; every active one if not said.")] = None,
-    label: Annotated[str | None, typer.Option(help="What to call this pause.")] = None,
+    trial_id: Annotated[
+        str | None, typer.Option(parser=NameReader("--trial-id"), help="Only this trial; every active one if not said.")
+    ] = None,
+    label: Annotated[str | None, typer.Option(parser=NameReader("--label"), help="What to call this pause.")] = None,
     timeout_seconds: Annotated[float, typer.Option(min=0.1, help="How long solutions may take to answer.")] = 60.0,
     json: Json = False,
 ) -> None:
@@ -80,18 +82,22 @@ def pause(
         "run_id": read_run(run).manifest.run_id,
         "trial_id": answer.trial_ids[0] if len(answer.trial_ids) == 1 else None,
         "trial_ids": list(answer.trial_ids),
-        "label": label,
+        "label": answer.label,
         "pause_mode": answer.pause_mode,
         "checkpoint_acked": answer.checkpoint_acked,
         "stop_acked": answer.stop_acked,
     }
-    _tell("pause", facts, f"paused {_trials(answer)} ({answer.pause_mode})", json=json)
+    _tell("pause", facts, f"paused {_trials(answer)} ({answer.pause_mode}) as {answer.label}", json=json)
 
 
 def resume(
     run: RunDir,
-    trial_id: Annotated[str | None, typer.Option(help="Only this trial; every paused one if not said.")] = None,
-    label: Annotated[str | None, typer.Option(help="Only if this is what the pause was called.")] = None,
+    trial_id: Annotated[
+        str | None, typer.Option(parser=NameReader("--trial-id"), help="Only this trial; every paused one if not said.")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(parser=NameReader("--label"), help="Only if this is what the pause was called.")
+    ] = None,
     json: Json = False,
     fresh_setup: FreshSetup = False,
     quiet: Quiet = False,
@@ -111,8 +117,9 @@ def resume(
     if trial_id is not None and trial_id not in checkpoints:
         msg = f"{trial_id} is not paused"
         raise UsageError(msg, code="resume_trial_not_paused", hint=f"paused: {', '.join(checkpoints) or 'none'}")
+    changes = _changes(run, fresh_setup=fresh_setup, trial_id=trial_id, label=label)
     with shown(quiet=quiet or json, verbose=False) as observer:
-        ended = commands.continue_run(run, configuration.load(), observer, operation="resume", fresh_setup=fresh_setup)
+        ended = commands.continue_run(run, configuration.load(), observer, operation="resume", changes=changes)
     facts: dict[str, Any] = {
         "trial_id": next(iter(checkpoints), None),
         "trial_ids": list(checkpoints),
@@ -124,8 +131,9 @@ def resume(
 
 def continue_(run: RunDir, fresh_setup: FreshSetup = False, json: Json = False, quiet: Quiet = False) -> None:
     """Go on with a run that was interrupted, failed, or paused and left; what is complete is not run again."""
+    changes = _changes(run, fresh_setup=fresh_setup)
     with shown(quiet=quiet or json, verbose=False) as observer:
-        ended = commands.continue_run(run, configuration.load(), observer, fresh_setup=fresh_setup)
+        ended = commands.continue_run(run, configuration.load(), observer, changes=changes)
     _end(ended, "continue", {"run": {"run_id": ended.run_id, "run_dir": str(ended.run_dir)}}, json=json)
 
 
@@ -153,11 +161,18 @@ def recover(
     )
 
 
+def _changes(run: Path, *, fresh_setup: bool, **options: str | None) -> dict[str, Any]:
+    """What an invocation has of its own: how it was called, and whether challenge setups run anew."""
+    given = {"run": str(run), "fresh_setup": fresh_setup or None, **options}
+    cli_args = {key: value for key, value in given.items() if value is not None}
+    return {"argv": tuple(sys.argv), "cli_args": cli_args, "fresh_setup": fresh_setup}
+
+
 def _tell(command: str, facts: dict[str, Any], text: str, *, json: bool) -> None:
     if json:
         print_json({"ok": True, "command": command, command: facts})
     else:
-        out.print(text, highlight=False)
+        out.print(escape(one_line(text, 2000)), highlight=False)
 
 
 def _end(ended: Ended, command: str, facts: dict[str, Any], *, json: bool) -> None:

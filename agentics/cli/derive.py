@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from agentics import config as configuration
-from agentics.cli.arguments import FreshSetup
+from agentics.cli.arguments import FreshSetup, NameReader, PathReader, RunDir
 from agentics.cli.console import one_line, out, print_json
-from agentics.cli.control import Json, Quiet, RunDir
+from agentics.cli.control import Json, Quiet
 from agentics.cli.progress import shown
 from agentics.errors import UsageError
 from agentics.model.control import ForkManifest, ScoreChange
@@ -51,12 +51,22 @@ def add(app: typer.Typer) -> None:
 
 def fork(
     run: RunDir,
-    from_trial: Annotated[str, typer.Option(help="The committed trial to start from.")],
+    from_trial: Annotated[
+        str, typer.Option(parser=NameReader("--from-trial"), help="The committed trial to start from.")
+    ],
     at: Annotated[
-        str, typer.Option(metavar="SELECTOR", help="checkpoint:NAME, step:N or event_seq:N; without one, its input.")
+        str,
+        typer.Option(
+            parser=NameReader("--at"),
+            metavar="SELECTOR",
+            help="checkpoint:NAME, step:N or event_seq:N; without one, its input.",
+        ),
     ] = "step:0",
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a binding; VALUE is JSON, or text.")
+        list[str] | None,
+        typer.Option(
+            "--set", parser=NameReader("--set"), metavar="KEY=VALUE", help="Change a binding; VALUE is JSON, or text."
+        ),
     ] = None,
     strict: Strict = False,
     dry_run: Dry = False,
@@ -79,7 +89,7 @@ def fork(
 
 def replay(
     run: RunDir,
-    trial_id: Annotated[str, typer.Option(help="The committed trial to run again.")],
+    trial_id: Annotated[str, typer.Option(parser=NameReader("--trial-id"), help="The committed trial to run again.")],
     strict: Strict = False,
     fresh_setup: FreshSetup = False,
     json: Json = False,
@@ -96,9 +106,15 @@ def replay(
 
 def regrade(
     run: RunDir,
-    trial_id: Annotated[str | None, typer.Option(help="Only this trial; every committed one if not said.")] = None,
+    trial_id: Annotated[
+        str | None,
+        typer.Option(parser=NameReader("--trial-id"), help="Only this trial; every committed one if not said."),
+    ] = None,
     bundle: Annotated[
-        list[Path] | None, typer.Option(help="A bundle to evaluate with instead; repeatable, all of the run's.")
+        list[Path] | None,
+        typer.Option(
+            parser=PathReader("bundle"), help="A bundle to evaluate with instead; repeatable, all of the run's."
+        ),
     ] = None,
     adapter_only: Annotated[bool, typer.Option("--adapter-only", help="Only the benchmark's adapter.")] = False,
     dry_run: Dry = False,
@@ -135,7 +151,7 @@ def _binding(text: str) -> tuple[str, Any]:
         raise UsageError(msg, code="bad_binding", hint="for example --set temperature=0.5")
     try:
         return name, jsonlib.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return name, value
 
 

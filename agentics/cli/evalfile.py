@@ -7,24 +7,29 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
 from agentics.errors import ConfigError
 from agentics.model.record import Record
+from agentics.paths import checked
 
 _PATHS = ("bundles", "solutions", "overlays", "output_path")
 
 
-class EvalFile(Record):
-    """Every option of `agentics eval` under its own name. Paths are relative to the file."""
+_List = Annotated[list[str], Field(min_length=1)]
 
-    bundles: list[str] = Field(default_factory=list)
-    solutions: list[str] = Field(default_factory=list)
-    overlays: list[str] = Field(default_factory=list)
-    tasks: list[str] = Field(default_factory=list)
-    images: list[str] = Field(default_factory=list)
+
+class EvalFile(Record):
+    """Every option of `agentics eval` under its own name. Paths are relative to the file. A list that is there is not
+    empty: an empty one would mean everything."""
+
+    bundles: _List = Field(default_factory=list)
+    solutions: _List = Field(default_factory=list)
+    overlays: _List = Field(default_factory=list)
+    tasks: _List = Field(default_factory=list)
+    images: _List = Field(default_factory=list)
     target: str | None = None
     mode: Literal["validation", "official"] | None = None
     limit: int | None = Field(default=None, ge=0)
@@ -49,7 +54,7 @@ def with_file(reference: str | None, given: Mapping[str, Any]) -> Mapping[str, A
         raise ConfigError(msg) from error
     except ValidationError as error:
         raise _wrong(path, error) from error
-    filed = {key: _placed(path.parent, key, value) for key, value in read.model_dump().items()}
+    filed = {key: _placed(path, key, value) for key, value in read.model_dump().items()}
     return {key: value if value not in (None, []) else filed.get(key) for key, value in given.items()}
 
 
@@ -58,7 +63,7 @@ def _find(reference: str) -> Path:
     if Path(reference).is_file():
         return Path(reference)
     user = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "agentics"
-    places = [Path("configs"), user / "configs"]
+    places = [Path("configs"), checked(user / "configs", "the configuration below XDG_CONFIG_HOME or HOME", "name")]
     found = [path for place in places for path in sorted(place.rglob(f"{reference}.toml"))]
     if len(found) == 1:
         return found[0]
@@ -69,15 +74,21 @@ def _find(reference: str) -> Path:
     raise ConfigError(msg, hint=f"names are looked for as NAME.toml below {' and '.join(map(str, places))}")
 
 
-def _placed(folder: Path, key: str, value: Any) -> Any:  # noqa: ANN401 - any option's value
+def _placed(file: Path, key: str, value: Any) -> Any:  # noqa: ANN401 - any option's value
     if key not in _PATHS or value is None:
         return value
-    return [_place(folder, text) for text in value] if isinstance(value, list) else str(folder / value)
+    if isinstance(value, str):
+        return _place(file.parent, value, f"{file}: {key}")
+    return [_place(file.parent, text, f"{file}: {key}.{index}") for index, text in enumerate(value)]
 
 
-def _place(folder: Path, text: str) -> str:
+def _place(folder: Path, text: str, role: str) -> str:
+    """The text with its path below the folder. Raises UsageError (bad_path)."""
     name, equals, path = text.partition("=")
-    return f"{name}={folder / path}" if equals else str(folder / text)
+    if not (path if equals else text):
+        checked("", role)
+    placed = checked(folder / (path if equals else text), role)
+    return f"{name}={placed}" if equals else str(placed)
 
 
 def _wrong(path: Path, error: ValidationError) -> ConfigError:

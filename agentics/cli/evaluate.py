@@ -12,13 +12,24 @@ import typer
 from rich.markup import escape
 
 from agentics import config as configuration
-from agentics.cli.arguments import FreshSetup, image_pair, named_path
+from agentics.cli.arguments import (
+    FreshSetup,
+    NamedFileReader,
+    NamedPathReader,
+    NameReader,
+    PathReader,
+    image_pair,
+    listed,
+    named_path,
+)
 from agentics.cli.console import one_line, out, print_json
 from agentics.cli.evalfile import with_file
 from agentics.cli.progress import shown
 from agentics.cli.report import show_outcomes
 from agentics.cli.stream import streamed
 from agentics.errors import UsageError
+from agentics.paths import checked
+from agentics.rundir.names import check_run_id
 from agentics.runner.campaign import EvalRequest, compile_request
 from agentics.runner.evaluate import evaluate
 
@@ -60,31 +71,54 @@ def register(app: typer.Typer) -> None:
 
 def run(
     bundles: Annotated[
-        list[Path] | None, typer.Argument(help="Bundle or proposal directories.", metavar="BUNDLE...")
+        list[Path] | None,
+        typer.Argument(parser=PathReader("bundle"), help="Bundle or proposal directories.", metavar="BUNDLE..."),
     ] = None,
     solution: Annotated[
-        list[str] | None, typer.Option(metavar="[NAME=]DIR|ZIP", help="A solution; repeat for several variants.")
+        list[str] | None,
+        typer.Option(
+            parser=NamedPathReader("solution"),
+            metavar="[NAME=]DIR|ZIP",
+            help="A solution; repeat for several variants.",
+        ),
     ] = None,
-    target: Annotated[str | None, typer.Option(help="One of the bundle's targets; all of them if not said.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(parser=NameReader("--target"), help="One of the bundle's targets; all of them if not said."),
+    ] = None,
     mode: Annotated[Mode | None, typer.Option(help="Public data only, or with overlays. [default: validation]")] = None,
     overlay: Annotated[
         list[str] | None,
-        typer.Option(metavar="[CHALLENGE=]DIR|ZIP", help="Private data for official mode; repeatable."),
+        typer.Option(
+            parser=NamedPathReader("overlay"),
+            metavar="[CHALLENGE=]DIR|ZIP",
+            help="Private data for official mode; repeatable.",
+        ),
     ] = None,
     config: Annotated[
-        str | None, typer.Option(metavar="FILE|NAME", help="A TOML file with these options; flags win.")
+        str | None,
+        typer.Option(
+            parser=NamedFileReader("--config"), metavar="FILE|NAME", help="A TOML file with these options; flags win."
+        ),
     ] = None,
     tasks: Annotated[
-        list[str] | None, typer.Option(help="Only these tasks: challenge names or full references.")
+        list[str] | None,
+        typer.Option(parser=NameReader("--tasks"), help="Only these tasks: challenge names or full references."),
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=0, help="The first N cases of each task; adds _LIMITED to the id.")
     ] = None,
-    run_id: Annotated[str | None, typer.Option(help="Create this run, or continue it.")] = None,
-    output_path: Annotated[Path | None, typer.Option(help="Where run directories go. [default: outputs]")] = None,
+    run_id: Annotated[str | None, typer.Option(parser=check_run_id, help="Create this run, or continue it.")] = None,
+    output_path: Annotated[
+        Path | None,
+        typer.Option(parser=PathReader("--output-path", "folder"), help="Where run directories go. [default: outputs]"),
+    ] = None,
     exit_policy: Annotated[Policy | None, typer.Option(help="What exit code 0 demands. [default: smoke]")] = None,
     image: Annotated[
-        list[str] | None, typer.Option(metavar="REF=LOCAL", help="Use a local image for a declared one; repeatable.")
+        list[str] | None,
+        typer.Option(
+            parser=NameReader("--image"), metavar="REF=LOCAL", help="Use a local image for a declared one; repeatable."
+        ),
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Cases in flight.")] = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop after the first task that fails.")] = False,
@@ -142,11 +176,11 @@ def request(given: Mapping[str, Any]) -> EvalRequest:
         if given.get(key) is not None
     }
     return EvalRequest(
-        bundles=tuple(Path(path) for path in bundles),
-        solutions=tuple(named_path(text) for text in solutions),
-        overlays=tuple(named_path(text) for text in _texts(given, "overlays")),
-        tasks=tuple(name for text in _texts(given, "tasks") for name in text.split(",") if name),
-        output_path=Path(str(given.get("output_path") or "outputs")),
+        bundles=tuple(checked(path, "bundle") for path in bundles),
+        solutions=tuple(named_path(text, "solution") for text in solutions),
+        overlays=tuple(named_path(text, "overlay") for text in _texts(given, "overlays")),
+        tasks=listed("--tasks", _texts(given, "tasks")),
+        output_path=checked(str(given.get("output_path") or "outputs"), "--output-path", "folder"),
         images=tuple(image_pair(text) for text in _texts(given, "images")),
         fail_fast=bool(given.get("fail_fast")),
         resume=not given.get("no_resume"),

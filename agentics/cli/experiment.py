@@ -12,12 +12,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from agentics import config as configuration
-from agentics.cli.arguments import FreshSetup
+from agentics.cli.arguments import FreshSetup, PathReader
 from agentics.cli.console import one_line, out, print_json
 from agentics.cli.evaluate import Policy
+from agentics.cli.failure import hidden
 from agentics.cli.progress import shown
 from agentics.cli.report import show_outcomes
 from agentics.cli.stream import streamed
+from agentics.rundir.names import check_run_id
 from agentics.runner.campaign import Campaign
 from agentics.runner.evaluate import Ended, evaluate
 from agentics.runner.experiment import resolved
@@ -27,7 +29,12 @@ from agentics.runner.slotted import Slotted
 
 app = typer.Typer(help="Compare variants: tasks x variants x replications, from one file.", no_args_is_help=True)
 
-File = Annotated[Path, typer.Argument(help="An experiment file: YAML, TOML or JSON.", metavar="FILE")]
+File = Annotated[
+    Path,
+    typer.Argument(
+        parser=PathReader("experiment file", "file"), help="An experiment file: YAML, TOML or JSON.", metavar="FILE"
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 RUN_EPILOG = """
@@ -62,8 +69,12 @@ def register(root: typer.Typer) -> None:
 @app.command("run", epilog=RUN_EPILOG)
 def run(
     file: File,
-    run_id: Annotated[str | None, typer.Option(help="The id of the new run; one that is taken is refused.")] = None,
-    output_path: Annotated[Path, typer.Option(help="Where run directories go.")] = Path("outputs"),
+    run_id: Annotated[
+        str | None, typer.Option(parser=check_run_id, help="The id of the new run; one that is taken is refused.")
+    ] = None,
+    output_path: Annotated[
+        Path, typer.Option(parser=PathReader("--output-path", "folder"), help="Where run directories go.")
+    ] = Path("outputs"),
     exit_policy: Annotated[
         Policy | None, typer.Option(help="What exit code 0 demands; the file's if not said.")
     ] = None,
@@ -126,7 +137,9 @@ def plan(file: File, json: Json = False) -> None:
 @app.command("preflight", epilog=PREFLIGHT_EPILOG)
 def check(
     file: File,
-    output_path: Annotated[Path, typer.Option(help="Where run directories would go.")] = Path("outputs"),
+    output_path: Annotated[
+        Path, typer.Option(parser=PathReader("--output-path", "folder"), help="Where run directories would go.")
+    ] = Path("outputs"),
     json: Json = False,
 ) -> None:
     """Find what would keep an experiment from its end, before hours are spent on it."""
@@ -134,11 +147,11 @@ def check(
     checks = preflight(found, file.parent, configuration.load(), output_path)
     good = passed(checks)
     if json:
-        told = [asdict(one) for one in checks]
+        told = [{**asdict(one), "message": hidden(one.message)} for one in checks]
         print_json({"ok": good, "command": "experiment preflight", "passed": good, "checks": told})
     for one in () if json else checks:
         mark = "[green]✓[/]" if one.passed else "[yellow]![/]" if one.severity == "warning" else "[red]✗[/]"
-        out.print(f"{mark} [bold]{one.name}[/]: {escape(one_line(one.message))}")
+        out.print(f"{mark} [bold]{one.name}[/]: {escape(one_line(hidden(one.message)))}")
     sys.exit(0 if good else 1)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import traceback
 from dataclasses import asdict
 from typing import Any
 
@@ -13,14 +16,21 @@ from agentics.errors import AgenticsError, BenchmarkError, InvalidDocument
 from agentics.model.finding import Finding
 
 
+def hidden(text: str) -> str:
+    """A text without secrets: passwords by their place, and those of the command line and the environment by value."""
+    from agentics.policy.redact import Redactor, secrets_in  # noqa: PLC0415 - 0.2 s, needed where something failed only
+
+    return Redactor(secrets_in(sys.argv, os.environ)).text(text)
+
+
 def show_error(error: AgenticsError) -> None:
     """What, where, and the mend; nothing twice."""
     findings = [f for f in getattr(error, "findings", ()) if isinstance(f, Finding)]
     message = error.message if not findings else f"{len(findings)} finding{'s' * (len(findings) > 1)}"
-    err.print(f"[red bold]error[/] [bold]{error.code}[/]: {escape(one_line(message, 2000))}")
+    err.print(f"[red bold]error[/] [bold]{error.code}[/]: {escape(one_line(hidden(message), 2000))}")
     show_findings(findings)
     if error.hint and error.hint not in {finding.hint for finding in findings}:
-        err.print(f"  [cyan]hint:[/] {escape(one_line(error.hint, 1000))}")
+        err.print(f"  [cyan]hint:[/] {escape(one_line(hidden(error.hint), 1000))}")
 
 
 def envelope(error: AgenticsError) -> dict[str, Any]:
@@ -28,8 +38,14 @@ def envelope(error: AgenticsError) -> dict[str, Any]:
     details: dict[str, Any] = {"exit_status": error.exit_status}
     if isinstance(error, InvalidDocument | BenchmarkError):
         details["findings"] = [asdict(finding) for finding in error.findings if isinstance(finding, Finding)]
-    body = {"code": error.code, "message": error.message, "hint": error.hint, "details": details}
+    hint = error.hint and hidden(error.hint)
+    body = {"code": error.code, "message": hidden(error.message), "hint": hint, "details": details}
     return {"ok": False, "error": body}
+
+
+def show_bug(bug: Exception) -> None:
+    """The traceback of a bug of ours on stderr, as Python has it, but for secrets."""
+    err.out(hidden("".join(traceback.format_exception(bug))), end="", highlight=False)
 
 
 def unexpected(bug: Exception) -> dict[str, Any]:

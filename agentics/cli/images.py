@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agentics import config as configuration
+from agentics.cli.arguments import NameReader
 from agentics.cli.console import err, out, print_json
 from agentics.runner.machine import build_folders, open_images, open_scratch
 from agentics.runner.signals import Stop, stopping
@@ -43,9 +44,13 @@ Example:
 @app.command("build", epilog=BUILD_EPILOG)
 def build(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Which ones, for example cpu; all that are not optional by default.")
+        list[str] | None,
+        typer.Argument(
+            parser=NameReader("NAMES"), help="Which ones, for example cpu; all that are not optional by default."
+        ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only say what was made.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Make the images that are missing or whose definition changed. Needs no image registry on Debian or Ubuntu.
 
@@ -53,13 +58,16 @@ def build(
     """
 
     def log(line: str) -> None:
-        if not quiet:
+        if not quiet and not json:
             err.print(line, markup=False, style="dim")
 
     config, stop = configuration.load(), Stop()
     steps = Steps(log=log, output=log, interrupt=stop.event)
     with stopping(stop), open_images(config) as store, open_scratch(config) as scratch:
         made = build_missing(store, names or (), build_folders(scratch), steps)
+    if json:
+        print_json({"ok": True, "command": "images build", "built": [one.reference for one in made]})
+        return
     for definition in made:
         out.print(f"built {definition.reference}")
     if not made:

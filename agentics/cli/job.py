@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from agentics import config as configuration
 from agentics.cli import job_env, job_read, job_run
+from agentics.cli.arguments import PathReader
 from agentics.cli.console import one_line, out, print_json
 from agentics.cli.findings import show_findings
 from agentics.errors import UsageError
@@ -24,7 +25,9 @@ from agentics.runner.suites import suite_reader
 
 app = typer.Typer(help="Evaluate models, each job from one file: a JobSpec.", no_args_is_help=True)
 
-JobSpecFile = Annotated[Path, typer.Argument(help="A JobSpec: JSON.", metavar="JOBSPEC")]
+JobSpecFile = Annotated[
+    Path, typer.Argument(parser=PathReader("JobSpec", "file"), help="A JobSpec: JSON.", metavar="JOBSPEC")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 CHECK_EPILOG = """

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from agentics.cli.arguments import NamedFileReader, PathReader
 from agentics.cli.console import err, one_line, out, print_json
 from agentics.runner.signals import Stop, stopping
 from agentics.sandbox.steps import Steps
@@ -32,10 +33,20 @@ def add(app: typer.Typer) -> None:
 
 
 def worker_env(
-    directory: Annotated[Path, typer.Argument(help="Where: new, empty, or made by this command.", metavar="DIR")],
+    directory: Annotated[
+        Path,
+        typer.Argument(
+            parser=PathReader("environment directory", "folder"),
+            help="Where: new, empty, or made by this command.",
+            metavar="DIR",
+        ),
+    ],
     python: Annotated[
         str | None,
-        typer.Option(help="The interpreter to make it from: 3.11 to 3.13. By default the one that runs this."),
+        typer.Option(
+            parser=NamedFileReader("--python"),
+            help="The interpreter to make it from: 3.11 to 3.13. By default the one that runs this.",
+        ),
     ] = None,
     cpu: Annotated[bool, typer.Option("--cpu", help="torch without CUDA: 2 GB instead of 5.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,

@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from agentics.cli.arguments import NameReader, PathReader, RunDir
 from agentics.cli.console import one_line, out, print_json
 from agentics.errors import UsageError
 from agentics.model.jobresult import JobResult
@@ -22,7 +23,6 @@ from agentics.rundir.reader import TrialView, read_run
 MOST = 100
 _SHOWN = 60
 
-Run = Annotated[Path, typer.Argument(help="A run directory.", metavar="RUN")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 DETAILS_EPILOG = """
@@ -46,9 +46,11 @@ def add(app: typer.Typer) -> None:
 
 
 def details(
-    run: Run,
-    task: Annotated[str, typer.Option(help="A task of the run, as its table names it.")],
-    variant: Annotated[str | None, typer.Option(help="Which model, where there are several.")] = None,
+    run: RunDir,
+    task: Annotated[str, typer.Option(parser=NameReader("--task"), help="A task of the run, as its table names it.")],
+    variant: Annotated[
+        str | None, typer.Option(parser=NameReader("--variant"), help="Which model, where there are several.")
+    ] = None,
     page: Annotated[int, typer.Option(min=1, help="Which page, from 1.")] = 1,
     page_size: Annotated[int, typer.Option(help=f"Rows on a page, at most {MOST}.")] = 20,
     json: Json = False,
@@ -73,8 +75,10 @@ def details(
 
 
 def compare(
-    baseline: Annotated[Path, typer.Argument(help="The run to compare with.", metavar="BASELINE")],
-    run: Run,
+    baseline: Annotated[
+        Path, typer.Argument(parser=PathReader("run directory"), help="The run to compare with.", metavar="BASELINE")
+    ],
+    run: RunDir,
     json: Json = False,
 ) -> None:
     """Compare two runs of models, task by task."""

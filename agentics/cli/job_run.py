@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agentics import config as configuration
+from agentics.cli.arguments import NameReader, PathReader, listed
 from agentics.cli.console import one_line, out, print_json
 from agentics.cli.evaluate import Policy
 from agentics.cli.job_table import show_job
@@ -19,12 +20,13 @@ from agentics.cli.report import show_outcomes
 from agentics.cli.stream import streamed
 from agentics.model.outcome import DEFAULT_EXIT_POLICY
 from agentics.rundir.jobs import suite_scores
+from agentics.rundir.names import check_run_id
 from agentics.rundir.reader import read_run
 from agentics.runner.campaign import Campaign, EvalRequest, compile_request
 from agentics.runner.evaluate import evaluate
 from agentics.runner.worker_probe import probe_worker
 
-Spec = Annotated[Path, typer.Argument(help="A JobSpec: JSON.", metavar="JOBSPEC")]
+Spec = Annotated[Path, typer.Argument(parser=PathReader("JobSpec", "file"), help="A JobSpec: JSON.", metavar="JOBSPEC")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 RUN_EPILOG = """
@@ -94,20 +96,29 @@ def worker(json: Json = False) -> None:
 
 def run(
     spec: Spec,
-    run_id: Annotated[str | None, typer.Option(help="Create this run, or continue it.")] = None,
-    output_path: Annotated[Path, typer.Option(help="Where run directories go.")] = Path("outputs"),
+    run_id: Annotated[str | None, typer.Option(parser=check_run_id, help="Create this run, or continue it.")] = None,
+    output_path: Annotated[
+        Path, typer.Option(parser=PathReader("--output-path", "folder"), help="Where run directories go.")
+    ] = Path("outputs"),
     exit_policy: Annotated[Policy, typer.Option(help="What exit code 0 demands.")] = Policy(DEFAULT_EXIT_POLICY),
     tasks: Annotated[
-        list[str] | None, typer.Option(help="Only these tasks, as `agentics job plan` names them.")
+        list[str] | None,
+        typer.Option(parser=NameReader("--tasks"), help="Only these tasks, as `agentics job plan` names them."),
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="At most N documents of each task; adds _LIMITED to the id.")
     ] = None,
     answers: Annotated[
         list[Path] | None,
-        typer.Option(metavar="RUN", help="A run whose answers need not be asked for again; repeatable."),
+        typer.Option(
+            parser=PathReader("--answers"),
+            metavar="RUN",
+            help="A run whose answers need not be asked for again; repeatable.",
+        ),
     ] = None,
-    image: Annotated[str | None, typer.Option(help="The worker's image, instead of ours.")] = None,
+    image: Annotated[
+        str | None, typer.Option(parser=NameReader("--image"), help="The worker's image, instead of ours.")
+    ] = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop after the first task that fails.")] = False,
     no_resume: Annotated[bool, typer.Option("--no-resume", help="Run completed tasks again, too.")] = False,
     json: Json = False,
@@ -133,7 +144,7 @@ def run(
         run_id=run_id,
         output_path=output_path,
         exit_policy=exit_policy.value,
-        tasks=tuple(name for text in tasks or () for name in text.split(",") if name),
+        tasks=listed("--tasks", tasks or ()),
         limit=limit,
         images=(("*", image),) if image else (),
         fail_fast=fail_fast,

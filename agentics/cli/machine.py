@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from agentics import config as configuration
 from agentics.cli.console import one_line, out, print_json
+from agentics.cli.failure import hidden
 from agentics.runner.doctor import examine
 from agentics.runner.machine import clean as clean_machine
 from agentics.runner.machine import clean_setups
@@ -50,11 +51,12 @@ def doctor(
     checks = examine(configuration.load(), whole_setups=setups)
     fit = all(check.ok or check.severity == "warning" for check in checks)
     if json:
-        print_json({"ok": fit, "checks": [asdict(check) for check in checks]})
+        told = [{**asdict(check), "detail": hidden(check.detail)} for check in checks]
+        print_json({"ok": fit, "checks": told})
     else:
         for check in checks:
             mark = "[green]✓[/]" if check.ok else "[yellow]![/]" if check.severity == "warning" else "[red]✗[/]"
-            out.print(f"{mark} [bold]{check.name}[/]: {escape(one_line(check.detail))}")
+            out.print(f"{mark} [bold]{check.name}[/]: {escape(one_line(hidden(check.detail)))}")
             if not check.ok and check.fix:
                 out.print(f"    [cyan]fix:[/] {escape(one_line(check.fix))}")
     sys.exit(0 if fit else 5)
@@ -67,12 +69,18 @@ def clean(
     setups: Annotated[
         bool, typer.Option("--setups", help="Also what is kept of challenge setups: the next ones run again.")
     ] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Remove containers and scratch space that dead evaluations left on this machine. Run directories stay."""
     config = configuration.load()
-    if setups:
-        gone = clean_setups(config)
+    gone = clean_setups(config) if setups else None
+    if gone is not None and not json:
         in_use = f"; {gone.in_use} in use stayed" if gone.in_use else ""
         out.print(f"kept setups: removed {gone.count} ({size_text(gone.bytes)}){in_use}", highlight=False)
     containers, places = clean_machine(config, everything=everything)
+    if json:
+        kept = asdict(gone) if gone is not None else None
+        facts = {"containers": containers, "scratch_directories": places, "setups": kept}
+        print_json({"ok": True, "command": "clean", **facts})
+        return
     out.print(f"removed {containers} containers and {places} scratch directories")

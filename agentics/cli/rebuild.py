@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
+from agentics.cli.arguments import RunDir
 from agentics.cli.console import err, one_line, out, print_json
 from agentics.rundir.rebuild import compare
 from agentics.rundir.rebuild import rebuild as rebuild_run
@@ -31,7 +31,7 @@ def add(app: typer.Typer) -> None:
 
 
 def rebuild(
-    run: Annotated[Path, typer.Argument(help="A run directory.")],
+    run: RunDir,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 when something would be.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from agentics.cli import case, compare, control, derive, rebuild, verify, watch
+from agentics.cli.arguments import PathReader, RunDir
 from agentics.cli.console import out, print_json
 from agentics.cli.report import show_outcomes
 from agentics.errors import StorageError, UsageError
@@ -45,7 +46,7 @@ Example:
 
 @app.command("show", epilog=SHOW_EPILOG)
 def show(
-    run: Annotated[Path, typer.Argument(help="A run directory.")],
+    run: RunDir,
     public: Annotated[bool, typer.Option("--public", help="Only what everybody may see.")] = False,
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
@@ -67,7 +68,10 @@ def show(
 
 @app.command("gate", epilog=GATE_EPILOG)
 def gate(
-    outcome: Annotated[Path, typer.Argument(help="A run directory, or one run_outcome.json.")],
+    outcome: Annotated[
+        Path,
+        typer.Argument(parser=PathReader("run directory or outcome"), help="A run directory, or one run_outcome.json."),
+    ],
     exit_code: Annotated[int | None, typer.Option(help="The exit code of the process, if you have it.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, as without it.")] = False,  # noqa: ARG001 - programs add it everywhere
 ) -> None:

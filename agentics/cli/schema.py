@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-from agentics.cli.console import err, out, print_json
+from agentics.cli.arguments import PathReader
+from agentics.cli.console import err, one_line, out, print_json
 from agentics.cli.findings import show_findings
 from agentics.errors import UsageError
 from agentics.model.finding import Finding
 from agentics.rundir.validate import validate as validate_path
-from agentics.schemas import DOCUMENTS
 from agentics.schemas import export as write_schemas
 from agentics.schemas import stale as stale_schemas
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 app = typer.Typer(help="JSON Schemas of every document.", no_args_is_help=True)
 
@@ -55,25 +58,50 @@ Examples:
 
 
 @app.command("export", epilog=EXPORT_EPILOG)
-def export(folder: Annotated[Path, typer.Argument(help="Where the files go.")] = Path("schemas")) -> None:
+def export(
+    folder: Annotated[
+        Path, typer.Argument(parser=PathReader("schema directory", "folder"), help="Where the files go.")
+    ] = Path("schemas"),
+    json: Json = False,
+) -> None:
     """Write a Draft 2020-12 schema for every document."""
-    write_schemas(folder)
-    out.print(f"{len(DOCUMENTS)} schemas in {folder}")
+    files = write_schemas(folder)
+    if json:
+        print_json({"ok": True, "command": "schema export", "folder": str(folder), "files": files})
+    else:
+        out.print(f"{len(files)} schemas in {escape(one_line(str(folder)))}")
 
 
 @app.command("check", epilog=CHECK_EPILOG)
-def check(folder: Annotated[Path, typer.Argument(help="Where the files are.")] = Path("schemas")) -> None:
+def check(
+    folder: Annotated[Path, typer.Argument(parser=PathReader("schema directory"), help="Where the files are.")] = Path(
+        "schemas"
+    ),
+    json: Json = False,
+) -> None:
     """Exit 1 when a file differs from what the models say."""
     stale = stale_schemas(folder)
-    for name in stale:
-        err.print(f"[red]stale[/] {name}; run `agentics schema export {folder}`")
+    hint = f"agentics schema export {folder}"
+    if json:
+        print_json(_checked(folder, stale, hint))
+    else:
+        for name in stale:
+            err.print(f"[red]stale[/] {escape(one_line(name))}; run `{escape(one_line(hint))}`")
     sys.exit(1 if stale else 0)
+
+
+def _checked(folder: Path, stale: list[str], hint: str) -> dict[str, object]:
+    body: dict[str, object] = {"ok": not stale, "command": "schema check", "folder": str(folder), "stale": stale}
+    if stale:
+        message = f"{stale[0]}: not what the models say"
+        body["error"] = {"code": "stale_schema", "message": message, "hint": hint, "details": {"exit_status": 1}}
+    return body
 
 
 @app.command("validate", epilog=VALIDATE_EPILOG)
 def validate(
-    paths: Annotated[list[Path], typer.Argument(help="Run directories and documents.")],
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    paths: Annotated[list[Path], typer.Argument(parser=PathReader("document"), help="Run directories and documents.")],
+    json: Json = False,
 ) -> None:
     """Check documents against their models; every problem with its file, line and JSON pointer."""
     missing = [path for path in paths if not path.exists()]

@@ -9,6 +9,7 @@ from pydantic_core import to_jsonable_python
 from rich.markup import escape
 from rich.table import Table
 
+from agentics.cli.arguments import NameReader
 from agentics.cli.console import err, one_line, out, print_json
 from agentics.errors import UsageError
 from agentics.pipeline.registry import Registered
@@ -38,7 +39,9 @@ def register(root: typer.Typer) -> None:
 @app.callback()
 def bare(
     context: typer.Context,
-    name: Annotated[str | None, typer.Option("--name", "-n", help="Show this one.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", "-n", parser=NameReader("--name"), help="Show this one.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """What plans are made of, and the options of each. Lists them where nothing else is said."""
@@ -68,7 +71,9 @@ def list_(json: Json = False) -> None:
 
 
 @app.command("show", epilog=SHOW_EPILOG)
-def show(name: Annotated[str, typer.Argument(help="A stage's name.")], json: Json = False) -> None:
+def show(
+    name: Annotated[str, typer.Argument(parser=NameReader("NAME"), help="A stage's name.")], json: Json = False
+) -> None:
     """Show one stage: what it does, and its options with types and defaults."""
     found = registry().find(name)
     if json:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agentics import config as configuration
+from agentics.cli.arguments import NameReader, PathReader
 from agentics.cli.console import one_line, out, print_json
 from agentics.cli.findings import show_findings
 from agentics.errors import UsageError
@@ -72,7 +73,10 @@ def list_(json: Json = False) -> None:
 
 @app.command("show", epilog=SHOW_EPILOG)
 def show(
-    name: Annotated[str, typer.Argument(help="NAME or NAME@VERSION; without a version the newest.")], json: Json = False
+    name: Annotated[
+        str, typer.Argument(parser=NameReader("NAME"), help="NAME or NAME@VERSION; without a version the newest.")
+    ],
+    json: Json = False,
 ) -> None:
     """Show one suite: its tasks, the metric of each, and how they become one number."""
     found = _book().find(name)
@@ -93,7 +97,10 @@ def show(
 
 @app.command("check", epilog=CHECK_EPILOG)
 def check(
-    file: Annotated[Path, typer.Argument(help="A suite: JSON, TOML or YAML.", metavar="FILE")], json: Json = False
+    file: Annotated[
+        Path, typer.Argument(parser=PathReader("suite", "file"), help="A suite: JSON, TOML or YAML.", metavar="FILE")
+    ],
+    json: Json = False,
 ) -> None:
     """Check a suite: every finding at once, with its place and its mend."""
     try:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
+from agentics.cli.arguments import RunDir
 from agentics.cli.console import err, one_line, out, print_json
 from agentics.rundir.verify import Altered, Verified, verify
 
@@ -31,7 +31,7 @@ def add(app: typer.Typer) -> None:
 
 
 def check(
-    run: Annotated[Path, typer.Argument(help="A run directory.")],
+    run: RunDir,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Recompute every digest and chain of a run, and name what was altered."""

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from agentics.cli.arguments import RunDir
 from agentics.cli.console import err, one_line, print_line
 from agentics.errors import AgenticsError, UsageError
 from agentics.model.event import RunnerEvent
@@ -36,7 +37,7 @@ def add(app: typer.Typer) -> None:
 
 
 def watch(
-    run: Annotated[Path, typer.Argument(help="A run directory.")],
+    run: RunDir,
     first: Annotated[int, typer.Option("--from", min=1, metavar="SEQ", help="The first event to show.")] = 1,
     follow: Annotated[bool, typer.Option(help="Wait for what is still to come.")] = True,
     wait: Annotated[bool, typer.Option("--wait", help="Wait also for the run directory.")] = False,

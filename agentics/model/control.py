@@ -27,9 +27,15 @@ class ControlRequest(Record):
     requested_at: Timestamp
     requested_by: str
 
+    @property
+    def called(self) -> str:
+        """What a pause is called, everywhere: its label, or the id of the operation where it was given none."""
+        return self.label or self.operation_id
+
 
 class ControlResponse(Record):
-    """runtime/requests/<operation_id>.response.json. `code` is null exactly when what was asked is done."""
+    """runtime/requests/<operation_id>.response.json. `code` is null exactly when what was asked is done. `label`: what
+    a pause is called."""
 
     schema_version: Literal["control_response_v1"] = "control_response_v1"
     operation_id: str
@@ -37,6 +43,7 @@ class ControlResponse(Record):
     message: str | None = None
     trial_ids: tuple[str, ...] = ()
     pause_mode: PauseMode | None = None
+    label: str | None = None
     checkpoint_acked: bool = False
     stop_acked: bool = False
     answered_at: Timestamp

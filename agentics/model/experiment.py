@@ -5,11 +5,11 @@ The names and enums are the contract's, also where this version honours one valu
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, FiniteFloat, JsonValue
+from pydantic import BeforeValidator, Field, FiniteFloat, JsonValue
 
-from agentics.model.base import Document, List, Text
+from agentics.model.base import Document, List, Text, refuse
 from agentics.model.design import Comparison, Integration, RetryOn, Scheduling
 from agentics.model.outcome import DEFAULT_EXIT_POLICY, ExitPolicy
 from agentics.model.record import Mode
@@ -111,6 +111,20 @@ class Adapter(Document):
     timeout_s: Annotated[FiniteFloat, Field(gt=0)] = 3600.0
 
 
+def _said(value: object) -> object:
+    if value is None:
+        refuse("missing_key", "a benchmark needs a command: `adapter.command` is missing", hint="or leave it out")
+    return value
+
+
+def _without_null(schema: dict[str, Any]) -> None:
+    schema["anyOf"] = [choice for choice in schema["anyOf"] if choice != {"type": "null"}]
+
+
+OrAbsent = (BeforeValidator(_said), Field(json_schema_extra=_without_null))
+"""Of a benchmark that may be left out: null is a benchmark without a command."""
+
+
 class Benchmark(Document):
     policy: BenchmarkPolicy = BenchmarkPolicy()
     adapter: Adapter
@@ -209,7 +223,7 @@ class ResolvedExperiment(Document):
     design: DesignPart
     baseline: Variant
     variant_plan: List[Variant] = ()
-    benchmark: Benchmark | None = None
+    benchmark: Annotated[Benchmark | None, *OrAbsent] = None
     runtime: RuntimePart = RuntimePart()
     ext: Ext = Ext()
 

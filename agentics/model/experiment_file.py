@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, FiniteFloat, JsonValue
 from agentics.model.base import Document, List, Text
 from agentics.model.design import Comparison, Integration, Scheduling
 from agentics.model.document import Rule
-from agentics.model.experiment import EvidenceClass, One, Prune, Retry
+from agentics.model.experiment import EvidenceClass, One, OrAbsent, Prune, Retry
 from agentics.model.jsontext import Problem
 from agentics.model.outcome import DEFAULT_EXIT_POLICY, ExitPolicy
 from agentics.model.record import Mode
@@ -94,7 +94,7 @@ class ExperimentFile(Document):
     jobs: One | None = None
     images: dict[str, Text] = Field(default_factory=dict)
     exit_policy: ExitPolicy = DEFAULT_EXIT_POLICY
-    benchmark: BenchmarkEntry | None = None
+    benchmark: Annotated[BenchmarkEntry | None, *OrAbsent] = None
 
 
 def names(file: ExperimentFile) -> tuple[str, ...]:

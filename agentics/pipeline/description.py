@@ -30,6 +30,8 @@ _KNOWN = frozenset(
     {"name", "description", "required", "optional", "types", "defaults", "version"}
     | {"__schema_version__", "__extensions__"}
 )
+_OF_THE_RUN = frozenset({"validate_options"})
+"""Options of `agentics.pipeline.run`. A description that holds one would have no effect on the run."""
 _WORDS: dict[object, str] = {
     str: "string",
     Path: "string",
@@ -110,7 +112,7 @@ def normalise(description: Mapping[str, Any]) -> dict[str, Any]:
     if "stage" in given:
         given.setdefault("name", given["stage"])
         del given["stage"]
-    unknown = {key: given.pop(key) for key in list(given) if key not in _KNOWN}
+    unknown = {key: given.pop(key) for key in list(given) if key not in _KNOWN | _OF_THE_RUN}
     given.setdefault("description", NO_DESCRIPTION)
     for key in ("required", "optional"):
         value = given.get(key)
@@ -165,6 +167,7 @@ def _key_problems(description: Mapping[str, Any]) -> list[str]:
 def _rest_problems(description: Mapping[str, Any]) -> list[str]:
     texts = ("version", "__schema_version__")
     found = [f"{key}: not a text" for key in texts if not isinstance(description.get(key, ""), str)]
+    found += [f"{key}: the caller of the run says this, not a stage" for key in sorted(_OF_THE_RUN & set(description))]
     if not isinstance(description.get("__extensions__", {}), Mapping):
         found.append("__extensions__: not a map")
     return found

@@ -9,9 +9,9 @@ import traceback
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack, get_args
 
-from agentics.errors import AgenticsError, EngineError
+from agentics.errors import AgenticsError, EngineError, UsageError
 from agentics.model.evidence import Trouble
 from agentics.model.pipeline import Experiment
 from agentics.model.plan import StageDefinition
@@ -22,9 +22,12 @@ from agentics.pipeline.stage import Asked, Cancellation, Context, Interrupted, S
 from agentics.pipeline.store import DirectoryStore, Store, Unkept
 from agentics.pipeline.timing import StageTimeout, within
 from agentics.pipeline.trace import begin
+from agentics.policy.redact import Redactor
 from agentics.rundir.atomic import utc_now
 
 MOST_METRICS = 10
+_HIDE = Redactor().text
+OptionChecks = Literal["off", "warn", "error"]
 log = logging.getLogger("agentics.pipeline")
 
 
@@ -35,7 +38,7 @@ class Wanted(TypedDict, total=False):
     persist: bool
     enable_trace: bool
     assigns: Mapping[str, Any]
-    validate_options: Literal["off", "warn", "error"]
+    validate_options: OptionChecks
     registry: Registry | None
     store: Store
     cancel: Asked
@@ -48,11 +51,16 @@ class _Options:
     persist: bool = True
     enable_trace: bool = False
     assigns: Mapping[str, Any] = field(default_factory=dict)
-    validate_options: Literal["off", "warn", "error"] = "off"
+    validate_options: OptionChecks = "off"
     registry: Registry | None = None
     store: Store = field(default_factory=DirectoryStore)
     cancel: Asked = field(default_factory=threading.Event)
     resume: bool = False
+
+    def __post_init__(self) -> None:
+        if self.validate_options not in get_args(OptionChecks):
+            msg = f"validate_options is one of {', '.join(get_args(OptionChecks))}, not {self.validate_options!r:.100}"
+            raise UsageError(msg, code="bad_validate_options")
 
 
 def run(experiment: Experiment, **wanted: Unpack[Wanted]) -> Context | StageFailure:
@@ -60,11 +68,14 @@ def run(experiment: Experiment, **wanted: Unpack[Wanted]) -> Context | StageFail
 
     `registry`: where names are looked up (`agentics.stages.registry()` has the built-in and the installed stages).
     `persist`: keep the run in `store`, by default below outputs/pipelines. `assigns`: what stages find in the context.
-    `validate_options`: say nothing, log, or fail with `invalid_options`. `cancel`: when set, the run stops before its
-    next stage. `resume`: leave out what the run of this id has completed. Raises StorageError when the run cannot be
-    kept, Refused when there is one of this id; whatever a stage does is a value.
+    `validate_options`: `off` says nothing, `warn` logs, `error` fails with `invalid_options`. `cancel`: when set, the
+    run stops before its next stage. `resume`: leave out what the run of this id has completed. Raises StorageError when
+    the run cannot be kept, Refused when there is one of this id, UsageError for another `validate_options` and for a
+    resumption of stages that share a name (`ambiguous_stage`); whatever a stage does is a value.
     """
     options = _Options(**wanted)
+    if options.resume:
+        _check_names(experiment)
     store = options.store if options.persist else Unkept()
     context = Context(
         experiment_id=experiment.id,
@@ -84,6 +95,16 @@ def run(experiment: Experiment, **wanted: Unpack[Wanted]) -> Context | StageFail
         return ended
     finally:
         store.end(ended)
+
+
+def _check_names(experiment: Experiment) -> None:
+    """What is complete is known by names, so each name of a pipeline that is resumed means one stage."""
+    names = [definition.name for definition in experiment.pipeline if definition.enabled]
+    twice = next((name for index, name in enumerate(names) if name in names[:index]), None)
+    if twice is not None:
+        msg = f"the pipeline has several stages called {twice!r}, so what is complete of it cannot be told"
+        hint = "run it without resume, or register the stage under a second name"
+        raise UsageError(msg, code="ambiguous_stage", hint=hint)
 
 
 def _all(context: Context, options: _Options, store: Store) -> Context | StageFailure:
@@ -116,6 +137,7 @@ def _recorded(definition: StageDefinition, context: Context, options: _Options, 
         )
 
     if isinstance(outcome, StageFailure):
+        outcome = _without_secrets(outcome)
         trouble = outcome.trouble
         error = StageError(code=trouble.code, message=trouble.message, traceback=outcome.traceback)
         store.stage(record("failed", error), outcome.context)
@@ -126,6 +148,17 @@ def _recorded(definition: StageDefinition, context: Context, options: _Options, 
     outcome = outcome.mark_stage_complete(name)
     store.stage(record("completed"), outcome)
     return _traced(outcome, "stage_completed", name, metadata={"metrics": put} if put else {})
+
+
+def _without_secrets(failed: StageFailure) -> StageFailure:
+    """The same failure: what an exception said may hold a password, and everything that is told of it begins here."""
+    message = _HIDE(failed.trouble.message)
+    return replace(
+        failed,
+        trouble=failed.trouble.model_copy(update={"message": message}),
+        details=tuple(map(_HIDE, failed.details)),
+        traceback=failed.traceback and _HIDE(failed.traceback),
+    )
 
 
 def _skipped(name: str, context: Context, store: Store) -> Context:

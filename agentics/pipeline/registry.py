@@ -18,6 +18,7 @@ from typing import Any
 from agentics.errors import UsageError
 from agentics.pipeline.description import normalise, problems
 from agentics.pipeline.stage import Stage, reraise_interrupt
+from agentics.policy.redact import Redactor
 
 GROUP = "agentics.stages"
 
@@ -158,4 +159,5 @@ def _module(stage: object) -> str:
 
 
 def _bad(name: str, wrong: list[str]) -> StageUnavailable:
-    return StageUnavailable(f"stage {name} is refused: {'; '.join(wrong)}", code="bad_stage")
+    # What an exception of a package said may hold a password.
+    return StageUnavailable(Redactor().text(f"stage {name} is refused: {'; '.join(wrong)}"), code="bad_stage")

@@ -122,7 +122,7 @@ def read_document(path: Path, model: type[M]) -> M | None:
     """None where there is no such file; StorageError where there is one that cannot be believed."""
     try:
         data = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as e:
         msg = f"{path}: cannot be read: {e.strerror or e}"

@@ -124,7 +124,7 @@ def _model_by_version(data: bytes) -> type[BaseModel] | None:
 def _said(data: bytes) -> str | int | None:
     try:
         value = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):  # nested deeper than any document of ours
         return None
     said = value.get("schema_version") if isinstance(value, dict) else None
     return said if isinstance(said, str | int) else None

@@ -9,9 +9,10 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from agentics.config import Config
 from agentics.errors import AgenticsError, Refused, UsageError
@@ -147,12 +148,13 @@ def continue_run(
     *,
     edited: EvalRequest | None = None,
     operation: Literal["continue", "resume"] = "continue",
-    fresh_setup: bool = False,
+    changes: Mapping[str, Any] | None = None,
 ) -> Ended:
     """Go on with a run that stopped, under the request that it was made with.
 
-    `edited`: an experiment that should be the same. `fresh_setup`: as in a request. Raises Refused: continue_completed,
-    run_owner_alive, continue_experiment_changed (which names the fields).
+    `edited`: an experiment that should be the same. `changes`: fields of the request that are this invocation's own:
+    how it was called, and `fresh_setup`. Raises Refused: continue_completed, run_owner_alive,
+    continue_experiment_changed (which names the fields).
     """
     view = read_run(root)
     status = _status(view.layout)
@@ -166,7 +168,7 @@ def continue_run(
         recorded = recorded_experiment(view.layout)
         request = edited or request_from(recorded)
         request = replace(request, run_id=view.manifest.run_id, output_path=view.layout.root.parent, fresh=False)
-        request = replace(request, fresh_setup=fresh_setup)
+        request = replace(request, **(changes or {}))
         campaign = compile_request(request, config)
         _check_unchanged(recorded, campaign)
     return evaluate(campaign, observer, operation=operation)

@@ -75,7 +75,7 @@ class Controller:
             return done(request)
         except (Refusal, Deaf, AgenticsError, OSError) as error:
             code, message = _why_not(request, error)
-            return _response(request, code=code, message=message)
+            return _response(request, code=code, message=self.run.redactor.text(message))
 
     def _serve(self, request: ControlRequest) -> None:
         known = request.operation_id
@@ -91,7 +91,7 @@ class Controller:
             try:
                 stopped, frozen = self._hold(asking, tickets)
                 pause = PauseRequest(
-                    label=request.label or request.operation_id,
+                    label=request.called,
                     requested_at=request.requested_at,
                     requested_by=request.requested_by,
                 )
@@ -106,6 +106,7 @@ class Controller:
             request,
             trial_ids=(*stopped, *frozen),
             pause_mode=_mode(cooperative=bool(stopped), frozen=bool(frozen)),
+            label=request.called,
             checkpoint_acked=asking.acknowledged["checkpoint"],
             stop_acked=asking.acknowledged["stop"],
         )
@@ -113,7 +114,7 @@ class Controller:
     def _hold(self, asking: Asking, tickets: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The trials that stopped because their solution acknowledged it, and those that were frozen: all others that
         have not ended. Raises what says that this pause is not to be."""
-        label = asking.request.label
+        label = asking.request.called
         asking.checkpoint()
         frozen = self._freeze(set(tickets) - asking.tickets.keys(), label)
         asking.stop()

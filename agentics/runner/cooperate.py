@@ -80,7 +80,7 @@ class Asking:
     def _write(self, ticket: Ticket, action: Literal["continue", "checkpoint", "stop"]) -> dict[str, str]:
         if ticket.cooperation is None:
             return {}
-        return ticket.cooperation.ask(action, label=self.request.label, requested_by="lab_pause", at=utc_now())
+        return ticket.cooperation.ask(action, label=self.request.called, requested_by="lab_pause", at=utc_now())
 
     def _lives(self, name: str, alias: str) -> bool:
         cooperation = self.tickets[name].cooperation

@@ -77,7 +77,6 @@ def resolve(campaign: Campaign) -> ResolvedExperiment:
         design=_design_part(design),
         baseline=variants[0],
         variant_plan=tuple(variants[1:]),
-        benchmark=_benchmark(request.adapter),
         runtime=RuntimePart(policy=RuntimePolicy(timeout_ms=_timeout_ms(campaign))),
         ext=Ext(
             tasks=tasks,
@@ -85,6 +84,7 @@ def resolve(campaign: Campaign) -> ResolvedExperiment:
             solutions=digests,
             request=_request_part(request, campaign.jobs),
         ),
+        **_benchmark(request.adapter),
     )
 
 
@@ -188,11 +188,13 @@ def _design_part(design: Design) -> DesignPart:
     )
 
 
-def _benchmark(adapter: AdapterCommand | None) -> Benchmark | None:
+def _benchmark(adapter: AdapterCommand | None) -> dict[str, Benchmark]:
+    """The key `benchmark`, where there is an adapter: without one it is absent, not null."""
     if adapter is None:
-        return None
+        return {}
     policy = BenchmarkPolicy.model_validate({"required_evidence_classes": list(adapter.required_evidence)})
-    return Benchmark(policy=policy, adapter=Adapter(command=adapter.command, timeout_s=adapter.timeout_s))
+    said = Adapter(command=adapter.command, timeout_s=adapter.timeout_s)
+    return {"benchmark": Benchmark(policy=policy, adapter=said)}
 
 
 def _timeout_ms(campaign: Campaign) -> int:

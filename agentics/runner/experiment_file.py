@@ -18,9 +18,12 @@ from agentics.model.design import AdapterCommand, Comparison, Design, Pruning, R
 from agentics.model.experiment import ResolvedExperiment
 from agentics.model.experiment_file import JOBSPEC, RULES, SOLUTION, ExperimentFile, TaskEntry, names
 from agentics.model.formats import format_of, read, value_of
+from agentics.model.jsontext import pointer
+from agentics.paths import checked
 from agentics.policy.experiments import RULES as RESOLVED_RULES
 from agentics.runner.campaign import Campaign, EvalRequest, compile_request
 from agentics.runner.experiment import adapter_of, bindings_of, design_of, differences, request_from, resolve
+from agentics.runner.experiment_paths import paths_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +37,8 @@ class Asked:
 
 
 def parse_experiment(path: Path) -> ExperimentFile | ResolvedExperiment:
-    """The file as it was written. Raises InvalidDocument with all findings, ConfigError where there is no such file."""
+    """The file as it was written. Raises InvalidDocument with all findings, ConfigError where there is no such file,
+    UsageError (bad_path) for a path in it that none can be."""
     kind = format_of(path.name)
     if kind is None:
         msg = f"{path}: which format is this?"
@@ -45,9 +49,14 @@ def parse_experiment(path: Path) -> ExperimentFile | ResolvedExperiment:
         msg = f"{path}: {error.strerror}"
         raise ConfigError(msg) from error
     value = value_of(data, kind, str(path))
+    found: ExperimentFile | ResolvedExperiment
     if isinstance(value, dict) and "version" in value:
-        return read(ResolvedExperiment, data, kind, str(path), RESOLVED_RULES)
-    return read(ExperimentFile, data, kind, str(path), RULES)
+        found = read(ResolvedExperiment, data, kind, str(path), RESOLVED_RULES)
+    else:
+        found = read(ExperimentFile, data, kind, str(path), RULES)
+    for place, named in paths_in(found):
+        checked(path.parent / named, f"{path}: {pointer(place)}")
+    return found
 
 
 def asked_for(found: ExperimentFile | ResolvedExperiment, folder: Path) -> Asked:

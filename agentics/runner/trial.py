@@ -12,6 +12,7 @@ from agentics.model.evidence import TrialEvidence, Trouble
 from agentics.model.judgement import Judgement
 from agentics.model.record import Ids
 from agentics.policy.network import forbidden
+from agentics.policy.redact import Redactor
 from agentics.policy.schedule import try_again
 from agentics.policy.verdict import judge, timed_out
 from agentics.rundir.atomic import utc_now
@@ -109,7 +110,7 @@ def _on_the_floor(work: Workshop, trial: Trial | JobTrial, ticket: Ticket, image
     try:
         evidence = _observe(work, trial, ticket, images)
     except EngineError as error:
-        evidence = kinds.blank(trial, {}).model_copy(update={"trouble": _no_start(error)})
+        evidence = kinds.blank(trial, {}).model_copy(update={"trouble": _no_start(error, work.run.redactor)})
     work.floor.settle(ticket)
     if ticket.why == "time_limit":
         evidence = evidence.model_copy(update={"trouble": _too_late(evidence.trouble, ticket.limit_s)})
@@ -155,9 +156,13 @@ def _end(
     return {"status": "killed", "outcome": None}
 
 
-def _no_start(error: EngineError) -> Trouble:
+def _no_start(error: EngineError, redactor: Redactor) -> Trouble:
     return Trouble(
-        stage="images", code=error.code, message=error.message, fault="infrastructure", retryable=error.retryable
+        stage="images",
+        code=error.code,
+        message=redactor.text(error.message),
+        fault="infrastructure",
+        retryable=error.retryable,
     )
 
 

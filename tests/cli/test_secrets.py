@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import EntryPoint
+from types import SimpleNamespace
 
 import pytest
 
+from agentics import pipeline
 from agentics.errors import EngineError
+from agentics.model.pipeline import experiment
+from agentics.pipeline.registry import Registry
+from agentics.pipeline.stage import StageFailure
+from agentics.pipeline.store import DirectoryStore
 from agentics.sandbox.engine import Image
 from tests.runner.lab import raises
 
 SECRET = "hunter2-Zq8xW1"
+OTHER = "correct-horse-Battery9"
 
 
 @pytest.fixture
@@ -50,3 +58,97 @@ def test_b9_a_secret_in_an_error_is_not_told_either(secretive):
     said = secretive.eval("one", "--json")
     assert said.status == 5
     assert SECRET not in said.out + said.err
+
+
+TELLING = (
+    f"GET https://me:{OTHER}@example.org/x?token={OTHER} failed\n"
+    f"Authorization: Bearer {OTHER}\npassword='{OTHER}', api_key={OTHER}"
+)
+"""What an exception of a library says. Nobody knows the secret in it but by its place."""
+
+
+def untold(lab, said):
+    """The secret is neither on a stream nor in a file."""
+    assert OTHER not in said.out + said.err
+    assert [path for path, content in lab.files().items() if OTHER.encode() in content] == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [EngineError(TELLING, code="engine_lost"), OSError(5, TELLING), ValueError(TELLING)],
+    ids=["engine", "host", "bug"],
+)
+@pytest.mark.parametrize("words", [(), ("--json",), ("--json-stream",), ("-v",)])
+@pytest.mark.parametrize("where", ["run", "separated-evaluator"])
+def test_b9_what_an_exception_in_a_stage_says_is_told_and_kept_without_secrets(lab, error, words, where):
+    lab.bundle("one")
+    lab.engine.behaviours[where] = raises(error)
+    said = lab.eval("one", *words)
+    assert said.status == 5
+    assert any(b"example.org" in content for path, content in lab.files().items() if path.startswith("outputs/"))
+    untold(lab, said)
+    for shown in (("show",), ("show", "--json"), ("show", "--public"), ("case", "case-1"), ("compare",), ("verify",)):
+        untold(lab, lab("run", shown[0], "outputs/r", *shown[1:]))
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_b9_what_an_exception_before_the_first_stage_says_is_told_and_kept_without_secrets(lab, words):
+    lab.bundle("one")
+    lab.engine.failures["reap"] = [EngineError(TELLING, code="engine_lost")]
+    said = lab.eval("one", *words)
+    assert said.status == 5
+    untold(lab, said)
+
+
+@pytest.mark.parametrize("words", [(), ("--json",), ("--json-stream",)])
+def test_b9_the_traceback_of_a_bug_is_shown_without_secrets(lab, monkeypatch, words):
+    def bug(*_, **__):
+        raise ZeroDivisionError(TELLING)
+
+    lab.bundle("one")
+    monkeypatch.setattr("agentics.cli.evaluate.compile_request", bug)
+    said = lab.eval("one", *words)
+    assert said.status == 1
+    assert "Traceback (most recent call last)" in said.err
+    assert "ZeroDivisionError: GET https://***@example.org/x" in said.err
+    untold(lab, said)
+
+
+@pytest.mark.parametrize("words", [("list",), ("list", "--json"), ("show", "broken"), ("show", "broken", "--json")])
+def test_b9_what_a_package_of_stages_says_when_it_breaks_is_shown_without_secrets(lab, monkeypatch, words):
+    class Broken(EntryPoint):
+        def load(self):
+            raise RuntimeError(TELLING)
+
+    found = Registry({}, lambda: [Broken("broken", "package:broken", "agentics.stages")])
+    monkeypatch.setattr("agentics.cli.stages.registry", lambda: found)
+    said = lab("stages", *words)
+    assert "RuntimeError" in said.out + said.err
+    untold(lab, said)
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_b9_what_the_doctor_says_of_an_engine_is_shown_without_secrets(lab, monkeypatch, words):
+    monkeypatch.setattr("agentics.runner.doctor.open_engine", lambda *_: raises(EngineError(TELLING))(None))
+    said = lab("doctor", *words)
+    assert "example.org" in said.out
+    untold(lab, said)
+
+
+def test_b9_a_pipeline_is_kept_without_the_secrets_of_its_exceptions(tmp_path):
+    def run(*_):
+        raise ValueError(TELLING)
+
+    said = {"name": "one", "description": "d", "required": [], "optional": [], "types": {}}
+    stage = SimpleNamespace(run=run, describe=lambda _: said)
+    failed = pipeline.run(
+        experiment("e", "b", "one"),
+        registry=Registry.of(stage),
+        store=DirectoryStore(tmp_path),
+        enable_trace=True,
+        run_id="r",
+    )
+    assert isinstance(failed, StageFailure)
+    assert "ValueError: GET https://***@example.org" in failed.trouble.message
+    assert OTHER not in f"{failed.trouble} {failed.traceback}"
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and OTHER.encode() in path.read_bytes()] == []

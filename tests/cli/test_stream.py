@@ -151,9 +151,10 @@ def test_without_an_engine_the_run_starts_fails_and_says_so(lab):
 def test_a_bug_is_an_envelope_too_and_only_the_traceback_says_more(lab, flag, monkeypatch):
     lab.bundle("one")
     monkeypatch.setattr("agentics.runner.trial.judge", raises(ZeroDivisionError("what it was")))
-    with pytest.raises(ZeroDivisionError):
-        lab.eval("one", flag)
-    lines = [json.loads(line) for line in lab.capture().out.splitlines()]
+    said = lab.eval("one", flag)
+    assert said.status == 1
+    assert "ZeroDivisionError: what it was" in said.err
+    lines = [json.loads(line) for line in said.out.splitlines()]
     assert lines[-1]["error"]["code"] == "internal_error"
     assert "what it was" not in json.dumps(lines[-1])
     assert names(lines[:-1])[-1:] == ([] if flag == "--json" else ["run_finished"])

@@ -153,7 +153,8 @@ def test_bad_values_are_refused_at_their_place(shop, pointer, value, code):
 
 
 @pytest.mark.parametrize(
-    "benchmark", [{}, {"adapter": {}}, {"adapter": {"command": []}}, {"adapter": {"command": [""]}}]
+    "benchmark",
+    [None, {}, {"adapter": None}, {"adapter": {}}, {"adapter": {"command": []}}, {"adapter": {"command": [""]}}],
 )
 @pytest.mark.parametrize("document", [PLAIN, RESOLVED], ids=["plain", "resolved"])
 def test_c2_a_benchmark_without_a_command_is_refused_before_there_is_a_run(shop, benchmark, document):
@@ -161,7 +162,7 @@ def test_c2_a_benchmark_without_a_command_is_refused_before_there_is_a_run(shop,
     said = shop("experiment", "run", path, "--json")
     assert said.status == 2
     places = [finding["pointer"] for finding in said.json["error"]["details"]["findings"]]
-    assert places[0].startswith("/benchmark/adapter")
+    assert places[0].startswith("/benchmark")
     assert "/benchmark/adapter/command".startswith(places[0].removesuffix("/0"))
     assert not (shop.home / "outputs").exists()
 

@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 from importlib.metadata import EntryPoint
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,7 +14,7 @@ from agentics import pipeline
 from agentics.model.pipeline import experiment
 from agentics.pipeline.description import normalise, problems
 from agentics.pipeline.options import option_problems, with_defaults
-from agentics.pipeline.registry import Registry
+from agentics.pipeline.registry import Registry, StageUnavailable
 from agentics.pipeline.timing import needs
 from agentics.pipeline.types import value_problems
 from agentics.stages import BUILT_IN, registry
@@ -55,6 +56,17 @@ def test_a4_everything_that_is_wrong_with_a_description_is_named_at_once(change,
     found = problems({**GOOD, **change})
     assert len(found) >= len(about)
     assert all(any(word in each for each in found) for word in about), found
+
+
+@pytest.mark.parametrize("how", ["bogus", "error", None])
+def test_a4_an_option_of_the_run_in_a_description_is_refused_and_not_taken_for_an_extension(how):
+    (found,) = problems(normalise({**GOOD, "validate_options": how}))
+    assert found.startswith("validate_options: ")
+    with pytest.raises(StageUnavailable, match="validate_options") as refused:
+        Registry.of(
+            SimpleNamespace(run=lambda context, _: context, describe=lambda _: {**GOOD, "validate_options": how})
+        )
+    assert refused.value.code == "bad_stage"
 
 
 def of(kind, **more):

@@ -254,6 +254,36 @@ def test_what_a_run_has_completed_is_left_out_when_it_is_resumed(tmp_path):
     assert (one.calls, ended.completed_stages) == (1, ("one", "two"))
 
 
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a13_a_pipeline_with_two_stages_of_one_name_is_refused_when_it_is_to_be_resumed(tmp_path, earlier):
+    one, plan = stage("one"), experiment("e", "b", "one", n=1).with_stage("one", n=2)
+    if earlier:
+        carry_out(one, plan=plan, root=tmp_path, run_id="r")
+        assert one.calls == 2
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UsageError, match="several stages called 'one'") as refused:
+        carry_out(one, plan=plan, root=tmp_path, run_id="r", resume=True)
+    assert refused.value.code == "ambiguous_stage"
+    assert (one.calls, sorted(tmp_path.rglob("*"))) == (2 if earlier else 0, before)
+
+
+def test_a13_a_disabled_stage_of_the_same_name_does_not_make_it_ambiguous(tmp_path):
+    one, plan = stage("one"), experiment("e", "b", "one").with_stage("one")
+    disabled = plan.pipeline[1].model_copy(update={"enabled": False})
+    plan = plan.model_copy(update={"pipeline": (plan.pipeline[0], disabled)})
+    ended = carry_out(one, plan=plan, root=tmp_path, run_id="r", resume=True)
+    assert (one.calls, ended.completed_stages) == (1, ("one",))
+
+
+@pytest.mark.parametrize("how", ["bogus", "", "Error", None, True, ["off"]])
+def test_a9_a_way_to_check_options_that_there_is_not_is_refused_before_anything_runs(tmp_path, how):
+    one = stage("one")
+    with pytest.raises(UsageError, match="off, warn, error") as refused:
+        carry_out(one, root=tmp_path, validate_options=how)
+    assert refused.value.code == "bad_validate_options"
+    assert (one.calls, list(tmp_path.iterdir())) == (0, [])
+
+
 def test_two_stages_of_one_name_are_refused():
     with pytest.raises(UsageError, match="registered already"):
         Registry.of(stage("one"), stage("one"))

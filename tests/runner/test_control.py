@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -67,6 +68,45 @@ def test_a_frozen_run_is_paused_in_every_file_and_goes_on_where_it_was(lab, goin
         "run_finished",
     ]
     assert (run_status(lab), state(lab)["status"]) == ("completed", "completed")
+
+
+def test_c15_a_pause_without_a_label_has_one_name_wherever_it_is_told(lab, going):
+    held, ended = going
+    name = control(lab, "pause")[1]["pause"]["label"]
+    assert name
+    assert (state(lab)["pause_label"], lab.read("r/runtime/run_control.json")["pause"]["label"]) == (name, name)
+    (answer,) = (lab.home / "outputs/r/runtime/requests").glob("*.response.json")
+    assert json.loads(answer.read_bytes())["label"] == name
+    assert name in control(lab, "resume", "--label", "tea")[1]["error"]["hint"]
+    assert control(lab, "resume", "--label", name)[0] == 0
+    held.release.set()
+    assert ended.result(30).exit_status == 0
+
+
+def test_c15_people_are_told_the_name_of_a_pause_that_they_gave_none(lab, going):
+    held, _ = going
+    said = lab("run", "pause", "outputs/r")
+    assert said.out == f"paused trial_1 (frozen) as {state(lab)['pause_label']}\n"
+    assert control(lab, "resume")[0] == 0
+    held.release.set()
+
+
+@pytest.mark.parametrize("operation", ["continue", "resume"])
+def test_c16_who_goes_on_with_a_run_is_recorded_with_its_arguments_and_no_secret(lab, monkeypatch, operation):
+    lab.bundle("one")
+    lab.engine.failures["reap"] = [EngineError("gone", code="engine_lost")]
+    lab.run("one", argv=("agentics", "eval", "one"))
+    path = lab.home / "outputs/r/runtime/run_control.json"
+    status = "paused" if operation == "resume" else "interrupted"
+    path.write_text(path.read_text().replace(f'"{run_status(lab)}"', f'"{status}"'))
+    argv = ["agentics", "run", operation, "outputs/r", "--api-key", "hunter2-Zq8xW1"]
+    monkeypatch.setattr(sys, "argv", argv)
+    status, said = control(lab, operation)
+    assert status == 0, said
+    began = [line for line in lab.lines("runtime/invocations.jsonl") if "invocation" in line]
+    assert [line["invocation"]["argv"][:3] for line in began] == [["agentics", "eval", "one"], argv[:3]]
+    assert lab.outcome()["invocation"]["argv"] == [*argv[:5], "***"]
+    assert lab.outcome()["invocation"]["cli_args"] == {"run": "outputs/r"}
 
 
 def test_nothing_new_starts_while_a_run_is_paused(lab):

@@ -108,10 +108,11 @@ class Server:
 
     def _told(self, failure: Failure, retries: int) -> dict[str, Any]:
         key = os.environ.get(self.api_key_env) if self.api_key_env else None
-        message = failure.message[:500]
+        message = failure.message
         if key and len(key) >= _SHORTEST_KEY:
             message = message.replace(key, "***")
-        return {"code": failure.code, "message": message, "http_status": failure.status, "retries": retries}
+        # Cut afterwards: half a key is no longer found.
+        return {"code": failure.code, "message": message[:500], "http_status": failure.status, "retries": retries}
 
 
 def at_once(ask: Callable[[Any], object], items: Iterable[Any], parallel: int, stop: Stoppable) -> None:
