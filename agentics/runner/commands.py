@@ -34,6 +34,7 @@ from agentics.sandbox.labels import RUN
 TERMINAL: frozenset[RunStatus | None] = frozenset({"completed", "killed"})
 _ANSWER_S = 30.0
 """Beyond what the request itself may take: freezing, removing containers, writing it down."""
+_HOW_TO_REPEAT = "it is over: `agentics run replay` runs one of its trials again, `agentics eval` makes a new run"
 _EXPERIMENT_BYTES = 64 << 20
 
 
@@ -63,7 +64,8 @@ def unfreeze(root: Path, *, trial_id: str | None) -> ControlResponse | None:
         if not lock.is_held(view.layout.lock):
             if _status(view) != "paused":
                 msg = f"run {view.manifest.run_id} is {_status(view)}, and only a paused one can be resumed"
-                raise Refused(msg, code="resume_non_paused", hint="`agentics run continue` goes on with any other")
+                hint = _HOW_TO_REPEAT if _is_over(view) else "`agentics run continue` goes on with it"
+                raise Refused(msg, code="resume_non_paused", hint=hint)
             return None
         return _ask(view.layout, _request(lease, "resume", trial_id=trial_id))
 
@@ -129,11 +131,10 @@ def continue_run(
     run_owner_alive, continue_experiment_changed (which names the fields).
     """
     view = read_run(root)
-    status = _status(view)
-    # A process that died right after it had set the status has not written all that is made of the run.
-    if status == "killed" or (status == "completed" and is_concluded(view.layout)):
+    if _is_over(view):
+        status = _status(view)
         msg = f"run {view.manifest.run_id} is {status}: there is nothing to continue"
-        raise Refused(msg, code=f"continue_{status}", hint="start a new run, or evaluate again with `agentics eval`")
+        raise Refused(msg, code=f"continue_{status}", hint=_HOW_TO_REPEAT)
     if lock.is_held(view.layout.lock):
         raise _alive(view)
     with operating(view.layout, operation):
@@ -229,6 +230,13 @@ def _alive(view: RunView) -> AgenticsError:
     msg = f"a living process works on run {view.manifest.run_id}"
     hint = "`agentics run pause` and `agentics run kill` speak to it"
     return Refused(msg, code="run_owner_alive", hint=hint)
+
+
+def _is_over(view: RunView) -> bool:
+    """Whether there is nothing to go on with. A process that died right after it had set the status has not written all
+    that is made of the run."""
+    status = _status(view)
+    return status == "killed" or (status == "completed" and is_concluded(view.layout))
 
 
 def _status(view: RunView) -> RunStatus | None:

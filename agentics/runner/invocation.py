@@ -11,10 +11,11 @@ from typing import Literal
 from agentics import __version__
 from agentics.errors import AgenticsError, BenchmarkError
 from agentics.model.outcome import ErrorRecord, Invocation
-from agentics.model.rundir import RunStatus
+from agentics.model.rundir import RunControl, RunStatus
 from agentics.policy.exposure import may_expose_private
 from agentics.policy.outcome import EXIT_CONTROLLED
 from agentics.policy.redact import Redactor
+from agentics.rundir.atomic import read_document
 from agentics.rundir.attest import write_attestation
 from agentics.rundir.held import Run
 from agentics.rundir.provenance import git_facts
@@ -63,8 +64,11 @@ class Book:
             redactor=self._hide,
             public_challenges=public_challenges(self.campaign),
         )
+        before = read_document(self.run.layout.control, RunControl)
         self.invocation_id = begin(self.run, asked, resolved(self.campaign))
         self.events.emit("run_started")
+        if before is not None and before.status == "paused":
+            self.events.emit("run_resumed")
 
     def _called(self) -> Invocation:
         request, hide = self.campaign.request, self._hide

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import tenacity
 
@@ -16,7 +15,7 @@ from agentics.policy.schedule import try_again
 from agentics.policy.verdict import judge, timed_out
 from agentics.rundir.atomic import utc_now
 from agentics.rundir.explain import write_explanation
-from agentics.rundir.held import Paused
+from agentics.rundir.held import Stand
 from agentics.rundir.recover import end_of
 from agentics.rundir.trial import Attempt, abandon, begin_attempt, finish, suspend
 from agentics.runner import kinds
@@ -24,11 +23,7 @@ from agentics.runner.campaign import Trial
 from agentics.runner.floor import Ticket
 from agentics.runner.images import Images
 from agentics.runner.job import JobTrial
-from agentics.runner.keeping import (
-    keep_evidence,
-    newest_checkpoint,
-    where_it_stopped,
-)
+from agentics.runner.keeping import going_on, keep_evidence, newest_checkpoint, newest_of
 from agentics.runner.workshop import Workshop
 
 Said = tuple[Judgement, TrialEvidence]
@@ -45,7 +40,7 @@ def run_trial(work: Workshop, trial: Trial | JobTrial, ids: Ids, images: Images 
     """
     retry, design = work.config.retry, work.campaign.request.design
     if isinstance(trial, Trial) and trial.resume is None:
-        trial = replace(trial, resume=where_it_stopped(work.run, ids.trial_id))
+        trial = going_on(work.run, trial, ids)
 
     def again(state: tenacity.RetryCallState) -> bool:
         judgement, evidence = _last(state)
@@ -82,8 +77,10 @@ def _last(state: tenacity.RetryCallState) -> Said:
 
 
 def _attempt(work: Workshop, trial: Trial | JobTrial, ids: Ids, images: Images | None) -> Said:
+    checkpoint = newest_of(trial.resume.checkpoints) if isinstance(trial, Trial) and trial.resume is not None else None
+
     def begin() -> Attempt:
-        return begin_attempt(work.run, ids, kinds.trial_input(trial, ids), trial.plan)
+        return begin_attempt(work.run, ids, kinds.trial_input(trial, ids), trial.plan, checkpoint=checkpoint)
 
     ticket = work.floor.enter(begin, work.campaign.request.trial_timeout_s, kinds.ties(work, trial, ids))
     if ticket is None:
@@ -143,7 +140,7 @@ def _end(
         write_explanation(attempt.run, attempt.ids.trial_id)
         return {"status": end_of(result)[0], "outcome": result.outcome}
     if ticket.why == "paused":
-        suspend(attempt, Paused(label=ticket.label, checkpoint=newest_checkpoint(attempt)))
+        suspend(attempt, Stand(label=ticket.label, checkpoint=newest_checkpoint(attempt)))
         return {"status": "paused", "outcome": None}
     abandon(attempt, "killed_by_user" if ticket.why == "killed" else judgement.reason or "interrupted")
     return {"status": "killed", "outcome": None}

@@ -1,0 +1,137 @@
+"""C15, C23: what goes on from a checkpoint says so, and what is made from a fork or a replay is made from that one."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.fake_engine import exited, mounted
+from tests.stages.agents import Agent
+
+LOOK = threading.Event()
+
+
+def control(lab, *words):
+    said = lab("run", *words[:1], "outputs/r", *words[1:], "--json")
+    return said.status, said.json
+
+
+def verified(lab):
+    status, said = control(lab, "verify")
+    assert status == 0, said
+
+
+def given(container):
+    """The checkpoint that a case was given, if it was given one."""
+    folder = mounted(container, "/agentics-control/checkpoint")
+    return (folder / "data").read_text() if folder.exists() else None
+
+
+@pytest.fixture
+def resumed(lab):
+    """A run that was paused at the checkpoint `half`, left by its process, and resumed by another. `starts`: what each
+    case began from."""
+    lab.bundle("one", cases=1)
+    entered, lab.starts = threading.Event(), []
+
+    def cooperates(container):
+        lab.starts.append(given(container))
+        if lab.starts != [None]:
+            return exited()
+        one = Agent(container)
+        entered.set()
+        for index, action in enumerate(("checkpoint", "stop")):
+            while one.asked["action"] != action:
+                LOOK.wait(0.005)  # a solution learns of a request by reading a file
+            if action == "checkpoint":
+                one.checkpoint("half", data="so far", checkpoint__json='{"step": 3}')
+            one.step(index)
+        return exited()
+
+    lab.engine.behaviours["run"] = cooperates
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        ended = pool.submit(lab.run, "one", integration={"mine": "sdk_full"}, bindings={"mine": {"x": 0}})
+        assert entered.wait(30)
+        status, said = control(lab, "pause", "--timeout-seconds", "30")
+        assert (status, said["pause"]["pause_mode"]) == (0, "cooperative")
+        ended.result(30)
+    lab.paused_by = lab.lines("runtime/invocations.jsonl")[0]["invocation_id"]
+    status, said = control(lab, "resume")
+    assert (status, said["resume"]["checkpoints"]) == (0, {"trial_1": "half"})
+    return lab
+
+
+def test_c15_a_resume_from_a_checkpoint_is_recorded_and_told(resumed):
+    lab = resumed
+    assert lab.starts == [None, "so far"]
+    state = lab.read("r/trials/trial_1/trial_state.json")
+    assert (state["status"], state["checkpoint_selected"], state["attempt"]) == ("completed", "half", 2)
+    lineage = {
+        "attempt": 1,
+        "invocation_id": lab.paused_by,
+        "cases_kept": 0,
+        "checkpoints": {"run-0001": "half"},
+    }
+    assert lab.read("r/trials/trial_1/trial_input.json")["ext"] == {"resume": lineage}
+    assert lab.read("r/trials/trial_1/result.json")["ext"]["parent"] == {"resume": lineage}
+    assert lab.lines("evidence/evidence_records.jsonl")[-1]["ext"]["parent"] == {"resume": lineage}
+    told = [event["event"] for event in lab.lines("runtime/events.jsonl")]
+    assert told.count("run_paused") == told.count("run_resumed") == 1
+    again = told.index("run_started", 1)
+    assert told[again : again + 3] == ["run_started", "run_resumed", "trial_started"]
+    verified(lab)
+
+
+def test_c15_a_replay_of_what_was_resumed_begins_there_and_is_never_strict(resumed):
+    lab = resumed
+    status, said = control(lab, "replay", "--trial-id", "trial_1", "--strict")
+    assert (status, said["error"]["code"]) == (7, "strict_source_unavailable")
+    assert "half" in said["error"]["message"]
+    status, said = control(lab, "replay", "--trial-id", "trial_1")
+    replay = said["replay"]
+    assert (status, replay["replay_grade"], replay["source_checkpoint"]) == (0, "checkpointed", "half")
+    assert lab.starts == [None, "so far", "so far"]
+    state = lab.read(f"r/replays/{replay['replay_id']}/trial_1/trial_state.json")
+    assert state["checkpoint_selected"] == "half"
+    verified(lab)
+
+
+def test_c15_a_replay_whose_checkpoint_is_gone_begins_anew_and_says_so(resumed):
+    lab = resumed
+    (row,) = lab.lines("trials/trial_1/attempts/1/checkpoints.jsonl")
+    for file in row["files"]:
+        digest = file["ref"].rpartition("/")[2]
+        (lab.home / "outputs/r/artifacts/sha256" / digest / "blob").unlink()
+    status, said = control(lab, "replay", "--trial-id", "trial_1")
+    assert (status, said["replay"]["replay_grade"]) == (0, "best_effort")
+    assert (said["replay"]["differences"], said["replay"]["source_checkpoint"]) == (["checkpoint"], None)
+    assert lab.starts[-1] is None
+
+
+def test_c23_a_replay_of_a_replay_of_a_fork_has_what_the_fork_was_given(resumed):
+    lab = resumed
+    words = ("fork", "--from-trial", "trial_1", "--at", "checkpoint:half", "--set", "x=7")
+    _, said = control(lab, *words)
+    name = f"trial_1_{said['fork']['fork_id']}"
+    for _ in range(2):
+        status, said = control(lab, "replay", "--trial-id", name)
+        assert (status, said["replay"]["parent_trial_id"], said["replay"]["source_checkpoint"]) == (0, name, "half")
+        name = f"{name}_{said['replay']['replay_id']}"
+        found = lab.read(f"r/replays/{said['replay']['replay_id']}/trial_1/trial_input.json")
+        assert (found["ids"]["trial_id"], found["bindings"]) == (name, {"x": 7})
+    status, said = control(lab, "fork", "--from-trial", name, "--set", "y=1")
+    assert (status, said["fork"]["bindings"], said["fork"]["fallback_mode"]) == (0, {"x": 7, "y": 1}, "input_only")
+    assert lab.starts == [None, "so far", "so far", "so far", "so far", None]
+    rows = [row["ids"]["trial_id"] for row in lab.lines("evidence/evidence_records.jsonl")]
+    assert len(rows) == len(set(rows)) == 5
+    verified(lab)
+
+
+def test_c23_a_fork_at_a_checkpoint_that_is_not_there_is_refused_and_told_which_are(resumed):
+    lab = resumed
+    status, said = control(lab, "fork", "--from-trial", "trial_1", "--at", "checkpoint:nope")
+    assert (status, said["error"]["code"]) == (2, "checkpoint_not_found")
+    assert "half" in said["error"]["hint"]
+    assert not (lab.home / "outputs/r/forks").exists()
