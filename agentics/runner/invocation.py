@@ -29,13 +29,14 @@ from agentics.runner.redaction import redactor_of
 
 @dataclass
 class Book:
-    """`began` is a monotonic time. `fatal` is the exit status that overrides every policy, if there is one."""
+    """`began` is the monotonic time of the beginning that is recorded. `fatal` is the exit status that overrides every
+    policy, if there is one."""
 
     run: Run
     campaign: Campaign
-    began: float
     events: Events
     operation: str = "eval"
+    began: float = 0.0
     invocation_id: str = ""
     status: RunStatus | None = "completed"
     ended_as: RunStatus = "completed"
@@ -66,6 +67,7 @@ class Book:
         )
         before = read_document(self.run.layout.control, RunControl)
         self.invocation_id = begin(self.run, asked, resolved(self.campaign))
+        self.began = time.monotonic()
         self.events.emit("run_started")
         if before is not None and before.status == "paused":
             self.events.emit("run_resumed")

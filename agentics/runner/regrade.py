@@ -36,7 +36,7 @@ from agentics.rundir.trial import Position, trial_for
 from agentics.runner.adapter import run_adapter
 from agentics.runner.campaign import Campaign, EvalRequest, Trial, compile_request
 from agentics.runner.derive import committed, parent_trial, request_of, why_incomplete, without_the_solution
-from agentics.runner.events import Unheard
+from agentics.runner.events import Events, Unheard
 from agentics.runner.job import JobTrial
 from agentics.runner.keeping import AttemptKeeper
 from agentics.runner.progress import Observer
@@ -95,10 +95,12 @@ def regrade(root: Path, wanted: RegradeRequest, config: Config, observer: Observ
         ExitStack() as stack,
     ):
         # An engine that is missing is found before anything is written.
-        shop = stack.enter_context(open_workshop(campaign, run, observer, Unheard(), stop)) if trials else None
+        told = Events(run.layout.events, run_id=run.run_id, run_dir=run.root, sink=None)
+        heard = Unheard() if wanted.dry_run else told
+        shop = stack.enter_context(open_workshop(campaign, run, observer, heard, stop)) if trials else None
         if shop is not None:
             stop.remove = lambda: shop.engine.remove(shop.labels)
-        one = _Regrade(view=view, campaign=campaign, wanted=wanted, stop=stop, name=new_id("regrade"))
+        one = _Regrade(view=view, campaign=campaign, wanted=wanted, stop=stop, events=told, name=new_id("regrade"))
         done = one.carry_out(run, shop, trials)
         stop.remove = None
         if stop.event.is_set():
@@ -160,6 +162,7 @@ class _Regrade:
     campaign: Campaign
     wanted: RegradeRequest
     stop: Stop
+    events: Events
     name: str
 
     def carry_out(
@@ -169,8 +172,8 @@ class _Regrade:
         if self.wanted.dry_run:
             changes = tuple(self._again(shop, *each, self.name) for each in trials) if shop else ()
             return Regraded(manifest=self._manifest(changes), dry_run=True)
-        with recorded(run, self.view, self.campaign, self.stop, self.wanted.facts()) as invocation_id:
-            changes = tuple(self._again(shop, *each, invocation_id) for each in trials) if shop else ()
+        with recorded(run, self.view, self.campaign, self.stop, self.events, self.wanted.facts()) as record:
+            changes = tuple(self._again(shop, *each, record.invocation_id) for each in trials) if shop else ()
             manifest = self._manifest(changes)
             make_directory(run.layout.regrades)
             write_document(run.layout.regrades / f"{self.name}.json", manifest)
@@ -186,12 +189,14 @@ class _Regrade:
         adapter = self.campaign.request.adapter
         if adapter is None or self.stop.event.is_set():
             return None
+        self.events.emit("benchmark_started")
         try:
             found = run_adapter(run.root, run.run_id, adapter, cwd=Path.cwd(), interrupt=self.stop.event)
         except BenchmarkError:
             if self.stop.event.is_set():
                 return None
             raise
+        self.events.emit("benchmark_finished", benchmark_dir=str(found.directory))
         return found.directory
 
     def _again(self, shop: Workshop, parent: Source, trial: Trial | JobTrial | None, invocation_id: str) -> ScoreChange:

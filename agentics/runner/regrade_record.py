@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -26,35 +27,56 @@ from agentics.rundir.reader import RunView
 from agentics.rundir.rebuild import write_projections
 from agentics.rundir.run import Request, begin, end
 from agentics.runner.campaign import Campaign
+from agentics.runner.events import Events
 from agentics.runner.public import public_challenges
 from agentics.runner.redaction import redactor_of
 from agentics.runner.signals import Stop
 
 
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """The regrade that goes on. `view`: the run as it was before; `began`: a monotonic time."""
+
+    run: Run
+    view: RunView
+    events: Events
+    invocation_id: str
+    began: float
+
+    def end(self, to: RunStatus, fatal: int | None, errors: tuple[ErrorRecord, ...]) -> None:
+        """Write how it ended and what follows from it; then the run's status."""
+        run, control = self.run, self.view.control
+        end(run, self.invocation_id, None, duration_s=time.monotonic() - self.began, fatal=fatal, errors=errors)
+        write_projections(run)
+        transition(run, to=to, pause=control.pause if control is not None and to == "paused" else None)
+        self.events.emit("run_finished", status=to)
+        write_attestation(run)
+
+
 @contextmanager
-def recorded(run: Run, view: RunView, campaign: Campaign, stop: Stop, asked: dict[str, JsonValue]) -> Iterator[str]:
-    """The id of the invocation, which ends when this is left. `view`: the run as it was before; `asked`: the options.
+def recorded(
+    run: Run, view: RunView, campaign: Campaign, stop: Stop, events: Events, asked: dict[str, JsonValue]
+) -> Iterator[Record]:
+    """The regrade ends when this is left. `view`: the run as it was before; `asked`: the options.
 
     The run is then what the newest evaluation had left it as, but for what only an adapter's scores were missing to.
     """
-    began = time.monotonic()
     invocation_id = begin(run, _request(view, campaign, asked), json.loads(view.layout.resolved.read_bytes()))
-    left = _left_by_the_evaluation(view)
+    record = Record(run=run, view=view, events=events, invocation_id=invocation_id, began=time.monotonic())
+    events.emit("run_started")
     try:
-        yield invocation_id
+        yield record
     except Exception as error:
         status = error.exit_status if isinstance(error, AgenticsError) else 1
-        _end(run, invocation_id, began, fatal=status, errors=(_error(error, campaign),))
-        _conclude(run, view, "failed")
+        record.end("failed", status, (_error(error, campaign),))
         raise
+    left = _left_by_the_evaluation(view)
     if stop.number is not None:
         message = f"stopped by signal {stop.number}; what was not finished is pending"
-        record = ErrorRecord(stage="interrupted", error_type="interrupted", message=message)
-        _end(run, invocation_id, began, fatal=128 + stop.number, errors=(record,))
-        _conclude(run, view, "interrupted")
-        return
-    _end(run, invocation_id, began, fatal=left.fatal if left else None, errors=left.errors if left else ())
-    _conclude(run, view, _status(view, left))
+        stopped = ErrorRecord(stage="interrupted", error_type="interrupted", message=message)
+        record.end("interrupted", 128 + stop.number, (stopped,))
+    else:
+        record.end(_status(view, left), left.fatal if left else None, left.errors if left else ())
 
 
 def _request(view: RunView, campaign: Campaign, asked: dict[str, JsonValue]) -> Request:
@@ -99,14 +121,3 @@ def _error(error: Exception, campaign: Campaign) -> ErrorRecord:
     private = campaign.request.mode == "official" and any(map(may_expose_private, challenges))
     message = f"{kind}; what it says may quote official data" if private else str(error)
     return ErrorRecord(stage="task_execution", error_type=kind, message=message)
-
-
-def _end(run: Run, name: str, began: float, *, fatal: int | None, errors: tuple[ErrorRecord, ...]) -> None:
-    end(run, name, None, duration_s=time.monotonic() - began, fatal=fatal, errors=errors)
-    write_projections(run)
-
-
-def _conclude(run: Run, view: RunView, to: RunStatus) -> None:
-    pause = view.control.pause if view.control is not None and to == "paused" else None
-    transition(run, to=to, pause=pause)
-    write_attestation(run)

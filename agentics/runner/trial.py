@@ -12,7 +12,7 @@ from agentics.model.judgement import Judgement
 from agentics.model.record import Ids
 from agentics.policy.network import forbidden
 from agentics.policy.schedule import try_again
-from agentics.policy.verdict import judge, timed_out
+from agentics.policy.verdict import doubts_what_was_measured, judge, timed_out
 from agentics.rundir.atomic import utc_now
 from agentics.rundir.explain import write_explanation
 from agentics.rundir.held import Stand
@@ -29,7 +29,6 @@ from agentics.runner.workshop import Workshop
 Said = tuple[Judgement, TrialEvidence]
 """What an attempt came to, and what was observed."""
 
-_VERDICTS = frozenset({"passed", "degraded", "failed"})
 _NOT_BEGUN = Judgement(status="pending", reason="interrupted", outcome="error")
 
 
@@ -110,15 +109,9 @@ def _on_the_floor(work: Workshop, trial: Trial | JobTrial, ticket: Ticket, image
     spent = {"duration_ms": int((time.monotonic() - began) * 1000)}
     place = str(work.run.layout.trial(ticket.ids.trial_id).root)
     work.events.emit("trial_finished", **named, **ended, **spent, trial_dir=place)
-    load = evidence.load
-    if load is not None and load.doubtful and _is_measured(judgement, evidence):
-        work.doubt(trial, ticket.ids, attempt.number, load.why or "")
+    if evidence.load is not None and doubts_what_was_measured(judgement, evidence):
+        work.doubt(trial, ticket.ids, attempt.number, evidence.load.why or "")
     return judgement, evidence
-
-
-def _is_measured(judgement: Judgement, evidence: TrialEvidence) -> bool:
-    """Whether a slow machine can have made the attempt what it is: a verdict, or a time limit that was passed."""
-    return judgement.status in _VERDICTS or (judgement.fault != "infrastructure" and timed_out(evidence))
 
 
 def _observe(work: Workshop, trial: Trial | JobTrial, ticket: Ticket, images: Images | None) -> TrialEvidence:

@@ -135,3 +135,9 @@ def test_c23_a_fork_at_a_checkpoint_that_is_not_there_is_refused_and_told_which_
     assert (status, said["error"]["code"]) == (2, "checkpoint_not_found")
     assert "half" in said["error"]["hint"]
     assert not (lab.home / "outputs/r/forks").exists()
+
+
+def test_c13_nothing_of_a_resumed_and_regraded_run_rests_on_events(resumed):
+    assert control(resumed, "regrade")[0] == 0
+    counts = resumed.check_that_nothing_rests_on_events()
+    assert counts == {"trial_1": {"trial_started": 3, "trial_finished": 3}}
