@@ -20,14 +20,13 @@ from agentics.model.outcome import (
     SubtaskRecord,
     Timestamp,
 )
-from agentics.model.record import Fault, Ids, Mode, Record, Status, Trust
+from agentics.model.record import ArtifactRef, Fault, Ids, Mode, Record, Status, Trust
 from agentics.model.setups import SetupRecord
 
 RunStatus = Literal["running", "paused", "interrupted", "completed", "failed", "killed"]
 TrialStatus = Literal["running", "completed", "failed", "paused", "killed"]
 ResultOutcome = Literal["success", "failure", "missing", "error"]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-ArtifactRef = Annotated[str, Field(pattern=r"^artifact://sha256/[0-9a-f]{64}$")]
 
 
 class Control(Record):
