@@ -232,6 +232,8 @@ class _Regrade:
             )
             trial_for(run, parent.trial.slot, scope, position)
         judgement = run_trial(shop, trial, ids, images)
+        if judgement.status == "pending" and run.held is not None:
+            write_document(run.layout.trial(ids.trial_id).metadata, metadata)  # nothing was said under the new scope
         return _settled(run, parent.trial, judgement, invocation_id)
 
 

@@ -173,3 +173,20 @@ def test_ac4_a_killed_run_is_regraded_only_for_show(done):
     status, said = control(done, "regrade")
     assert (status, said["error"]["code"]) == (7, "run_killed")
     assert control(done, "regrade", "--dry-run")[0] == 0
+
+
+def test_ac4_a_run_whose_regrade_with_another_bundle_was_stopped_can_be_continued_too(done):
+    usual = done.engine.behaviours["separated-evaluator"]
+    other = bundle(done.home / "other", "one", cases=2)
+    (other / "separated-evaluator/evaluate.py").write_text("# corrected\n")
+
+    def is_stopped(container):
+        os.kill(os.getpid(), signal.SIGINT)
+        return exited(137, ended="killed", signal=9)
+
+    done.engine.behaviours["separated-evaluator"] = is_stopped
+    assert control(done, "regrade", "--bundle", "other/one")[0] == 130
+    verified(done)
+    done.engine.behaviours["separated-evaluator"] = usual
+    assert (control(done, "continue")[0], score(done)) == (0, ("passed", 1.0))
+    verified(done)
