@@ -7,11 +7,21 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue, NonNegativeInt, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    JsonValue,
+    NonNegativeInt,
+    PositiveInt,
+    model_validator,
+)
 
 from agentics.model.base import List, Text, Timestamp, refuse
-from agentics.model.record import Ids, Record
-from agentics.model.rundir import ArtifactRef, Objective, ResultOutcome
+from agentics.model.record import ArtifactRef, Ids, Record, if_artifact
+from agentics.model.rundir import Objective, ResultOutcome
 
 Verdict = Literal["pass", "fail", "missing", "error"]
 VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "missing", "error")
@@ -116,7 +126,7 @@ class ScoreError(Row):
 class ScoreArtifact(Row):
     """Something kept for an audit. A ref of the artifact store has to resolve; any other is the adapter's own."""
 
-    ref: Text
+    ref: Annotated[Text, AfterValidator(if_artifact)]
     logical_name: str | None = None
     mime_type: str | None = None
 

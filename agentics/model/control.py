@@ -50,7 +50,8 @@ class ControlResponse(Record):
 
 
 class ReplayManifest(Record):
-    """replays/<replay_id>/manifest.json. `differences`: what is no longer as it was recorded."""
+    """replays/<replay_id>/manifest.json. `differences`: what is no longer as it was recorded; `source_checkpoint`: the
+    newest one that the parent's cases had gone on from, and the replay's too."""
 
     schema_version: Literal["replay_manifest_v1"] = "replay_manifest_v1"
     operation: Literal["replay"] = "replay"
@@ -61,6 +62,7 @@ class ReplayManifest(Record):
     replay_grade: ReplayGrade
     created_at: Timestamp
     differences: tuple[str, ...] = ()
+    source_checkpoint: str | None = None
 
 
 class ReuseStep(Record):

@@ -8,7 +8,7 @@ from agentics.model.jobresult import JobResult
 from agentics.model.jobwork import Environment, Report, TaskReady
 from agentics.model.load import Load
 from agentics.model.plan import Topology
-from agentics.model.record import Mode, Record, Trust
+from agentics.model.record import ArtifactRef, Mode, Record, Trust
 from agentics.model.result import Result
 from agentics.model.setups import SetupRecord
 
@@ -66,7 +66,7 @@ class ContainerRecord(Record):
     pids_peak: int | None
     timeout_s: float
     memory_limit_bytes: int
-    log_ref: str | None = None
+    log_ref: ArtifactRef | None = None
     log_bytes: int = 0
     log_truncated: bool = False
     relaxed: tuple[str, ...] = ()
@@ -92,7 +92,7 @@ class OutputFile(Record):
 
     path: str
     size_bytes: int
-    ref: str
+    ref: ArtifactRef
     executable: bool = False
 
 
@@ -102,7 +102,7 @@ class KeptPart(Record):
 
     path: str
     size_bytes: int
-    ref: str | None = None
+    ref: ArtifactRef | None = None
 
 
 class Script(Record):
@@ -149,7 +149,7 @@ class CaseRecord(Record):
     tails: tuple[KeptPart, ...] = ()
     place_kind: str
     restored: bool = False
-    events_ref: str | None = None
+    events_ref: ArtifactRef | None = None
     events_problem: str | None = None
     checkpoints: tuple[Checkpoint, ...] = ()
 
@@ -177,10 +177,10 @@ class SessionRecord(Record):
     evaluator_waiting: bool
     solution_bytes: int
     evaluator_bytes: int
-    transcript_ref: str | None
+    transcript_ref: ArtifactRef | None
     transcript_truncated: bool
     violation: Violation | None = None
-    events_ref: str | None = None
+    events_ref: ArtifactRef | None = None
     events_problem: str | None = None
 
 
@@ -188,7 +188,7 @@ class ResultReading(Record):
     """What became of the evaluator's result file. `problem` is None exactly when `result` is there."""
 
     result: Result | None = None
-    ref: str | None = None
+    ref: ArtifactRef | None = None
     problem: str | None = None
     detail: str | None = None
 
@@ -222,7 +222,7 @@ class JobFacts(Record):
     ready: TaskReady | None = None
     report: Report | None = None
     result: JobResult | None = None
-    details_ref: str | None = None
+    details_ref: ArtifactRef | None = None
 
 
 class TrialEvidence(Record):

@@ -10,8 +10,8 @@ from typing import Literal
 from pydantic import Field, FiniteFloat, JsonValue, NonNegativeInt, PositiveInt
 
 from agentics.model.outcome import Timestamp
-from agentics.model.record import Ids, Record
-from agentics.model.rundir import ArtifactRef, Digest, RunStatus
+from agentics.model.record import ArtifactRef, Ids, Record
+from agentics.model.rundir import Digest, RunStatus
 
 StatePolicy = Literal["isolate_per_trial", "persist_per_task", "accumulate"]
 SlotStatus = Literal["completed", "failed", "skipped_pruned", "skipped_unsupported"]

@@ -20,14 +20,13 @@ from agentics.model.outcome import (
     SubtaskRecord,
     Timestamp,
 )
-from agentics.model.record import Fault, Ids, Mode, Record, Status, Trust
+from agentics.model.record import ArtifactRef, Fault, Ids, Mode, Record, Status, Trust
 from agentics.model.setups import SetupRecord
 
 RunStatus = Literal["running", "paused", "interrupted", "completed", "failed", "killed"]
 TrialStatus = Literal["running", "completed", "failed", "paused", "killed"]
 ResultOutcome = Literal["success", "failure", "missing", "error"]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-ArtifactRef = Annotated[str, Field(pattern=r"^artifact://sha256/[0-9a-f]{64}$")]
 
 
 class Control(Record):
@@ -194,7 +193,8 @@ class ResultExt(Record):
     setup: SetupRecord | None = None
     """How the attempt came by what the challenge's setup leaves, where that may be kept."""
     parent: dict[str, JsonValue] | None = None
-    """Of a fork, a replay or a regrade: what it was made from."""
+    """Of a fork, a replay or a regrade: what it was made from. Of an attempt that goes on where a paused one stopped:
+    from which attempt of which invocation, and from which checkpoints."""
 
     @model_validator(mode="after")
     def _a_bad_end_names_its_cause(self) -> Self:
@@ -239,7 +239,7 @@ class Manifest(Record):
 
 
 class InvocationStarted(Record):
-    """One `agentics eval` on this run begins. `requested` maps a variant's directory to its task references;
+    """One evaluation or regrade of this run begins. `requested` maps a variant's directory to its task references;
     `public_challenges` a challenge's name to the document that everybody may see of it."""
 
     kind: Literal["started"] = "started"

@@ -18,11 +18,17 @@ OF_THE_SOLUTION = ("prepare", "solution_setup", "solution_build")
 """Stages that only the solution's own cases need."""
 
 
-def grade(level: Integration, differences: Sequence[str]) -> ReplayGrade:
-    """What running a trial again proves: by how far its solution takes part, and one step less where its image, bundle
-    or inputs are no longer the recorded ones."""
-    best = _GRADES.index(_BY_LEVEL.get(level, "best_effort"))
+def grade(level: Integration, differences: Sequence[str], *, midway: bool = False) -> ReplayGrade:
+    """What running a trial again proves: by how far its solution takes part, at best `checkpointed` where it did not
+    begin with its input (`midway`), and one step less where its image, bundle or inputs are no longer the recorded
+    ones."""
+    best = max(_GRADES.index(_BY_LEVEL.get(level, "best_effort")), _GRADES.index("checkpointed") if midway else 0)
     return _GRADES[best + 1] if differences else _GRADES[best]
+
+
+def names_a_checkpoint(selector: str) -> bool:
+    """Whether a selector names one checkpoint, which has to be there; the others may find none."""
+    return selector.startswith("checkpoint:")
 
 
 def selected(selector: str, checkpoints: Iterable[Checkpoint], events: bytes = b"") -> Checkpoint | None:

@@ -21,6 +21,7 @@ _BAD_END = {
     "killed": "killed",
     "exited": "crashed",
 }
+_VERDICTS = frozenset({"passed", "degraded", "failed"})
 
 
 def judge(evidence: TrialEvidence) -> Judgement:
@@ -48,6 +49,13 @@ def timed_out(evidence: TrialEvidence) -> bool:
     records = [*evidence.containers, *(case.container for case in evidence.cases)]
     late = evidence.trouble is not None and evidence.trouble.code == "trial_time_limit"
     return late or any(record.ended == "timed_out" for record in records)
+
+
+def doubts_what_was_measured(judgement: Judgement, evidence: TrialEvidence) -> bool:
+    """Whether the machine was too busy for what the attempt measured: a verdict, or a time limit that was passed."""
+    if evidence.load is None or not evidence.load.doubtful:
+        return False
+    return judgement.status in _VERDICTS or (judgement.fault != "infrastructure" and timed_out(evidence))
 
 
 def unclean_cases(evidence: TrialEvidence) -> tuple[int, int]:

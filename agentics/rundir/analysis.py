@@ -8,10 +8,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from agentics.errors import StorageError
 from agentics.model.analysis import (
     AnalysisComparisons,
     AnalysisSummary,
@@ -30,21 +34,26 @@ from agentics.model.experiment_file import SOLUTION
 from agentics.model.outcome import PrimaryMetric
 from agentics.model.record import Mode
 from agentics.model.rundir import TaskSkipped
+from agentics.model.setups import SetupRecord
 from agentics.policy.benchmark import trial_summary
 from agentics.policy.compare import Observation, compare, summarise
+from agentics.policy.verdict import doubts_what_was_measured, judge
+from agentics.rundir import ledger
 from agentics.rundir.atomic import read_document
 from agentics.rundir.benchmark import Benchmark, read_benchmark
 from agentics.rundir.layout import Layout
-from agentics.rundir.reader import RunView, TrialView
+from agentics.rundir.reader import RunView, TrialView, read_evidence
 
 Slot = tuple[str, str, int]
 PRUNED = "skipped_pruned"
 PENDING = "pending"
+_SETUPS: TypeAdapter[Any] = TypeAdapter(SetupRecord)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
-    """A run's slots by variant, the baseline first, each with its trial or with why there is none; and its events."""
+    """A run's slots by variant, the baseline first, each with its trial or with why there is none; and what was told of
+    its trials."""
 
     run_id: str
     mode: Mode
@@ -88,7 +97,7 @@ def read_sheet(view: RunView) -> Sheet:
         baseline=next(iter(expected), ""),
         bindings={v.variant_id: v.bindings for v in found.variants} if found else {},
         slots={name: tuple(map(one, slots)) for name, slots in expected.items()},
-        events=_events(view.layout),
+        events=_events(view.trials),
     )
 
 
@@ -290,25 +299,21 @@ def _object(path: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _events(layout: Layout) -> dict[str, dict[str, int]]:
-    """By trial. A torn or foreign line counts for nothing: events are told after the facts, never instead of them."""
-    found: dict[str, Counter[str]] = {}
-    for event in _lines(layout):
-        trial, kind = event.get("trial_id"), event.get("event")
-        if isinstance(trial, str) and isinstance(kind, str):
-            found.setdefault(trial, Counter())[kind] += 1
-    return {trial: dict(counts) for trial, counts in found.items()}
+def _events(trials: Iterable[TrialView]) -> dict[str, dict[str, int]]:
+    """By trial, what was told of it, from what its attempts hold: an event is told after the fact that it is about, and
+    nothing is made of events."""
+    found = {trial.ids.trial_id: _events_of(trial) for trial in trials}
+    return {name: counts for name, counts in found.items() if counts}
 
 
-def _lines(layout: Layout) -> Iterable[dict[str, Any]]:
-    try:
-        lines = (layout.runtime / "events.jsonl").read_bytes().split(b"\n")
-    except OSError:
-        return
-    for line in lines:
-        try:
-            value = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(value, dict):
-            yield value
+def _events_of(trial: TrialView) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for number in range(1, trial.attempts + 1):
+        place = trial.root / "attempts" / str(number)
+        counts["trial_started"] += (place / "plan.json").exists()
+        counts["setup_finished"] += len(ledger.read(place / "setups.jsonl", _SETUPS))
+        with suppress(StorageError):
+            evidence = read_evidence(trial, number)
+            counts["trial_finished"] += evidence is not None
+            counts["load_doubtful"] += evidence is not None and doubts_what_was_measured(judge(evidence), evidence)
+    return {event: count for event, count in counts.items() if count}

@@ -9,12 +9,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from agentics.errors import Refused, StorageError
+from agentics.model.evidence import TrialEvidence
 from agentics.model.ledger import SlotStatus
 from agentics.model.record import Ids
-from agentics.model.rundir import Chain, Scope, TrialMetadata, TrialResult, TrialRuntime, TrialState
+from agentics.model.rundir import Chain, Scope, TrialInput, TrialMetadata, TrialResult, TrialRuntime, TrialState
 from agentics.rundir import ledger, lock
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import make_directory, read_document, write_document
@@ -22,14 +24,44 @@ from agentics.rundir.attest import write_attestation
 from agentics.rundir.commit import Filled, commit_rows, written
 from agentics.rundir.held import Run, transition_trial
 from agentics.rundir.layout import Layout, TrialLayout
+from agentics.rundir.reader import TrialView, read_evidence
 from agentics.rundir.scope import fingerprint
 
 LOST = "worker_lost_recovered"
+REGRADE = "regrade"
+"""What an attempt's input is marked with where an evaluator said again what it makes of an earlier attempt."""
 
 
 def new_id(kind: str) -> str:
     """`fork_…` or `replay_…`: sorts by time, and two of one second do not meet."""
     return f"{kind}_{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The newest attempt at a trial in which its solution ran: what is made from the trial is made from this attempt,
+    however many regrades followed. `evidence` None: nothing was observed."""
+
+    trial: TrialView
+    attempt: int
+    given: TrialInput
+    result: TrialResult
+    evidence: TrialEvidence | None
+
+
+def source_of(trial: TrialView) -> Source | None:
+    """None for a trial whose newest attempt that was no regrade came to no result. Raises StorageError."""
+    for number in range(trial.attempts, 0, -1):
+        place = trial.root / "attempts" / str(number)
+        given = read_document(place / "trial_input.json", TrialInput)
+        if given is None or REGRADE in given.ext:
+            continue
+        result = read_document(place / "result.json", TrialResult)
+        if result is None:
+            return None
+        evidence = read_evidence(trial, number)
+        return Source(trial=trial, attempt=number, given=given, result=result, evidence=evidence)
+    return None
 
 
 @contextmanager

@@ -38,10 +38,10 @@ ENTRIES: TypeAdapter[Any] = TypeAdapter(InvocationEntry)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Paused:
-    """How a trial was paused: under which label, and at which checkpoint if its solution left one."""
+class Stand:
+    """Under which label a trial was paused, and the checkpoint that its solution left then or goes on from."""
 
-    label: str | None
+    label: str | None = None
     checkpoint: str | None = None
 
 
@@ -103,24 +103,26 @@ def transition_trial(
     to: TrialStatus,
     attempt: int,
     exit_reason: str | None = None,
-    paused: Paused | None = None,
+    at: Stand | None = None,
 ) -> None:
-    """The only writer of a trial's status; keeps run_control's active trials in step."""
+    """The only writer of a trial's status; keeps run_control's active trials in step. An attempt keeps its checkpoint
+    until it leaves another one."""
     with run.guard:
         place = run.layout.trial(ids.trial_id)
         before = read_document(place.state, TrialState)
         state.check_trial(before.status if before else None, to)
+        kept = before.checkpoint_selected if before is not None and before.attempt == attempt else None
         fresh = TrialState(
             trial_id=ids.trial_id,
             status=to,
-            pause_label=paused.label if paused else None,
-            checkpoint_selected=paused.checkpoint if paused else None,
+            pause_label=at.label if at else None,
+            checkpoint_selected=at.checkpoint if at and at.checkpoint else kept,
             exit_reason=exit_reason,
             updated_at=utc_now(),
             attempt=attempt,
         )
         write_document(place.state, fresh)
-        if run.held is not None:
+        if run.held is not None and place.root.parent == run.layout.trials:
             _set_active(run, ids, fresh)
 
 

@@ -12,7 +12,8 @@ from agentics.rundir.names import task_directory
 DERIVED = {"fork": "forks", "replay": "replays"}
 """Where trials lie that were made from another one, by what made them."""
 
-_DERIVED = re.compile(r"trial_\d+_((fork|replay)_[0-9a-z_]+)")
+_DERIVED = re.compile(r"trial_\d+_(?:[0-9a-z_]+_)?((fork|replay)_[0-9a-z_]+)")
+"""The last of its ancestors names the place: a fork of a replay lies below forks/."""
 
 
 @dataclass(frozen=True)

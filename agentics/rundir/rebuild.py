@@ -19,6 +19,7 @@ from agentics.rundir.analysis_files import rendered as rendered_analysis
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import document_bytes, make_directory, sync_files, utc_now, write_bytes
 from agentics.rundir.contents import files
+from agentics.rundir.derived import REGRADE
 from agentics.rundir.held import Run
 from agentics.rundir.project import projected
 from agentics.rundir.reader import RunView, read_run
@@ -30,7 +31,7 @@ WRITTEN_AT = "0001-01-01T00:00:00.000000Z"
 """Stands for the time of writing, which every file has of its own."""
 
 _STAMP = b'"timestamp": "%s"'
-_PLAIN = frozenset({"eval"})
+_PLAIN = frozenset({"eval", REGRADE})
 
 
 @dataclass(frozen=True, kw_only=True)

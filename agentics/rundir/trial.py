@@ -28,7 +28,7 @@ from agentics.rundir.atomic import (
     write_bytes,
     write_document,
 )
-from agentics.rundir.held import Paused, Run, Slot, transition_trial
+from agentics.rundir.held import Run, Slot, Stand, transition_trial
 from agentics.rundir.recover import end_of
 from agentics.rundir.scope import differences, fingerprint
 
@@ -129,14 +129,22 @@ def trial_for(run: Run, slot: Slot, scope: Scope, position: Position | None = No
         return ids
 
 
-def begin_attempt(run: Run, ids: Ids, trial_input: TrialInput, plan: BaseModel | Mapping[str, JsonValue]) -> Attempt:
-    """The next attempt at a trial: numbered on from every earlier one, running from now on."""
+def begin_attempt(
+    run: Run,
+    ids: Ids,
+    trial_input: TrialInput,
+    plan: BaseModel | Mapping[str, JsonValue],
+    *,
+    checkpoint: str | None = None,
+) -> Attempt:
+    """The next attempt at a trial: numbered on from every earlier one, running from now on. `checkpoint`: the name of
+    the newest one that its cases go on from."""
     with run.guard:
         place = run.layout.trial(ids.trial_id)
         number = place.last_attempt() + 1
         attempt = Attempt(run, ids, number, place.attempt(number))
         make_directory(attempt.root)
-        transition_trial(run, ids, to="running", attempt=number)
+        transition_trial(run, ids, to="running", attempt=number, at=Stand(checkpoint=checkpoint))
         # Its presence says that the trial is complete, which is no longer so. The earlier attempt keeps its own.
         place.result.unlink(missing_ok=True)
     record(attempt, "trial_input.json", trial_input)
@@ -171,7 +179,7 @@ def abandon(attempt: Attempt, reason: str) -> None:
     transition_trial(attempt.run, attempt.ids, to="killed", attempt=attempt.number, exit_reason=reason)
 
 
-def suspend(attempt: Attempt, paused: Paused) -> None:
+def suspend(attempt: Attempt, at: Stand) -> None:
     """The attempt ends without a result, at a checkpoint from which another attempt can go on."""
     attempt.run.artifacts.commit()
     transition_trial(
@@ -180,7 +188,7 @@ def suspend(attempt: Attempt, paused: Paused) -> None:
         to="paused",
         attempt=attempt.number,
         exit_reason=SUSPENDED,
-        paused=paused,
+        at=at,
     )
 
 

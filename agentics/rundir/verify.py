@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from agentics.errors import StorageError, UsageError
 from agentics.model.attestation import Attestation, LedgerHead
 from agentics.model.ledger import EvidenceRecord
+from agentics.model.record import references
 from agentics.model.rundir import InvocationLine, InvocationStarted, Manifest, TrialMetadata
 from agentics.rundir import ledger, lock
 from agentics.rundir.atomic import document_bytes
@@ -32,7 +33,7 @@ from agentics.rundir.scope import fingerprint
 
 M = TypeVar("M", bound=BaseModel)
 
-_REF = re.compile(rb"artifact://sha256/([0-9a-f]{64})")
+_SCHEME = b"artifact://"
 _TRIAL = r"(?P<trial>trials/[^/]+|(?:forks|replays)/[^/]+/trial_1)"
 _COPY = re.compile(_TRIAL + r"/(?P<name>(?!attempts/).+)")
 _ATTEMPT = re.compile(_TRIAL + r"/attempts/(?P<number>\d+)/(?P<name>.+)")
@@ -284,11 +285,23 @@ def _references(look: _Look) -> None:
     for file in look.of("truth", "copy"):
         if file.path in look.altered or file.form == "bytes" or _is_unfinished(look, file.path):
             continue
-        for number, line in enumerate(file.at.read_bytes().split(b"\n"), start=1):
-            for ref in _REF.findall(line):
-                if ref.decode() not in have:
-                    path = f"artifacts/sha256/{ref.decode()}/blob"
-                    look.report(path, f"artifact is missing, which {file.path}:{number} names")
+        data = file.at.read_bytes()
+        for ref in _named(file, data):
+            digest = ref.rpartition("/")[2]
+            if digest not in have:
+                number = data[: data.find(ref.encode())].count(b"\n") + 1
+                look.report(f"artifacts/sha256/{digest}/blob", f"artifact is missing, which {file.path}:{number} names")
+
+
+def _named(file: File, data: bytes) -> Iterator[str]:
+    """The artifacts that a file's own fields name. Whatever text holds of them is only quoted."""
+    model = file.place.model if file.place is not None else None
+    if model is None or _SCHEME not in data:
+        return
+    parts = [data] if file.form == "document" else map(ledger.bare, ledger.whole_lines(data))
+    for part in parts:
+        if _SCHEME in part and (parsed := _parsed(part, model)) is not None:
+            yield from references(parsed)
 
 
 def _is_unfinished(look: _Look, path: str) -> bool:

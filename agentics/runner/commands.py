@@ -43,6 +43,7 @@ _ANSWER_S = 30.0
 _OTHERS_S = 2.0
 """How long a kill of a run without a process waits for a controller that is about to go away."""
 _LOOK_S = 0.05
+_HOW_TO_REPEAT = "it is over: `agentics run replay` runs one of its trials again, `agentics eval` makes a new run"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,11 @@ def unfreeze(root: Path, *, trial_id: str | None) -> ControlResponse | None:
                 return answer
         if _status(layout) != "paused":
             msg = f"run {layout.root.name} is {_status(layout)}, and only a paused one can be resumed"
-            raise Refused(msg, code="resume_non_paused", hint="`agentics run continue` goes on with any other")
+            raise Refused(
+                msg,
+                code="resume_non_paused",
+                hint=_HOW_TO_REPEAT if _is_over(layout) else "`agentics run continue` goes on with it",
+            )
         return None
 
 
@@ -157,11 +162,10 @@ def continue_run(
     continue_experiment_changed (which names the fields).
     """
     view = read_run(root)
-    status = _status(view.layout)
-    # A process that died right after it had set the status has not written all that is made of the run.
-    if status == "killed" or (status == "completed" and is_concluded(view.layout)):
+    if _is_over(view.layout):
+        status = _status(view.layout)
         msg = f"run {view.manifest.run_id} is {status}: there is nothing to continue"
-        raise Refused(msg, code=f"continue_{status}", hint="start a new run, or evaluate again with `agentics eval`")
+        raise Refused(msg, code=f"continue_{status}", hint=_HOW_TO_REPEAT)
     if lock.is_held(view.layout.lock):
         raise _alive(view)
     with operating(view.layout, operation):
@@ -264,6 +268,13 @@ def _alive(view: RunView) -> AgenticsError:
     msg = f"a living process works on run {view.manifest.run_id}"
     hint = "`agentics run pause` and `agentics run kill` speak to it"
     return Refused(msg, code="run_owner_alive", hint=hint)
+
+
+def _is_over(layout: Layout) -> bool:
+    """Whether there is nothing to go on with. A process that died right after it had set the status has not written all
+    that is made of the run."""
+    status = _status(layout)
+    return status == "killed" or (status == "completed" and is_concluded(layout))
 
 
 def _status(layout: Layout) -> RunStatus | None:

@@ -18,7 +18,7 @@ from agentics.model.control import ControlRequest, ControlResponse, PauseMode
 from agentics.model.rundir import PauseRequest, RunControl, RunStatus, TrialState
 from agentics.rundir import mailbox
 from agentics.rundir.atomic import read_document, utc_now
-from agentics.rundir.held import Paused, Run, transition, transition_trial
+from agentics.rundir.held import Run, Stand, transition, transition_trial
 from agentics.rundir.run import kill
 from agentics.runner.cooperate import Asking, Deaf
 from agentics.runner.floor import Floor, Ticket
@@ -233,8 +233,8 @@ class Controller:
         return control.status if control is not None else None
 
     def _write_paused(self, ticket: Ticket, label: str | None) -> None:
-        paused = Paused(label=label)
-        transition_trial(self.run, ticket.ids, to="paused", attempt=ticket.attempt.number, paused=paused)
+        at = Stand(label=label)
+        transition_trial(self.run, ticket.ids, to="paused", attempt=ticket.attempt.number, at=at)
 
     def _write_running(self, ticket: Ticket) -> None:
         if self._is_paused(ticket.ids.trial_id):

@@ -24,11 +24,11 @@ from agentics.model.rundir import Scope
 from agentics.pipeline.bench import Resume
 from agentics.policy import replay as policy
 from agentics.rundir.atomic import make_directory, utc_now, write_document
-from agentics.rundir.derived import beside, make_trial, new_id
+from agentics.rundir.derived import Source, beside, make_trial, new_id, source_of
 from agentics.rundir.held import Run
 from agentics.rundir.layout import DERIVED
 from agentics.rundir.lease import operating
-from agentics.rundir.reader import RunView, TrialView, read_evidence, read_run
+from agentics.rundir.reader import RunView, derived_trials, read_run
 from agentics.rundir.scope import differences
 from agentics.runner.campaign import Campaign, EvalRequest, Trial, compile_request
 from agentics.runner.commands import recorded_experiment
@@ -36,7 +36,7 @@ from agentics.runner.events import Unheard
 from agentics.runner.experiment import request_from
 from agentics.runner.images import Images
 from agentics.runner.job import JobTrial
-from agentics.runner.keeping import AttemptKeeper, whole_checkpoints
+from agentics.runner.keeping import AttemptKeeper, newest_of, stopped_at, whole_checkpoints
 from agentics.runner.progress import Observer
 from agentics.runner.scopes import scope_of, trial_slot
 from agentics.runner.signals import Stop, stopping
@@ -73,25 +73,27 @@ class Derived:
 
 
 def fork(root: Path, wanted: ForkRequest, config: Config, observer: Observer) -> Derived:
-    """Raises UsageError for what cannot be forked, Refused (strict_source_unavailable) for a strict fork without a
-    checkpoint that its solution can go on from exactly."""
+    """Raises UsageError for what cannot be forked, and for a checkpoint that it has none of; Refused
+    (strict_source_unavailable) for a strict fork without a checkpoint that its solution can go on from exactly."""
     view = read_run(root)
     parent = committed(view, wanted.trial_id)
     _check_has_checkpoints(view, parent)
-    request = request_from(recorded_experiment(view.layout), output_path=view.layout.root.parent)
-    bound = {**request.bindings.get(parent.ids.variant_id, {}), **wanted.changes}
-    request = replace(request, bindings={**request.bindings, parent.ids.variant_id: bound} if bound else {})
+    bound = {**parent.given.bindings, **wanted.changes}
+    request = request_of(view, parent)
+    request = replace(request, bindings={**request.bindings, parent.trial.ids.variant_id: bound})
     with _opened(view, request, parent, config, observer, "fork") as made:
         found = _checkpoints(made.run, parent, wanted.at)
-        name = next(iter(found.values())).name if found else None
+        name = newest_of(found)
         if wanted.strict and (made.trial.integration != "sdk_full" or name is None):
-            msg = f"{parent.ids.trial_id} has no checkpoint at {wanted.at} that an exact copy could go on from"
+            msg = f"{wanted.trial_id} has no checkpoint at {wanted.at} that an exact copy could go on from"
             hint = "a strict fork needs integration sdk_full and a checkpoint; leave --strict out"
             raise Refused(msg, code="strict_source_unavailable", hint=hint)
+        if name is None and policy.names_a_checkpoint(wanted.at):
+            raise _no_such_checkpoint(made.run, parent, wanted.at)
         steps, resume = _reused(made, parent, found)
         manifest = ForkManifest(
             fork_id=made.name,
-            parent_trial_id=parent.ids.trial_id,
+            parent_trial_id=wanted.trial_id,
             selector=wanted.at,
             source_checkpoint=name,
             fallback_mode="checkpoint" if name is not None else "input_only",
@@ -107,7 +109,7 @@ def fork(root: Path, wanted: ForkRequest, config: Config, observer: Observer) ->
         ext: dict[str, JsonValue] = {
             "fork": {
                 "parent_run_id": view.manifest.run_id,
-                "parent_trial_id": parent.ids.trial_id,
+                "parent_trial_id": wanted.trial_id,
                 "selector": wanted.at,
                 "source_checkpoint": name,
                 "strict": wanted.strict,
@@ -120,56 +122,80 @@ def fork(root: Path, wanted: ForkRequest, config: Config, observer: Observer) ->
 def replay(
     root: Path, trial_id: str, config: Config, observer: Observer, *, strict: bool = False, fresh_setup: bool = False
 ) -> Derived:
-    """`fresh_setup`: as in a request. Raises Refused (strict_source_unavailable) for a strict replay of what cannot be
-    repeated exactly."""
+    """From the checkpoints that the trial itself went on from, if it did. `fresh_setup`: as in a request.
+
+    Raises UsageError, and Refused (strict_source_unavailable) for a strict replay of what cannot be repeated exactly.
+    """
     view = read_run(root)
     parent = committed(view, trial_id)
-    request = request_from(recorded_experiment(view.layout), output_path=view.layout.root.parent)
-    request = replace(request, fresh_setup=fresh_setup)
+    request = replace(request_of(view, parent), fresh_setup=fresh_setup)
     with _opened(view, request, parent, config, observer, "replay") as made:
+        began, found = _began_from(made.run, view, parent)
+        differs = made.differs if len(found) == len(began) else (*made.differs, "checkpoint")
         manifest = ReplayManifest(
             replay_id=made.name,
             parent_trial_id=trial_id,
             strict=strict,
             integration_level=made.trial.integration,
-            replay_grade=policy.grade(made.trial.integration, made.differs),
+            replay_grade=policy.grade(made.trial.integration, differs, midway=bool(began)),
             created_at=utc_now(),
-            differences=made.differs,
+            differences=differs,
+            source_checkpoint=newest_of(found),
         )
         if strict and manifest.replay_grade != "strict":
-            why = f"; {', '.join(made.differs)} differ" if made.differs else ""
+            why = f"; {', '.join(differs)} differ" if differs else ""
+            why += f"; it went on from {', '.join(sorted(set(began.values())))}" if began else ""
             msg = f"a replay of {trial_id} is {manifest.replay_grade}, not strict{why}"
             raise Refused(msg, code="strict_source_unavailable", hint="leave --strict out")
         ext: dict[str, JsonValue] = {
             "replay": {"parent_run_id": view.manifest.run_id, "parent_trial_id": trial_id, "strict": strict}
         }
-        judgement = _carry_out(made, manifest, replace(made.trial, ext=ext))
+        resume = Resume(checkpoints=found) if found else None
+        judgement = _carry_out(made, manifest, replace(made.trial, ext=ext, resume=resume))
         return _derived(made, manifest, judgement)
 
 
-def committed(view: RunView, trial_id: str) -> TrialView:
-    """A trial of the schedule that has a result. Raises UsageError."""
-    found = next((trial for trial in view.trials if trial.ids.trial_id == trial_id), None)
+def committed(view: RunView, trial_id: str) -> Source:
+    """A trial of the schedule, a fork or a replay that has a result. Raises UsageError."""
+    trials = (*view.trials, *derived_trials(view.layout))
+    found = next((trial for trial in trials if trial.ids.trial_id == trial_id), None)
     if found is None:
-        have = ", ".join(trial.ids.trial_id for trial in view.trials) or "none"
+        have = ", ".join(trial.ids.trial_id for trial in trials) or "none"
         msg = f"run {view.manifest.run_id} has no trial {trial_id!r}"
         raise UsageError(msg, code="trial_not_found", hint=f"there is {have}")
-    if found.result is None:
+    source = source_of(found)
+    if source is None:
         msg = f"{trial_id} has no result: only a committed trial can be made from"
         raise UsageError(msg, code="trial_not_committed")
+    return source
+
+
+def parent_trial(campaign: Campaign, parent: Source) -> Trial | JobTrial:
+    """The parent's slot as it would be filled today. Raises UsageError where the bundles have no such task."""
+    ids = parent.trial.ids
+    found = next((trial for trial in campaign.trials if trial_slot(trial) == parent.trial.slot), None)
+    if found is None:
+        have = ", ".join(dict.fromkeys(trial.ref for trial in campaign.trials))
+        msg = f"{ids.trial_id} is {ids.variant_id} on {ids.task_id}, which cannot be made of the bundles that there are"
+        raise UsageError(msg, code="task_not_in_bundles", hint=f"they have {have}")
     return found
 
 
-def parent_trial(campaign: Campaign, parent: TrialView) -> Trial | JobTrial:
-    """The parent's slot as it would be filled today."""
-    return next(trial for trial in campaign.trials if trial_slot(trial) == parent.slot)
+def request_of(view: RunView, parent: Source | None) -> EvalRequest:
+    """What the run was made with; with a parent, what that was given."""
+    found = request_from(recorded_experiment(view.layout), output_path=view.layout.root.parent)
+    if parent is None:
+        return found
+    given = {parent.trial.ids.variant_id: parent.given.bindings}
+    return replace(found, bindings={**found.bindings, **given})
 
 
-def _check_has_checkpoints(view: RunView, parent: TrialView) -> None:
+def _check_has_checkpoints(view: RunView, parent: Source) -> None:
     experiment = recorded_experiment(view.layout)
     jobs = experiment.ext.request.jobspecs if experiment.ext.request is not None else ()
-    if parent.ids.variant_id in {job.variant for job in jobs}:
-        msg = f"{parent.ids.trial_id} is a model's: it has no bindings and no checkpoints to fork from"
+    ids = parent.trial.ids
+    if ids.variant_id in {job.variant for job in jobs}:
+        msg = f"{ids.trial_id} is a model's: it has no bindings and no checkpoints to fork from"
         raise UsageError(
             msg, code="fork_unsupported", hint="run a changed JobSpec with `agentics job run --answers RUN`"
         )
@@ -201,7 +227,7 @@ class _Made:
 def _opened(
     view: RunView,
     request: EvalRequest,
-    parent: TrialView,
+    parent: Source,
     config: Config,
     observer: Observer,
     kind: Literal["fork", "replay"],
@@ -224,35 +250,39 @@ def _opened(
             trial=trial,
             images=images,
             scope=scope,
-            differs=differences(parent.metadata.scope, scope),
+            differs=differences(parent.trial.metadata.scope, scope),
         )
 
 
 def _reused(
-    made: _Made, parent: TrialView, checkpoints: Mapping[str, Checkpoint]
+    made: _Made, parent: Source, checkpoints: Mapping[str, Checkpoint]
 ) -> tuple[tuple[ReuseStep, ...], Resume | None]:
     """What of the parent stands for new work, said and as the attempt gets it."""
-    evidence = read_evidence(parent)
-    keep = AttemptKeeper(made.run.artifacts, parent.root)
-    whole = evidence is not None and _is_all_there(evidence, keep)
-    name = next((each.name for each in checkpoints.values()), None)
-    steps = policy.reuse(made.trial.plan, made.differs, name, whole=whole)
+    evidence = parent.evidence
+    keep = AttemptKeeper(made.run.artifacts, parent.trial.root)
+    whole = evidence is not None and why_incomplete(evidence, keep) is None
+    steps = policy.reuse(made.trial.plan, made.differs, newest_of(checkpoints), whole=whole)
     if evidence is not None and any(step.stage == "cases" and step.action == "reuse" for step in steps):
         return steps, Resume(cases={case.run_name: case for case in evidence.cases}, submission=evidence.submission)
     return steps, Resume(checkpoints=checkpoints) if checkpoints else None
 
 
-def _is_all_there(evidence: TrialEvidence, keep: AttemptKeeper) -> bool:
-    complete = evidence.cases_expected == len(evidence.cases) > 0 and evidence.submission is not None
-    return complete and all(is_whole(keep, case) for case in evidence.cases)
+def why_incomplete(evidence: TrialEvidence, keep: AttemptKeeper) -> str | None:
+    """Why the cases of an attempt cannot stand for new ones; None where they can."""
+    if evidence.cases_expected != len(evidence.cases) or not evidence.cases or evidence.submission is None:
+        return "its cases did not all end"
+    return None if all(is_whole(keep, case) for case in evidence.cases) else "not all that its cases left is there"
 
 
-def _checkpoints(run: Run, parent: TrialView, selector: str) -> dict[str, Checkpoint]:
+def _whole_checkpoints(run: Run, parent: Source) -> dict[str, tuple[Checkpoint, ...]]:
+    return whole_checkpoints(run, parent.trial.root, parent.trial.attempts, parent.evidence)
+
+
+def _checkpoints(run: Run, parent: Source, selector: str) -> dict[str, Checkpoint]:
     """The checkpoint that the selector means, of every case that has one."""
     found: dict[str, Checkpoint] = {}
-    evidence = read_evidence(parent)
-    events = {case.alias: case.events_ref for case in evidence.cases} if evidence else {}
-    for alias, own in whole_checkpoints(run, parent.root, parent.attempts, evidence).items():
+    events = {case.alias: case.events_ref for case in parent.evidence.cases} if parent.evidence else {}
+    for alias, own in _whole_checkpoints(run, parent).items():
         ref = events.get(alias)
         chosen = policy.selected(selector, own, run.artifacts.read(ref) if ref else b"")
         if chosen is not None:
@@ -260,6 +290,30 @@ def _checkpoints(run: Run, parent: TrialView, selector: str) -> dict[str, Checkp
     if not found:
         policy.selected(selector, ())  # a selector that means nothing is wrong, also where there is no checkpoint
     return found
+
+
+def _no_such_checkpoint(run: Run, parent: Source, selector: str) -> UsageError:
+    have = dict.fromkeys(each.name for own in _whole_checkpoints(run, parent).values() for each in own)
+    msg = f"{parent.trial.ids.trial_id} has no {selector}"
+    return UsageError(msg, code="checkpoint_not_found", hint=f"there is {', '.join(have) or 'no checkpoint of it'}")
+
+
+def _began_from(run: Run, view: RunView, parent: Source) -> tuple[dict[str, str], dict[str, Checkpoint]]:
+    """The names of the checkpoints that the trial's cases went on from, and those of them that are still whole, each by
+    the case's alias."""
+    match parent.given.ext:
+        case {"resume": {"attempt": int(attempt), "checkpoints": dict(names)}}:
+            own = [*stopped_at(parent.trial.root / "attempts" / str(attempt))]
+            keep = AttemptKeeper(run.artifacts, parent.trial.root)
+            found = {each.alias: each for each in own if names.get(each.alias) == each.name and is_whole(keep, each)}
+            return {alias: str(name) for alias, name in names.items()}, found
+        case {"fork": {"parent_trial_id": str(origin), "selector": str(selector), "source_checkpoint": str(name)}}:
+            found = _checkpoints(run, committed(view, origin), selector)
+            return {alias: each.name for alias, each in found.items()} or {"": name}, found
+        case {"replay": {"parent_trial_id": str(origin)}}:
+            return _began_from(run, view, committed(view, origin))
+        case _:
+            return {}, {}
 
 
 def _carry_out(made: _Made, manifest: ForkManifest | ReplayManifest, trial: Trial | JobTrial) -> Judgement:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -90,7 +89,7 @@ def evaluate(campaign: Campaign, observer: Observer, *, sink: Sink | None = None
     with open_run(request.output_path, name, operation=operation, fresh=request.fresh) as run:
         observer = logged(observer, run.layout.log)
         events = Events(run.layout.events, run_id=run.run_id, run_dir=run.root, sink=sink)
-        book = Book(run, campaign, time.monotonic(), events, operation=operation)
+        book = Book(run, campaign, events, operation=operation)
         stop = Stop(tell=lambda: observer(_STOPPING))
         with stopping(stop):
             observer(Progress(kind="run_started", facts={"run_id": run.run_id, "run_dir": run.root}))

@@ -24,7 +24,7 @@ class Emitter(Protocol):
 
 
 class Unheard:
-    """For what goes on beside a run's schedule: forks and replays are not told of."""
+    """For what goes on beside a run: forks, replays and dry runs are not told of."""
 
     def emit(self, event: EventName, **fields: Any) -> None:  # noqa: ANN401 - as the protocol has it
         """Nothing."""

@@ -11,10 +11,11 @@ from typing import Literal
 from agentics import __version__
 from agentics.errors import AgenticsError, BenchmarkError
 from agentics.model.outcome import ErrorRecord, Invocation
-from agentics.model.rundir import RunStatus
+from agentics.model.rundir import RunControl, RunStatus
 from agentics.policy.exposure import may_expose_private
 from agentics.policy.outcome import EXIT_CONTROLLED
 from agentics.policy.redact import Redactor
+from agentics.rundir.atomic import read_document
 from agentics.rundir.attest import write_attestation
 from agentics.rundir.held import Run
 from agentics.rundir.provenance import git_facts
@@ -28,13 +29,14 @@ from agentics.runner.redaction import redactor_of
 
 @dataclass
 class Book:
-    """`began` is a monotonic time. `fatal` is the exit status that overrides every policy, if there is one."""
+    """`began` is the monotonic time of the beginning that is recorded. `fatal` is the exit status that overrides every
+    policy, if there is one."""
 
     run: Run
     campaign: Campaign
-    began: float
     events: Events
     operation: str = "eval"
+    began: float = 0.0
     invocation_id: str = ""
     status: RunStatus | None = "completed"
     ended_as: RunStatus = "completed"
@@ -63,8 +65,12 @@ class Book:
             redactor=self._hide,
             public_challenges=public_challenges(self.campaign),
         )
+        before = read_document(self.run.layout.control, RunControl)
         self.invocation_id = begin(self.run, asked, resolved(self.campaign))
+        self.began = time.monotonic()
         self.events.emit("run_started")
+        if before is not None and before.status == "paused":
+            self.events.emit("run_resumed")
 
     def _called(self) -> Invocation:
         request, hide = self.campaign.request, self._hide

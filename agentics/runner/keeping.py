@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import JsonValue, TypeAdapter
 
 from agentics.model.evidence import CaseRecord, Checkpoint, TrialEvidence
-from agentics.model.record import Record
-from agentics.model.rundir import TrialState
+from agentics.model.record import Ids, Record
+from agentics.model.rundir import InvocationStarted, TrialState
 from agentics.pipeline.bench import Bench, Keeper, Resume
 from agentics.policy.inventory import state_inventory
 from agentics.policy.workspace import diff, patch
 from agentics.rundir import ledger
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import read_document, utc_now
-from agentics.rundir.held import Run
+from agentics.rundir.held import ENTRIES, Run
 from agentics.rundir.rows import WORKSPACE
 from agentics.rundir.trial import SUSPENDED, Attempt, record, record_workspace
 from agentics.runner.campaign import Trial
@@ -90,22 +90,41 @@ def keep_workspace(attempt: Attempt, trial: Trial, bench: Bench) -> None:
 
 def newest_checkpoint(attempt: Attempt) -> str | None:
     """The checkpoint of the highest step that the attempt's cases left when they were asked to stop."""
-    found = [each for each in _checkpoints(attempt.root) if each.violation is None]
+    found = [each for each in stopped_at(attempt.root) if each.violation is None]
     return max(found, key=lambda each: each.step or 0).name if found else None
 
 
-def where_it_stopped(run: Run, trial_id: str) -> Resume | None:
-    """What another attempt at a suspended trial does not have to do again; None for a trial that was not suspended."""
-    place = run.layout.trial(trial_id)
+def going_on(run: Run, trial: Trial, ids: Ids) -> Trial:
+    """The trial as its next attempt carries it out: one that was suspended goes on, and says from where."""
+    place = run.layout.trial(ids.trial_id)
     state = read_document(place.state, TrialState)
     if state is None or state.status != "paused" or state.exit_reason != SUSPENDED:
-        return None
+        return trial
     root = place.attempt(state.attempt)
     keep = AttemptKeeper(run.artifacts, root)
-    cases = [case for case in ledger.read(root / "cases.jsonl", CASES) if is_whole(keep, case)]
-    return Resume(
-        cases={case.run_name: case for case in cases}, checkpoints=newest_of_each([*_checkpoints(root)], keep)
-    )
+    cases = {case.run_name: case for case in ledger.read(root / "cases.jsonl", CASES) if is_whole(keep, case)}
+    checkpoints = newest_of_each([*stopped_at(root)], keep)
+    lineage: dict[str, JsonValue] = {
+        "attempt": state.attempt,
+        "invocation_id": _invocation_at(run, state.updated_at),
+        "cases_kept": len(cases),
+        "checkpoints": {alias: each.name for alias, each in checkpoints.items()},
+    }
+    resume = Resume(cases=cases, checkpoints=checkpoints)
+    return replace(trial, resume=resume, ext={**trial.ext, "resume": lineage})
+
+
+def _invocation_at(run: Run, at: str) -> str | None:
+    """The invocation that was going on then."""
+    entries = ledger.read(run.layout.invocations, ENTRIES)
+    started = (e for e in reversed(entries) if isinstance(e, InvocationStarted) and e.started_at <= at)
+    return next((entry.invocation_id for entry in started), None)
+
+
+def newest_of(checkpoints: Mapping[str, Checkpoint]) -> str | None:
+    """The name of the checkpoint of the highest step; None where there is none."""
+    newest = max(checkpoints.values(), key=lambda each: each.step or 0, default=None)
+    return newest.name if newest is not None else None
 
 
 def whole_checkpoints(
@@ -113,7 +132,7 @@ def whole_checkpoints(
 ) -> dict[str, tuple[Checkpoint, ...]]:
     """Every checkpoint of a trial that one can go on from, by case: those of attempts that stopped there, too."""
     keep = AttemptKeeper(run.artifacts, trial)
-    stopped = [each for n in range(1, attempts + 1) for each in _checkpoints(trial / "attempts" / str(n))]
+    stopped = [each for n in range(1, attempts + 1) for each in stopped_at(trial / "attempts" / str(n))]
     ended = [each for case in evidence.cases for each in case.checkpoints] if evidence else []
     found: dict[str, tuple[Checkpoint, ...]] = {}
     for each in (*ended, *stopped):
@@ -128,6 +147,7 @@ def newest_of_each(checkpoints: list[Checkpoint], keep: Keeper) -> dict[str, Che
     return {each.alias: each for each in sorted(usable, key=lambda each: each.step or 0)}
 
 
-def _checkpoints(root: Path) -> tuple[Checkpoint, ...]:
+def stopped_at(root: Path) -> tuple[Checkpoint, ...]:
+    """What the cases of an attempt left when they were asked to stop; `root` is the attempt's directory."""
     found: tuple[Checkpoint, ...] = ledger.read(root / "checkpoints.jsonl", CHECKPOINTS)
     return found

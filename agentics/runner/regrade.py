@@ -8,13 +8,15 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from agentics.config import Config
-from agentics.errors import Refused, UsageError
+from agentics.errors import BenchmarkError, Refused, Stopped, UsageError
 from agentics.model.control import RegradeManifest, ScoreChange
 from agentics.model.evidence import TrialEvidence
 from agentics.model.judgement import Judgement
@@ -23,30 +25,26 @@ from agentics.pipeline.bench import Resume
 from agentics.rundir import lock
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import make_directory, read_document, utc_now, write_document
-from agentics.rundir.attest import write_attestation
 from agentics.rundir.commit import Filled, commit_rows, written
-from agentics.rundir.derived import make_trial, new_id
+from agentics.rundir.derived import REGRADE, Source, make_trial, new_id, source_of
 from agentics.rundir.held import Run
 from agentics.rundir.layout import Layout
 from agentics.rundir.lease import operating
-from agentics.rundir.reader import RunView, TrialView, read_evidence, read_run
-from agentics.rundir.rebuild import write_projections
+from agentics.rundir.reader import RunView, TrialView, read_run
 from agentics.rundir.run import open_run
 from agentics.rundir.trial import Position, trial_for
 from agentics.runner.adapter import run_adapter
-from agentics.runner.campaign import Campaign, EvalRequest, compile_request
-from agentics.runner.commands import recorded_experiment
-from agentics.runner.derive import committed, parent_trial, without_the_solution
-from agentics.runner.events import Unheard
-from agentics.runner.experiment import request_from
+from agentics.runner.campaign import Campaign, EvalRequest, Trial, compile_request
+from agentics.runner.derive import committed, parent_trial, request_of, why_incomplete, without_the_solution
+from agentics.runner.events import Events, Unheard
 from agentics.runner.job import JobTrial
 from agentics.runner.keeping import AttemptKeeper
 from agentics.runner.progress import Observer
+from agentics.runner.regrade_record import recorded
 from agentics.runner.scopes import scope_of
 from agentics.runner.signals import Stop, stopping
 from agentics.runner.trial import run_trial
 from agentics.runner.workshop import Workshop, empty_floor, open_workshop
-from agentics.stages.restore import is_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +56,10 @@ class RegradeRequest:
     bundles: tuple[Path, ...] = ()
     adapter_only: bool = False
     dry_run: bool = False
+
+    def facts(self) -> dict[str, JsonValue]:
+        """As the invocation records it."""
+        return {"trial_id": self.trial_id, "bundles": [*map(str, self.bundles)], "adapter_only": self.adapter_only}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,48 +78,69 @@ class Regraded:
 
 
 def regrade(root: Path, wanted: RegradeRequest, config: Config, observer: Observer) -> Regraded:
-    """Raises Refused (run_owner_alive) while a process works on the run, UsageError where there is nothing to regrade,
-    BenchmarkError when the adapter fails: its earlier scores stay then."""
+    """Raises Refused (run_owner_alive, run_killed) where the run cannot be changed, UsageError where there is nothing
+    to regrade, BenchmarkError when the adapter fails, whose earlier scores stay then, and Stopped by a signal."""
     view = read_run(root)
-    if lock.is_held(view.layout.lock):
-        msg = f"a living process works on run {view.manifest.run_id}"
-        raise Refused(msg, code="run_owner_alive", hint="regrade once it has ended")
-    recorded = request_from(recorded_experiment(view.layout), output_path=view.layout.root.parent)
-    request = replace(recorded, bundles=wanted.bundles) if wanted.bundles else recorded
-    campaign, name, stop = compile_request(request, config), new_id("regrade"), Stop()
-    _require_something(view, wanted, request)
-    chosen = [committed(view, wanted.trial_id)] if wanted.trial_id else [t for t in view.trials if t.result is not None]
-    with operating(view.layout, "regrade"), stopping(stop), _place(view, config, dry_run=wanted.dry_run) as run:
-        changes: list[ScoreChange] = []
-        if not wanted.adapter_only:
-            with open_workshop(campaign, run, observer, Unheard(), stop, empty_floor(run, stop)) as shop:
-                changes = [_again(shop, campaign, view, trial, name) for trial in chosen]
-        digests = {trial.ref: trial.task.bundle_digest for trial in campaign.solutions}
-        manifest = RegradeManifest(
-            regrade_id=name, created_at=utc_now(), bundle_digests=digests, changes=tuple(changes)
+    _check_free(view, wanted)
+    chosen = [committed(view, wanted.trial_id)] if wanted.trial_id else [*filter(None, map(source_of, view.trials))]
+    request = request_of(view, chosen[0] if wanted.trial_id else None)
+    request = replace(request, bundles=wanted.bundles) if wanted.bundles else request
+    _check_possible(view, wanted, request)
+    campaign, stop = compile_request(request, config), Stop()
+    trials = [] if wanted.adapter_only else [(parent, _trial(campaign, parent, wanted)) for parent in chosen]
+    with (
+        operating(view.layout, "regrade"),
+        stopping(stop),
+        _place(view, config, dry_run=wanted.dry_run) as run,
+        ExitStack() as stack,
+    ):
+        # An engine that is missing is found before anything is written.
+        told = Events(run.layout.events, run_id=run.run_id, run_dir=run.root, sink=None)
+        heard = Unheard() if wanted.dry_run else told
+        shop = (
+            stack.enter_context(open_workshop(campaign, run, observer, heard, stop, empty_floor(run, stop)))
+            if trials
+            else None
         )
-        if wanted.dry_run:
-            return Regraded(manifest=manifest, dry_run=True)
-        make_directory(run.layout.regrades)
-        write_document(run.layout.regrades / f"{name}.json", manifest)
-        directory = None
-        try:
-            if request.adapter is not None:
-                found = run_adapter(run.root, run.run_id, request.adapter, cwd=Path.cwd(), interrupt=stop.event)
-                directory = found.directory
-        finally:
-            write_projections(run)
-            write_attestation(run)
-        return Regraded(manifest=manifest, dry_run=False, benchmark_dir=directory)
+        if shop is not None:
+            stop.remove = lambda: shop.engine.remove(shop.labels)
+        one = _Regrade(view=view, campaign=campaign, wanted=wanted, stop=stop, events=told, name=new_id("regrade"))
+        done = one.carry_out(run, shop, trials)
+        stop.remove = None
+        if stop.event.is_set():
+            msg = "the regrade was stopped: what it had begun is pending"
+            raise Stopped(msg, hint="regrade again, which evaluates that too")
+    return done
 
 
-def _require_something(view: RunView, wanted: RegradeRequest, request: EvalRequest) -> None:
+def _check_free(view: RunView, wanted: RegradeRequest) -> None:
+    name, control = view.manifest.run_id, view.control
+    if lock.is_held(view.layout.lock):
+        msg = f"a living process works on run {name}"
+        raise Refused(msg, code="run_owner_alive", hint="regrade once it has ended")
+    if control is not None and control.status == "killed" and not wanted.dry_run:
+        msg = f"run {name} was killed, which is final"
+        raise Refused(msg, code="run_killed", hint="--dry-run shows what a regrade would say")
+
+
+def _check_possible(view: RunView, wanted: RegradeRequest, request: EvalRequest) -> None:
     if wanted.adapter_only and request.adapter is None:
         msg = f"run {view.manifest.run_id} was made without an adapter"
         raise UsageError(msg, code="no_adapter", hint="leave --adapter-only out")
     if wanted.adapter_only and wanted.dry_run:
         msg = "what an adapter would say is only known once it has said it"
         raise UsageError(msg, code="no_dry_run", hint="its earlier scores are kept: leave --dry-run out")
+
+
+def _trial(campaign: Campaign, parent: Source, wanted: RegradeRequest) -> Trial | JobTrial | None:
+    """The trial as it would be evaluated today. None for one that only an earlier invocation of the run asked for,
+    where nobody named it. Raises UsageError where somebody did, and where a bundle that was given is another's."""
+    try:
+        return parent_trial(campaign, parent)
+    except UsageError:
+        if wanted.trial_id or wanted.bundles:
+            raise
+    return None
 
 
 @contextmanager
@@ -135,43 +158,95 @@ def _place(view: RunView, config: Config, *, dry_run: bool) -> Iterator[Run]:
             yield run
 
 
-def _again(shop: Workshop, campaign: Campaign, view: RunView, parent: TrialView, name: str) -> ScoreChange:
-    """Evaluate one trial again. What cannot be evaluated without its solution is left as it is, and says why."""
-    trial, run = parent_trial(campaign, parent), shop.run
-    if isinstance(trial, JobTrial):
-        return _change(
-            parent, parent.result, skipped="a model's answers are scored again by `agentics job run --answers`"
+@dataclass(frozen=True, kw_only=True)
+class _Regrade:
+    """One regrade. `view`: the run as it was before."""
+
+    view: RunView
+    campaign: Campaign
+    wanted: RegradeRequest
+    stop: Stop
+    events: Events
+    name: str
+
+    def carry_out(
+        self, run: Run, shop: Workshop | None, trials: list[tuple[Source, Trial | JobTrial | None]]
+    ) -> Regraded:
+        """In the run, or for a dry run beside it."""
+        if self.wanted.dry_run:
+            changes = tuple(self._again(shop, *each, self.name) for each in trials) if shop else ()
+            return Regraded(manifest=self._manifest(changes), dry_run=True)
+        with recorded(run, self.view, self.campaign, self.stop, self.events, self.wanted.facts()) as record:
+            changes = tuple(self._again(shop, *each, record.invocation_id) for each in trials) if shop else ()
+            manifest = self._manifest(changes)
+            make_directory(run.layout.regrades)
+            write_document(run.layout.regrades / f"{self.name}.json", manifest)
+            return Regraded(manifest=manifest, dry_run=False, benchmark_dir=self._score(run))
+
+    def _manifest(self, changes: tuple[ScoreChange, ...]) -> RegradeManifest:
+        digests = {trial.ref: trial.task.bundle_digest for trial in self.campaign.solutions}
+        return RegradeManifest(regrade_id=self.name, created_at=utc_now(), bundle_digests=digests, changes=changes)
+
+    def _score(self, run: Run) -> Path | None:
+        """The adapter's new scores; None where there is no adapter, or the regrade was stopped. Raises
+        BenchmarkError."""
+        adapter = self.campaign.request.adapter
+        if adapter is None or self.stop.event.is_set():
+            return None
+        self.events.emit("benchmark_started")
+        try:
+            found = run_adapter(run.root, run.run_id, adapter, cwd=Path.cwd(), interrupt=self.stop.event)
+        except BenchmarkError:
+            if self.stop.event.is_set():
+                return None
+            raise
+        self.events.emit("benchmark_finished", benchmark_dir=str(found.directory))
+        return found.directory
+
+    def _again(self, shop: Workshop, parent: Source, trial: Trial | JobTrial | None, invocation_id: str) -> ScoreChange:
+        """Evaluate one trial again. What cannot be evaluated without its solution is left as it is, and says why."""
+        run, evidence, ids = shop.run, parent.evidence, parent.trial.ids
+        why = _why_not(trial, evidence, AttemptKeeper(Artifacts(self.view.layout.artifacts), parent.trial.root))
+        why = "it was interrupted" if self.stop.event.is_set() else why
+        if why is not None or evidence is None or not isinstance(trial, Trial):
+            return _change(parent.trial, parent.trial.result, skipped=why)
+        if run.held is None:
+            _lend(evidence, self.view.layout, run)
+        images = shop.images(trial)
+        source: dict[str, JsonValue] = {
+            "regrade_id": self.name,
+            "parent_trial_id": ids.trial_id,
+            "attempt": parent.attempt,
+        }
+        trial = replace(
+            trial,
+            plan=without_the_solution(trial.plan),
+            resume=Resume(cases={case.run_name: case for case in evidence.cases}, submission=evidence.submission),
+            ext={REGRADE: source},
         )
-    evidence = read_evidence(parent)
-    why = _why_not(evidence, Artifacts(view.layout.artifacts), parent)
-    if why is not None or evidence is None:
-        return _change(parent, parent.result, skipped=why)
-    if run.held is None:
-        _lend(evidence, view.layout, run)
-    images = shop.images(trial)
-    trial = replace(
-        trial,
-        plan=without_the_solution(trial.plan),
-        resume=Resume(cases={case.run_name: case for case in evidence.cases}, submission=evidence.submission),
-        ext={"regrade": {"regrade_id": name, "parent_trial_id": parent.ids.trial_id, "attempt": parent.attempts}},
-    )
-    scope = scope_of(trial, campaign.request, images)
-    if run.held is None:
-        make_trial(run, parent.ids, scope, trial.runtime())
-    else:
-        metadata = parent.metadata
-        position = Position(
-            task_index=metadata.task_index,
-            schedule_idx=metadata.schedule_idx,
-            runtime=metadata.runtime,
-            policy_merge=metadata.policy_merge,
-        )
-        trial_for(run, parent.slot, scope, position)
-    judgement = run_trial(shop, trial, parent.ids, images)
-    return _settled(run, parent, judgement, name)
+        scope, metadata = scope_of(trial, self.campaign.request, images), parent.trial.metadata
+        if run.held is None or not is_of_schedule(parent.trial, self.view):
+            make_trial(run, ids, scope, trial.runtime())
+        else:
+            position = Position(
+                task_index=metadata.task_index,
+                schedule_idx=metadata.schedule_idx,
+                runtime=metadata.runtime,
+                policy_merge=metadata.policy_merge,
+            )
+            trial_for(run, parent.trial.slot, scope, position)
+        judgement = run_trial(shop, trial, ids, images)
+        if judgement.status == "pending" and run.held is not None:
+            write_document(run.layout.trial(ids.trial_id).metadata, metadata)  # nothing was said under the new scope
+        return _settled(run, parent.trial, judgement, invocation_id)
 
 
-def _settled(run: Run, parent: TrialView, judgement: Judgement, name: str) -> ScoreChange:
+def is_of_schedule(trial: TrialView, view: RunView) -> bool:
+    """Whether a trial fills a slot, which forks and replays do not."""
+    return trial.root.parent == view.layout.trials
+
+
+def _settled(run: Run, parent: TrialView, judgement: Judgement, invocation_id: str) -> ScoreChange:
     result = read_document(run.layout.trial(parent.ids.trial_id).result, TrialResult)
     if judgement.status == "pending" or result is None:
         return _change(parent, parent.result, skipped="it was interrupted")
@@ -182,19 +257,20 @@ def _settled(run: Run, parent: TrialView, judgement: Judgement, name: str) -> Sc
             trial_id=parent.ids.trial_id,
             attempt=result.ext.attempt,
         )
-        commit_rows(run, filled, name, written(run))
+        commit_rows(run, filled, invocation_id, written(run))
     return _change(parent, result)
 
 
-def _why_not(evidence: TrialEvidence | None, artifacts: Artifacts, parent: TrialView) -> str | None:
+def _why_not(trial: Trial | JobTrial | None, evidence: TrialEvidence | None, keep: AttemptKeeper) -> str | None:
+    if trial is None:
+        return "the newest request of this run does not name it"
+    if isinstance(trial, JobTrial):
+        return "a model's answers are scored again by `agentics job run --answers`"
     if evidence is None:
         return "its evidence is not there"
     if evidence.topology != "separated_evaluator":
         return "its evaluator works with a living solution"
-    if evidence.cases_expected != len(evidence.cases) or not evidence.cases or evidence.submission is None:
-        return "its cases did not all end"
-    keep = AttemptKeeper(artifacts, parent.root)
-    return None if all(is_whole(keep, case) for case in evidence.cases) else "not all that its cases left is there"
+    return why_incomplete(evidence, keep)
 
 
 def _lend(evidence: TrialEvidence, source: Layout, run: Run) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import tenacity
 
@@ -14,10 +13,10 @@ from agentics.model.record import Ids
 from agentics.policy.network import forbidden
 from agentics.policy.redact import Redactor
 from agentics.policy.schedule import try_again
-from agentics.policy.verdict import judge, timed_out
+from agentics.policy.verdict import doubts_what_was_measured, judge, timed_out
 from agentics.rundir.atomic import utc_now
 from agentics.rundir.explain import write_explanation
-from agentics.rundir.held import Paused
+from agentics.rundir.held import Stand
 from agentics.rundir.recover import end_of
 from agentics.rundir.trial import Attempt, abandon, begin_attempt, finish, suspend
 from agentics.runner import kinds
@@ -25,17 +24,12 @@ from agentics.runner.campaign import Trial
 from agentics.runner.floor import Ticket
 from agentics.runner.images import Images
 from agentics.runner.job import JobTrial
-from agentics.runner.keeping import (
-    keep_evidence,
-    newest_checkpoint,
-    where_it_stopped,
-)
+from agentics.runner.keeping import going_on, keep_evidence, newest_checkpoint, newest_of
 from agentics.runner.workshop import Workshop
 
 Said = tuple[Judgement, TrialEvidence]
 """What an attempt came to, and what was observed."""
 
-_VERDICTS = frozenset({"passed", "degraded", "failed"})
 _NOT_BEGUN = Judgement(status="pending", reason="interrupted", outcome="error")
 
 
@@ -46,7 +40,7 @@ def run_trial(work: Workshop, trial: Trial | JobTrial, ids: Ids, images: Images 
     """
     retry, design = work.config.retry, work.campaign.request.design
     if isinstance(trial, Trial) and trial.resume is None:
-        trial = replace(trial, resume=where_it_stopped(work.run, ids.trial_id))
+        trial = going_on(work.run, trial, ids)
 
     def again(state: tenacity.RetryCallState) -> bool:
         judgement, evidence = _last(state)
@@ -84,7 +78,9 @@ def _last(state: tenacity.RetryCallState) -> Said:
 
 def _attempt(work: Workshop, trial: Trial | JobTrial, ids: Ids, images: Images | None) -> Said:
     def begin() -> Attempt:
-        return begin_attempt(work.run, ids, kinds.trial_input(trial, ids), trial.plan)
+        resume = trial.resume if isinstance(trial, Trial) else None
+        checkpoint = newest_of(resume.checkpoints) if resume is not None else None
+        return begin_attempt(work.run, ids, kinds.trial_input(trial, ids), trial.plan, checkpoint=checkpoint)
 
     said: Said = _NOT_BEGUN, kinds.blank(trial, {})
     while True:
@@ -98,7 +94,7 @@ def _attempt(work: Workshop, trial: Trial | JobTrial, ids: Ids, images: Images |
             work.floor.leave(ticket)
         if not ticket.suspended or isinstance(trial, JobTrial):
             return said
-        trial = replace(trial, resume=where_it_stopped(work.run, ids.trial_id))
+        trial = going_on(work.run, trial, ids)
 
 
 def _on_the_floor(work: Workshop, trial: Trial | JobTrial, ticket: Ticket, images: Images | None) -> Said:
@@ -120,15 +116,9 @@ def _on_the_floor(work: Workshop, trial: Trial | JobTrial, ticket: Ticket, image
     spent = {"duration_ms": int((time.monotonic() - began) * 1000)}
     place = str(work.run.layout.trial(ticket.ids.trial_id).root)
     work.events.emit("trial_finished", **named, **ended, **spent, trial_dir=place)
-    load = evidence.load
-    if load is not None and load.doubtful and _is_measured(judgement, evidence):
-        work.doubt(trial, ticket.ids, attempt.number, load.why or "")
+    if evidence.load is not None and doubts_what_was_measured(judgement, evidence):
+        work.doubt(trial, ticket.ids, attempt.number, evidence.load.why or "")
     return judgement, evidence
-
-
-def _is_measured(judgement: Judgement, evidence: TrialEvidence) -> bool:
-    """Whether a slow machine can have made the attempt what it is: a verdict, or a time limit that was passed."""
-    return judgement.status in _VERDICTS or (judgement.fault != "infrastructure" and timed_out(evidence))
 
 
 def _observe(work: Workshop, trial: Trial | JobTrial, ticket: Ticket, images: Images | None) -> TrialEvidence:
@@ -150,7 +140,7 @@ def _end(
         write_explanation(attempt.run, attempt.ids.trial_id)
         return {"status": end_of(result)[0], "outcome": result.outcome}
     if ticket.suspended and ticket.cooperation is not None:
-        suspend(attempt, Paused(label=ticket.cooperation.stop_label, checkpoint=newest_checkpoint(attempt)))
+        suspend(attempt, Stand(label=ticket.cooperation.stop_label, checkpoint=newest_checkpoint(attempt)))
         return {"status": "paused", "outcome": None}
     abandon(attempt, "killed_by_user" if ticket.why == "killed" else judgement.reason or "interrupted")
     return {"status": "killed", "outcome": None}

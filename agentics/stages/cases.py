@@ -40,14 +40,24 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
         return StageFailure(trouble=invalid(name, error), context=context)
     runs = manifest.runs[: wanted.limit] if wanted.limit is not None else manifest.runs
     context = context.with_evidence(cases_expected=len(runs))
-    if not runs:
-        trouble = Trouble(stage=name, code="no_cases", message="no case was asked for", fault="user")
+    trouble = _why_not(bench, runs)
+    if trouble is not None:
         return StageFailure(trouble=trouble, context=context)
     try:
         _write_manifest(bench, runs)
     except InvalidDocument as error:
         return StageFailure(trouble=invalid(name, error), context=context)
     return context.with_cases(_all(bench, wanted, runs))
+
+
+def _why_not(bench: Bench, runs: Sequence[Run]) -> Trouble | None:
+    if not runs:
+        return Trouble(stage=name, code="no_cases", message="no case was asked for", fault="user")
+    new = sum(run.run_name not in bench.resume.cases for run in runs)
+    if new and bench.resume.submission is not None:  # the solution is not at hand
+        message = f"{new} of {len(runs)} cases of this bundle are not among those that the solution was run on"
+        return Trouble(stage=name, code="case_not_run", message=message, fault="user")
+    return None
 
 
 def in_flight(bench: Bench, wanted: Cases, runs: Sequence[Run]) -> int:

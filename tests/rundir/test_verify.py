@@ -202,3 +202,13 @@ def test_grades_say_why(finished):
         "privacy_grade": "redacted",
     }
     assert "provenance: images that no registry knows by digest were used" in said["notes"]
+
+
+def test_c6_each_artifact_that_a_record_of_the_run_names_is_missed_when_it_is_gone(finished):
+    named = set()
+    for file in files(finished):
+        if file.kind in ("truth", "copy"):
+            named |= set(re.findall(rb"artifact://sha256/([0-9a-f]{64})", file.at.read_bytes()))
+    shutil.rmtree(finished / "artifacts" / "sha256")
+    missing = {each.path for each in verify(finished).altered if each.what.startswith("artifact is missing")}
+    assert missing == {f"artifacts/sha256/{digest.decode()}/blob" for digest in named}

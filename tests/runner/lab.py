@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -145,6 +146,23 @@ class Lab:
         """A ledger of a run."""
         file = self.home / "outputs" / run_id / path
         return [json.loads(line) for line in file.read_bytes().splitlines()] if file.exists() else []
+
+    def check_that_nothing_rests_on_events(self, run_id: str = "r") -> dict[str, dict[str, int]]:
+        """A run that lost its events.jsonl is rebuilt to the byte, and its analysis counts what was told; by trial."""
+        root = self.home / "outputs" / run_id
+        (root / "analysis").mkdir(exist_ok=True)
+        assert self("run", "rebuild", root).status == 0
+        told: dict[str, Counter[str]] = {}
+        for event in self.lines("runtime/events.jsonl", run_id):
+            if "trial_id" in event:
+                told.setdefault(event["trial_id"], Counter())[event["event"]] += 1
+        counts: dict[str, Counter[str]] = {}
+        for row in self.lines("analysis/tables/event_counts_by_trial.jsonl", run_id):
+            counts.setdefault(row["trial_id"], Counter())[row["event"]] += row["count"]
+        assert counts == told
+        (root / "runtime/events.jsonl").unlink()
+        assert self("run", "rebuild", root, "--json").json["written"] == []
+        return {trial: dict(each) for trial, each in counts.items()}
 
     def bundle(self, name: str = "one", **more: Any) -> Path:
         return bundle(self.home, name, **more)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import nullcontext
 
 import pytest
 
 from agentics.errors import BenchmarkError
 from agentics.model.design import AdapterCommand
 from tests.conftest import BUNDLES
+from tests.runner.lab import evaluator
 
 VERDICTS = AdapterCommand(command=(sys.executable, "-m", "agentics.adapters.verdicts"))
 SAYS_NO = """
@@ -24,6 +26,21 @@ rows = [json.loads(line) for line in open(path)]
 with open(path, "w") as file:
     for row in rows:
         file.write(json.dumps({**row, "verdict": "fail", "primary_metric_value": 0.25}) + "\\n")
+"""
+
+BOGUS = "artifact://sha256/" + "0" * 64
+NAMES_A_REFERENCE = """
+import json, os, runpy, sys
+sys.argv = ["verdicts"]
+try:
+    runpy.run_module("agentics.adapters.verdicts", run_name="__main__")
+except SystemExit as end:
+    assert not end.code, end.code
+path = os.environ["AGENTICS_PREDICTIONS_PATH"]
+rows = [json.loads(line) for line in open(path)]
+with open(path, "w") as file:
+    for row in rows:
+        file.write(json.dumps({**row, "prediction": {"kind": "artifact_ref", "artifact_ref": "BOGUS"}}) + "\\n")
 """
 
 
@@ -102,4 +119,21 @@ def test_a_failed_adapter_is_run_again_by_a_regrade_over_the_same_evidence(lab):
     assert said.json["regrade"]["benchmark_dir"] == str(lab.home / "outputs/r/benchmark")
     assert lab.cases_run() == ran
     assert [score["verdict"] for score in lab.lines("benchmark/scores.jsonl")] == ["fail"]
+    assert lab("run", "verify", "outputs/r").status == 0
+
+
+@pytest.mark.parametrize("where", ["prediction", "message", "binding"])
+def test_c6_a_reference_in_a_text_is_no_reference_and_a_run_that_quotes_one_is_not_altered(lab, where):
+    lab.bundle("one")
+    adapter = None
+    if where == "prediction":
+        (lab.home / "adapter.py").write_text(NAMES_A_REFERENCE.replace("BOGUS", BOGUS))
+        adapter = AdapterCommand(command=(sys.executable, "adapter.py"))
+    if where == "message":
+        cases = [{"case_name": f"case-{n}", "status": "passed", "score": 1, "message": BOGUS} for n in (1, 2, 3)]
+        lab.engine.behaviours["separated-evaluator"] = evaluator(public_results=cases)
+    with pytest.raises(BenchmarkError) if adapter else nullcontext():
+        lab.run("one", adapter=adapter, bindings={"mine": {"log_ref": BOGUS}} if where == "binding" else {})
+    quoted = [path for path, data in lab.files().items() if BOGUS.encode() in data and not path.endswith(".py")]
+    assert quoted
     assert lab("run", "verify", "outputs/r").status == 0

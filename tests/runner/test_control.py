@@ -322,3 +322,13 @@ def test_c17_a_pause_that_races_with_the_end_of_a_trial_leaves_legal_states(lab,
         assert race.answers[0] in ("ok", "pause_no_active_trial", "pause_non_running", "no_such_run")
         assert lab.read(f"{race.run_id}/runtime/run_control.json")["status"] == "completed"
         assert lab.read(f"{race.run_id}/trials/trial_1/trial_state.json")["status"] == "completed"
+
+
+def test_c15_a_run_that_is_over_is_not_resumed_and_the_hint_names_what_works(lab):
+    lab.bundle("one")
+    lab.run("one")
+    _, said = control(lab, "resume")
+    hint = said["error"]["hint"]
+    assert "run continue" not in hint
+    assert "run replay" in hint
+    assert control(lab, "replay", "--trial-id", "trial_1")[0] == 0

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from agentics.errors import EngineError
 from agentics.model.design import Design
 from agentics.sandbox import load
 from tests.fake_engine import FACTS, exited, timed_out
-from tests.runner.lab import evaluator
+from tests.runner.lab import evaluator, raises
 from tests.sandbox.machine import Machine
 
 NAME = "one.linux-arm64-cpu"
@@ -185,3 +186,12 @@ def test_rebuilding_says_the_same(lab, machine):
     assert lab("run", "rebuild", "outputs/r").status == 0
     after = lab.outcome()
     assert (after["tasks"], after["diagnostics"]) == (before["tasks"], before["diagnostics"])
+
+
+def test_c13_that_an_attempt_was_doubtful_rests_on_no_event(lab, machine):
+    lab.bundle("one")
+    lab.engine.behaviours["separated-evaluator"] = while_others_work(machine)
+    lab.engine.behaviours["run"] = in_turn(raises(EngineError("gone", code="engine_lost")), *[lambda _: exited()] * 9)
+    assert lab.eval("one", "--jobs", "1").status == 0
+    counts = lab.check_that_nothing_rests_on_events()
+    assert counts == {"trial_1": {"trial_started": 2, "trial_finished": 2, "load_doubtful": 1}}

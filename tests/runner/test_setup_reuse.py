@@ -282,3 +282,8 @@ def test_a_kept_setup_that_was_changed_is_not_used_and_the_terminal_says_so(made
     assert "what was kept is no longer what it was, and was not used" in said.err
     assert made.tasks("b") == [("passed", None, 1)]
     assert (setups_run(made), record(made, "b")["reused"]) == (2, False)
+
+
+def test_c13_that_a_setup_was_finished_rests_on_no_event(made):
+    made.eval("one", run_id="a")
+    assert made.check_that_nothing_rests_on_events("a")["trial_1"]["setup_finished"] == 1
