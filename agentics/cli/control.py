@@ -12,7 +12,7 @@ from agentics import config as configuration
 from agentics.cli.arguments import FreshSetup
 from agentics.cli.console import out, print_json
 from agentics.cli.progress import shown
-from agentics.cli.report import show_outcomes
+from agentics.cli.report import show_ended
 from agentics.errors import UsageError
 from agentics.model.control import ControlResponse
 from agentics.rundir.reader import read_run
@@ -161,7 +161,7 @@ def _end(ended: Ended, command: str, facts: dict[str, Any], *, json: bool) -> No
     if json:
         print_json({**ended.envelope(), "command": command, command: facts})
     else:
-        show_outcomes(ended.run_dir, ended.outcomes)
+        show_ended(ended)
     sys.exit(ended.exit_status)
 
 

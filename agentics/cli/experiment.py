@@ -16,7 +16,7 @@ from agentics.cli.arguments import FreshSetup
 from agentics.cli.console import one_line, out, print_json
 from agentics.cli.evaluate import Policy
 from agentics.cli.progress import shown
-from agentics.cli.report import show_outcomes
+from agentics.cli.report import show_ended
 from agentics.cli.stream import streamed
 from agentics.runner.campaign import Campaign
 from agentics.runner.evaluate import Ended, evaluate
@@ -99,7 +99,7 @@ def run(
     elif json:
         print_json(_envelope(campaign, ended))
     else:
-        show_outcomes(ended.run_dir, ended.outcomes)
+        show_ended(ended)
         out.print(f"run {escape(one_line(str(ended.run_dir)))}", style="dim")
     sys.exit(ended.exit_status)
 

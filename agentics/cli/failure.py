@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from rich.markup import escape
 
 from agentics.cli.console import err, one_line
 from agentics.cli.findings import show_findings
-from agentics.errors import AgenticsError, BenchmarkError, InvalidDocument
-from agentics.model.finding import Finding
+from agentics.errors import AgenticsError
+from agentics.model.finding import Finding, error_body
 
 
 def show_error(error: AgenticsError) -> None:
@@ -18,6 +17,12 @@ def show_error(error: AgenticsError) -> None:
     findings = [f for f in getattr(error, "findings", ()) if isinstance(f, Finding)]
     message = error.message if not findings else f"{len(findings)} finding{'s' * (len(findings) > 1)}"
     err.print(f"[red bold]error[/] [bold]{error.code}[/]: {escape(one_line(message, 2000))}")
+    show_details(error)
+
+
+def show_details(error: AgenticsError) -> None:
+    """Where, and the mend."""
+    findings = [f for f in getattr(error, "findings", ()) if isinstance(f, Finding)]
     show_findings(findings)
     if error.hint and error.hint not in {finding.hint for finding in findings}:
         err.print(f"  [cyan]hint:[/] {escape(one_line(error.hint, 1000))}")
@@ -25,11 +30,8 @@ def show_error(error: AgenticsError) -> None:
 
 def envelope(error: AgenticsError) -> dict[str, Any]:
     """The one JSON object of a command that failed before it had a result."""
-    details: dict[str, Any] = {"exit_status": error.exit_status}
-    if isinstance(error, InvalidDocument | BenchmarkError):
-        details["findings"] = [asdict(finding) for finding in error.findings if isinstance(finding, Finding)]
-    body = {"code": error.code, "message": error.message, "hint": error.hint, "details": details}
-    return {"ok": False, "error": body}
+    run = getattr(error, "run", None)
+    return {"ok": False, **({"run": run} if run else {}), "error": error_body(error)}
 
 
 def unexpected(bug: Exception) -> dict[str, Any]:

@@ -159,10 +159,10 @@ class Controller:
         self.floor.mark(tickets, "killed")
         self.floor.close("killed")
         deadline = time.monotonic() + _DEATH_S
-        while not self.floor.wait_empty(frozenset(self.floor.snapshot()), _LOOK_S):
+        while not self.floor.wait_idle(_LOOK_S):
             self.floor.end_all()
             if time.monotonic() > deadline:
-                msg = f"after {_DEATH_S:g} s some containers were still there"
+                msg = f"after {_DEATH_S:g} s some containers or programs were still there"
                 raise Refusal(msg, code="kill_incomplete")
         self.floor.end_all()
         transition(self.run, to="killed")
