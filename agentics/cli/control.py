@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ import typer
 
 from agentics import config as configuration
 from agentics.cli.arguments import FreshSetup
-from agentics.cli.console import out, print_json
+from agentics.cli.console import leave, out, print_json
 from agentics.cli.progress import shown
 from agentics.cli.report import show_ended
 from agentics.errors import UsageError
@@ -162,7 +161,7 @@ def _end(ended: Ended, command: str, facts: dict[str, Any], *, json: bool) -> No
         print_json({**ended.envelope(), "command": command, command: facts})
     else:
         show_ended(ended)
-    sys.exit(ended.exit_status)
+    leave(ended.exit_status)
 
 
 def _trials(answer: ControlResponse) -> str:

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from agentics import config as configuration
 from agentics.cli.arguments import FreshSetup, image_pair, named_path
-from agentics.cli.console import one_line, out, print_json
+from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.evalfile import with_file
 from agentics.cli.progress import shown
 from agentics.cli.report import show_ended
@@ -126,7 +126,7 @@ def run(
     else:
         show_ended(ended)
         out.print(f"run {escape(one_line(str(ended.run_dir)))}", style="dim")
-    sys.exit(ended.exit_status)
+    leave(ended.exit_status)
 
 
 def request(given: Mapping[str, Any]) -> EvalRequest:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from agentics import config as configuration
 from agentics.cli.arguments import FreshSetup
-from agentics.cli.console import one_line, out, print_json
+from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.evaluate import Policy
 from agentics.cli.progress import shown
 from agentics.cli.report import show_ended
@@ -101,7 +101,7 @@ def run(
     else:
         show_ended(ended)
         out.print(f"run {escape(one_line(str(ended.run_dir)))}", style="dim")
-    sys.exit(ended.exit_status)
+    leave(ended.exit_status)
 
 
 @app.command("plan", epilog=PLAN_EPILOG)
@@ -139,7 +139,7 @@ def check(
     for one in () if json else checks:
         mark = "[green]✓[/]" if one.passed else "[yellow]![/]" if one.severity == "warning" else "[red]✗[/]"
         out.print(f"{mark} [bold]{one.name}[/]: {escape(one_line(one.message))}")
-    sys.exit(0 if good else 1)
+    leave(0 if good else 1)
 
 
 def summary(campaign: Campaign) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agentics import config as configuration
-from agentics.cli.console import one_line, out, print_json
+from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.evaluate import Policy
 from agentics.cli.job_table import show_job
 from agentics.cli.progress import shown
@@ -153,7 +153,7 @@ def run(
         show_ended(ended)
         show_job(ended.run_dir)
         out.print(f"run {escape(one_line(str(ended.run_dir)))}", style="dim")
-    sys.exit(ended.exit_status)
+    leave(ended.exit_status)
 
 
 def _campaign(request: EvalRequest) -> Campaign:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from agentics.cli.console import err, out, print_json
+from agentics.cli.console import err, leave, out, print_json
 from agentics.cli.findings import show_findings
 from agentics.errors import UsageError
 from agentics.model.finding import Finding
@@ -67,7 +66,7 @@ def check(folder: Annotated[Path, typer.Argument(help="Where the files are.")] =
     stale = stale_schemas(folder)
     for name in stale:
         err.print(f"[red]stale[/] {name}; run `agentics schema export {folder}`")
-    sys.exit(1 if stale else 0)
+    leave(1 if stale else 0)
 
 
 @app.command("validate", epilog=VALIDATE_EPILOG)
@@ -88,7 +87,7 @@ def validate(
     else:
         show_findings(findings)
         out.print(f"{checked} files checked, {len(errors)} problems")
-    sys.exit(1 if errors else 0)
+    leave(1 if errors else 0)
 
 
 def _envelope(paths: list[Path], checked: int, findings: list[Finding]) -> dict[str, object]:

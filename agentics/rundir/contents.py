@@ -174,6 +174,7 @@ PLACES: tuple[Place, ...] = (
     _bytes("runtime/operation.lock", "live"),
     _bytes("runtime/control.lock", "live"),
     _bytes("runtime/eval.log", "live"),
+    _bytes("runtime/stages.log", "live"),
     _document("replays/<id>/manifest.json", ReplayManifest),
     _document("forks/<id>/manifest.json", ForkManifest),
     _document("regrades/<id>.json", RegradeManifest),

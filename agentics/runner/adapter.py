@@ -28,6 +28,7 @@ from agentics.model.benchmark import (
 from agentics.model.design import AdapterCommand
 from agentics.model.finding import Finding
 from agentics.pipeline.stage import Asked
+from agentics.pipeline.stdout import LOG_BYTES, TRUNCATED
 from agentics.policy.benchmark import lacking, summarize
 from agentics.rundir.atomic import utc_now, write_document
 from agentics.rundir.benchmark import (
@@ -43,10 +44,7 @@ from agentics.rundir.benchmark import (
 from agentics.rundir.grading import ERRORS, FIRST, LOGS, OUTPUT, Place, grading, note_process
 from agentics.rundir.leftovers import tidy
 from agentics.runner import adapter_process
-from agentics.runner.logs import TRUNCATED
 
-LOG_BYTES = 16 << 20
-"""So much of each of an adapter's two streams is kept."""
 _LOOK_S = 0.05
 _PREFIXES = ("AGENTICS_", "AGENTLAB_")
 """Ours, and that of the contract, by which adapters that exist already know these names."""

@@ -141,7 +141,7 @@ os.read(reader, 1)
 
 
 DAEMON = """
-import signal, subprocess
+import signal, subprocess, sys
 script = "import os, signal, sys; os.setsid(); print(os.getpid(), flush=True); os.close(1); signal.pause()"
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 middle = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', sys.argv[1]])"

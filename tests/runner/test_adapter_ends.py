@@ -50,6 +50,12 @@ def program(home: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(argv, cwd=home, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def assert_verified(home: Path) -> None:
+    process = program(home, "run", "verify", "outputs/r")
+    _, talk = process.communicate(timeout=60)
+    assert process.returncode == 0, talk
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_c3_a_signal_ends_the_adapter_and_all_that_it_started(home, at_work, number, status):
     process, groups = at_work
@@ -59,7 +65,7 @@ def test_c3_a_signal_ends_the_adapter_and_all_that_it_started(home, at_work, num
     envelope = json.loads(said)
     assert (process.returncode, envelope["exit_code"]) == (status, status)
     assert envelope["outcomes"]["mine"]["errors"][0]["stage"] == "interrupted"
-    assert program(home, "run", "verify", "outputs/r").wait(timeout=60) == 0
+    assert_verified(home)
 
 
 def test_c19_a_run_that_is_killed_has_no_adapter_when_its_state_says_so(home, at_work):
@@ -72,7 +78,7 @@ def test_c19_a_run_that_is_killed_has_no_adapter_when_its_state_says_so(home, at
     assert process.returncode == 8
     assert json.loads((home / "outputs/r/runtime/run_control.json").read_bytes())["status"] == "killed"
     assert not (home / "outputs/r/benchmark").exists()
-    assert program(home, "run", "verify", "outputs/r").wait(timeout=60) == 0
+    assert_verified(home)
 
 
 def test_c3_an_adapter_ends_with_a_runner_that_is_killed_itself(at_work):
