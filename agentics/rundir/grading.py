@@ -24,7 +24,7 @@ from agentics.rundir.atomic import (
     utc_now,
     write_document,
 )
-from agentics.rundir.leftovers import entries, tidy
+from agentics.rundir.leftovers import entries, reopen, tidy
 
 LOGS = "evaluator_logs"
 OUTPUT, ERRORS = f"{LOGS}/adapter_stdout.log", f"{LOGS}/adapter_stderr.log"
@@ -133,6 +133,8 @@ def _next(root: Path) -> int:
 def _filled(directory: Path) -> bool:
     """Whether there is something to keep; an empty directory is removed."""
     with storing(directory):
+        if os.path.lexists(directory):
+            reopen(directory)
         if directory.is_dir() and not directory.is_symlink() and not any(directory.iterdir()):
             directory.rmdir()
     return os.path.lexists(directory)

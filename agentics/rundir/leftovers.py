@@ -43,11 +43,17 @@ def tidy(directory: Path, *, label: str, first: tuple[str, ...] = ()) -> tuple[F
         if not stat.S_ISDIR(directory.lstat().st_mode):
             directory.unlink()
             return (Finding(code="special_file", message="removed: no directory", file=label),)
-        directory.chmod(directory.stat().st_mode | stat.S_IRWXU)
+        reopen(directory)
         with opened(directory) as top:
             look = _Look(top, first, label)
             _walk(look, top, "", 0)
     return tuple(look.removed)
+
+
+def reopen(directory: Path) -> None:
+    """Let the owner read and write a directory again, whatever permissions it was left with. Raises OSError."""
+    with opened(directory.parent) as parent:
+        permit(parent, directory.name, os.stat(directory.name, dir_fd=parent, follow_symlinks=False), stat.S_IRWXU)
 
 
 def _walk(look: _Look, at: int, prefix: str, depth: int) -> None:

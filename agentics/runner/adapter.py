@@ -42,7 +42,7 @@ from agentics.rundir.benchmark import (
     inspect,
 )
 from agentics.rundir.grading import ERRORS, FIRST, LOGS, OUTPUT, Place, grading, note_process
-from agentics.rundir.leftovers import tidy
+from agentics.rundir.leftovers import reopen, tidy
 from agentics.runner import adapter_process
 
 _LOOK_S = 0.05
@@ -97,6 +97,8 @@ def _scored(root: Path, run_id: str, adapter: AdapterCommand, cwd: Path, interru
     _require(lines, adapter)
     with grading(root, run_id) as place:
         ended = _carry_out(root, run_id, adapter, place, cwd, interrupt)
+        if os.path.lexists(place.directory):
+            reopen(place.directory)
         found = inspect(root, run_id, lines, adapter, label=place.refused)
         if isinstance(found, Broken):
             raise _broken(found)

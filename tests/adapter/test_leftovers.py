@@ -94,6 +94,11 @@ def test_c3_directories_and_files_without_permissions_are_read_all_the_same(run)
     assert (run / "benchmark" / "a" / "b").read_bytes() == b""
 
 
+def test_c3_the_whole_directory_without_permissions_is_read_all_the_same(run):
+    score(run, f"{WRITE}\nos.chmod(E['AGENTICS_BENCHMARK_DIR'], 0)")
+    assert stat.S_IMODE((run / "benchmark").stat().st_mode) & 0o700 == 0o700
+
+
 @pytest.mark.parametrize("make", ["os.mkfifo(path)", "os.symlink('/', path)", "open(path, 'w')"])
 def test_c3_what_stands_in_place_of_the_whole_directory_is_removed(run, make):
     path = "path = E['AGENTICS_BENCHMARK_DIR']\nimport shutil; shutil.rmtree(path)\n"
