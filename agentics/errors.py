@@ -57,11 +57,13 @@ class ConfigError(UsageError):
 class BenchmarkError(AgenticsError):
     """An adapter failed, or wrote what breaks its contract: no score exists, and every trial stays as it is.
 
-    `findings` (model.finding.Finding) say where; their paths are relative to the run directory.
+    `findings` (model.finding.Finding) say where; their paths are relative to the run directory. `run` is that of
+    envelopes, `run_id` and `run_dir`, where it is known.
     """
 
     exit_status = 4
     code = "benchmark_error"
+    run: dict[str, str] | None = None
 
     def __init__(
         self, message: str, findings: tuple[object, ...] = (), *, code: str | None = None, hint: str | None = None

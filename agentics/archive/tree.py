@@ -21,6 +21,9 @@ MAX_ENTRIES = 100_000
 MAX_DEPTH = 128
 CHUNK = 1 << 20
 DIRECTORY_MODE = 0o755
+_NAME_BYTES = 255
+_PATH_BYTES = 4096
+_PIN = getattr(os, "O_PATH", os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Kind = Literal["file", "directory", "symlink", "special"]
 
@@ -66,8 +69,9 @@ def at(fd: int, path: str) -> Iterator[int]:
         yield found
 
 
-def open_regular(fd: int, name: str) -> int:
-    """A descriptor to read the regular file `name` in the directory `fd`. Raises OSError when it is anything else."""
+def open_regular(fd: int | None, name: str) -> int:
+    """A descriptor to read the regular file `name` in the directory `fd`, or with None at a path. Raises OSError when
+    it is anything else; a link counts as that."""
     inner = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
     if not stat.S_ISREG(os.fstat(inner).st_mode):
         os.close(inner)
@@ -218,6 +222,40 @@ def _copy_file(here: int, there: int, entry: Entry, job: Copy) -> None:
                 refuse_tree(Path(entry.path), "tree_too_large", f"more than {MAX_BYTES} bytes")
             writer.write(chunk)
         os.fchmod(target, file_mode(executable=bool(entry.mode & 0o111)))
+
+
+def bad_name(path: str) -> str | None:
+    """Why no platform can carry on the last name of a path, as an ending of "a name"; None where each can."""
+    name = path.rpartition("/")[2]
+    raw = os.fsencode(name)
+    if len(raw) > _NAME_BYTES or len(os.fsencode(path)) > _PATH_BYTES:
+        return "that is too long"
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return "that is not UTF-8"
+    if any(not character.isprintable() for character in name) or "\\" in name:
+        return "with a control character or backslash"
+    return None
+
+
+def shown_name(path: str) -> str:
+    """A path of a stranger in printable ASCII, at most 200 bytes of it."""
+    return os.fsencode(path)[:200].decode("utf-8", "replace").encode("unicode_escape").decode() or "."
+
+
+def permit(at: int, name: str, found: os.stat_result, wanted: int) -> None:
+    """Add permissions to a file or directory; nothing else has any that matter, and setuid never survives."""
+    mode = stat.S_IMODE(found.st_mode)
+    if not (stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode)) or mode == (mode | wanted) & 0o777:
+        return
+    # chmod follows links, and an ordinary open needs permissions that are not there yet.
+    pinned = os.open(name, _PIN, dir_fd=at)
+    try:
+        if stat.S_IFMT(os.fstat(pinned).st_mode) == stat.S_IFMT(found.st_mode):
+            Path(f"/proc/self/fd/{pinned}").chmod((mode | wanted) & 0o777)
+    finally:
+        os.close(pinned)
 
 
 def file_mode(*, executable: bool) -> int:

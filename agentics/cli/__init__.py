@@ -12,10 +12,11 @@ import typer
 
 from agentics import __version__
 from agentics.cli.arguments import spread
-from agentics.cli.console import print_json
+from agentics.cli.console import Answer, out, print_json
 from agentics.cli.failure import envelope, show_bug, show_error, unexpected
-from agentics.errors import AgenticsError, Stopped, Terminated, UsageError
+from agentics.errors import AgenticsError, Stopped, StorageError, Terminated, UsageError
 from agentics.paths import translated
+from agentics.pipeline import stdout
 from agentics.runner.signals import terminable
 
 EPILOG = """
@@ -91,7 +92,28 @@ def command_tree(words: Sequence[str] = ()) -> typer.Typer:
 
 def main(arguments: list[str] | None = None) -> None:
     """The process: expected failures end it with their own status and a sentence; anything else is a bug of ours."""
-    given = spread(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        out.file = stdout.take()
+    try:
+        _carry_out(spread(sys.argv[1:] if arguments is None else arguments))
+    except SystemExit as end:
+        _check_said(end)
+        raise
+
+
+def _check_said(end: SystemExit) -> None:
+    """Say that stdout could not be written. A reader who goes away has seen enough; anything else fails a command whose
+    stdout is all that it leaves."""
+    why = stdout.lost(out.file)
+    if why is None or isinstance(why, BrokenPipeError):
+        return
+    error = StorageError(f"stdout cannot be written: {why.strerror or why}", code="stdout_unwritable")
+    show_error(error)
+    if not end.code and not isinstance(end, Answer):
+        end.code = error.exit_status
+
+
+def _carry_out(given: list[str]) -> NoReturn:
     as_json = not _FOR_PROGRAMS.isdisjoint(given) or given[:2] == _GATE
     try:
         with terminable():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from rich.markup import escape
 from agentics.bundle import check as check_bundles
 from agentics.bundle import load_challenge
 from agentics.cli.arguments import PathReader
-from agentics.cli.console import one_line, out, print_json
+from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.findings import show_findings
 from agentics.policy.publish import public_challenge
 
@@ -51,7 +50,7 @@ def check(
     report = check_bundles(path)
     if json:
         print_json(report.model_dump(mode="json"))
-        sys.exit(1 if report.failed_count else 0)
+        leave(1 if report.failed_count else 0)
     for result in report.results:
         show_findings(result.findings)
         mark = "[green]passed[/]" if result.status == "passed" else "[red]failed[/]"
@@ -62,7 +61,7 @@ def check(
         f"{report.checked_count} checked, {report.passed_count} passed, {report.failed_count} failed, "
         f"{report.warning_count} warnings"
     )
-    sys.exit(1 if report.failed_count else 0)
+    leave(1 if report.failed_count else 0)
 
 
 @app.command("show", epilog=SHOW_EPILOG)

@@ -6,33 +6,25 @@ import json
 import os
 import sys
 import unicodedata
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
+
+from agentics.pipeline.stdout import lost
 
 # Controls, formats (zero widths, bidirectional overrides, tags), lone surrogates, line and paragraph separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _PIPE_WIDTH = 400
 
 
-class Talk(Console):
-    """stderr. A reader of it who goes away ends the talk, not the run."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-
-
-class Data(Console):
-    """stdout. A reader who goes away has seen enough, and the exit status stays what it is."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-        _forget_stdout()
+class Answer(SystemExit):
+    """The end of a command whose exit status is an answer of its own, also where nobody reads its stdout."""
 
 
 # A table is as wide as the terminal, and wide enough for every cell where nobody has a terminal.
-out = Data(highlight=False, soft_wrap=True, emoji=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-err = Talk(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+_is_terminal = sys.stdout is not None and sys.stdout.isatty()
+out = Console(highlight=False, soft_wrap=True, emoji=False, width=None if _is_terminal else _PIPE_WIDTH)
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def plain(text: str, limit: int = 2000) -> str:
@@ -55,7 +47,7 @@ def middle(text: str, width: int) -> str:
 
 def print_json(document: Any, *, indented: bool | None = None) -> None:  # noqa: ANN401 - anything that JSON can say
     """One JSON document on stdout; on a terminal indented, unless said, and readable without being obeyed."""
-    if sys.stdout.isatty() if indented is None else indented:
+    if out.file.isatty() if indented is None else indented:
         text = json.dumps(document, indent=2, ensure_ascii=False)
         print_line(plain(text, len(text)))
     else:
@@ -64,20 +56,14 @@ def print_json(document: Any, *, indented: bool | None = None) -> None:  # noqa:
 
 def print_line(text: str) -> bool:
     """Text and a line feed on stdout, at once; False when nobody reads any more, which changes nothing else."""
-    try:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _forget_stdout()
-        return False
-    return True
+    out.file.write(text + "\n")
+    out.file.flush()
+    return lost(out.file) is None
 
 
-def _forget_stdout() -> None:
-    """What is still buffered goes nowhere, so that the interpreter has nothing to complain of when it ends."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+def leave(status: int) -> NoReturn:
+    """End the process with a status that is an answer of its own: that of a run, or yes or no."""
+    raise Answer(status)
 
 
 def is_interactive() -> bool:

@@ -11,9 +11,9 @@ from rich.markup import escape
 
 from agentics import config as configuration
 from agentics.cli.arguments import FreshSetup, NameReader, RunDir
-from agentics.cli.console import one_line, out, print_json
+from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.progress import shown
-from agentics.cli.report import show_outcomes
+from agentics.cli.report import show_ended
 from agentics.errors import UsageError
 from agentics.model.control import ControlResponse
 from agentics.rundir.reader import read_run
@@ -179,8 +179,8 @@ def _end(ended: Ended, command: str, facts: dict[str, Any], *, json: bool) -> No
     if json:
         print_json({**ended.envelope(), "command": command, command: facts})
     else:
-        show_outcomes(ended.run_dir, ended.outcomes)
-    sys.exit(ended.exit_status)
+        show_ended(ended)
+    leave(ended.exit_status)
 
 
 def _trials(answer: ControlResponse) -> str:

@@ -22,10 +22,10 @@ from agentics.cli.arguments import (
     listed,
     named_path,
 )
-from agentics.cli.console import one_line, out, print_json
+from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.evalfile import with_file
 from agentics.cli.progress import shown
-from agentics.cli.report import show_outcomes
+from agentics.cli.report import show_ended
 from agentics.cli.stream import streamed
 from agentics.errors import UsageError
 from agentics.paths import checked
@@ -158,9 +158,9 @@ def run(
     elif json:
         print_json(ended.envelope())
     else:
-        show_outcomes(ended.run_dir, ended.outcomes)
+        show_ended(ended)
         out.print(f"run {escape(one_line(str(ended.run_dir)))}", style="dim")
-    sys.exit(ended.exit_status)
+    leave(ended.exit_status)
 
 
 def request(given: Mapping[str, Any]) -> EvalRequest:

@@ -13,11 +13,11 @@ from rich.table import Table
 
 from agentics import config as configuration
 from agentics.cli.arguments import FreshSetup, PathReader
-from agentics.cli.console import one_line, out, print_json
+from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.evaluate import Policy
 from agentics.cli.failure import hidden
 from agentics.cli.progress import shown
-from agentics.cli.report import show_outcomes
+from agentics.cli.report import show_ended
 from agentics.cli.stream import streamed
 from agentics.rundir.names import check_run_id
 from agentics.runner.campaign import Campaign
@@ -110,9 +110,9 @@ def run(
     elif json:
         print_json(_envelope(campaign, ended))
     else:
-        show_outcomes(ended.run_dir, ended.outcomes)
+        show_ended(ended)
         out.print(f"run {escape(one_line(str(ended.run_dir)))}", style="dim")
-    sys.exit(ended.exit_status)
+    leave(ended.exit_status)
 
 
 @app.command("plan", epilog=PLAN_EPILOG)
@@ -152,7 +152,7 @@ def check(
     for one in () if json else checks:
         mark = "[green]✓[/]" if one.passed else "[yellow]![/]" if one.severity == "warning" else "[red]✗[/]"
         out.print(f"{mark} [bold]{one.name}[/]: {escape(one_line(hidden(one.message)))}")
-    sys.exit(0 if good else 1)
+    leave(0 if good else 1)
 
 
 def summary(campaign: Campaign) -> dict[str, Any]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from dataclasses import asdict
 from typing import Any
 
 from rich.markup import escape
 
 from agentics.cli.console import err, one_line
 from agentics.cli.findings import show_findings
-from agentics.errors import AgenticsError, BenchmarkError, InvalidDocument
-from agentics.model.finding import Finding
+from agentics.errors import AgenticsError
+from agentics.model.finding import Finding, error_body
 
 
 def hidden(text: str) -> str:
@@ -28,6 +27,12 @@ def show_error(error: AgenticsError) -> None:
     findings = [f for f in getattr(error, "findings", ()) if isinstance(f, Finding)]
     message = error.message if not findings else f"{len(findings)} finding{'s' * (len(findings) > 1)}"
     err.print(f"[red bold]error[/] [bold]{error.code}[/]: {escape(one_line(hidden(message), 2000))}")
+    show_details(error)
+
+
+def show_details(error: AgenticsError) -> None:
+    """Where, and the mend."""
+    findings = [f for f in getattr(error, "findings", ()) if isinstance(f, Finding)]
     show_findings(findings)
     if error.hint and error.hint not in {finding.hint for finding in findings}:
         err.print(f"  [cyan]hint:[/] {escape(one_line(hidden(error.hint), 1000))}")
@@ -35,12 +40,9 @@ def show_error(error: AgenticsError) -> None:
 
 def envelope(error: AgenticsError) -> dict[str, Any]:
     """The one JSON object of a command that failed before it had a result."""
-    details: dict[str, Any] = {"exit_status": error.exit_status}
-    if isinstance(error, InvalidDocument | BenchmarkError):
-        details["findings"] = [asdict(finding) for finding in error.findings if isinstance(finding, Finding)]
-    hint = error.hint and hidden(error.hint)
-    body = {"code": error.code, "message": hidden(error.message), "hint": hint, "details": details}
-    return {"ok": False, "error": body}
+    run, body = getattr(error, "run", None), error_body(error)
+    said = {key: value and hidden(value) for key, value in body.items() if key in ("message", "hint")}
+    return {"ok": False, **({"run": run} if run else {}), "error": {**body, **said}}
 
 
 def show_bug(bug: Exception) -> None:

@@ -12,11 +12,11 @@ from rich.table import Table
 
 from agentics import config as configuration
 from agentics.cli.arguments import NameReader, PathReader, listed
-from agentics.cli.console import one_line, out, print_json
+from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.evaluate import Policy
 from agentics.cli.job_table import show_job
 from agentics.cli.progress import shown
-from agentics.cli.report import show_outcomes
+from agentics.cli.report import show_ended
 from agentics.cli.stream import streamed
 from agentics.model.outcome import DEFAULT_EXIT_POLICY
 from agentics.rundir.jobs import suite_scores
@@ -161,10 +161,10 @@ def run(
     if json or json_stream:
         print_json(envelope, indented=not json_stream)
     else:
-        show_outcomes(ended.run_dir, ended.outcomes)
+        show_ended(ended)
         show_job(ended.run_dir)
         out.print(f"run {escape(one_line(str(ended.run_dir)))}", style="dim")
-    sys.exit(ended.exit_status)
+    leave(ended.exit_status)
 
 
 def _campaign(request: EvalRequest) -> Campaign:

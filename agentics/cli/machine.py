@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from agentics import config as configuration
-from agentics.cli.console import one_line, out, print_json
+from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.failure import hidden
 from agentics.runner.doctor import examine
 from agentics.runner.machine import clean as clean_machine
@@ -59,7 +58,7 @@ def doctor(
             out.print(f"{mark} [bold]{check.name}[/]: {escape(one_line(hidden(check.detail)))}")
             if not check.ok and check.fix:
                 out.print(f"    [cyan]fix:[/] {escape(one_line(check.fix))}")
-    sys.exit(0 if fit else 5)
+    leave(0 if fit else 5)
 
 
 def clean(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from agentics.cli.arguments import RunDir
-from agentics.cli.console import err, one_line, out, print_json
+from agentics.cli.console import err, leave, one_line, out, print_json
 from agentics.rundir.rebuild import compare
 from agentics.rundir.rebuild import rebuild as rebuild_run
 
@@ -50,7 +49,7 @@ def rebuild(
         for each in found:
             err.print(f"[red]differs[/] [bold]{escape(one_line(each.path))}[/]: {escape(each.text)}")
         _list("differ", tuple(each.path for each in found))
-    sys.exit(1 if found else 0)
+    leave(1 if found else 0)
 
 
 def _envelope(found: list[tuple[str, str]]) -> dict[str, object]:

@@ -10,17 +10,26 @@ from rich.table import Table
 
 from agentics.cli.blocks import Screen, block
 from agentics.cli.console import err, is_watched, middle, one_line, out
+from agentics.cli.failure import show_details
 from agentics.cli.words import STYLES
 from agentics.model.explanation import Explanation
 from agentics.model.outcome import RunOutcome, TaskRecord
 from agentics.policy.reasons import advice
 from agentics.rundir.explain import explained, explained_outward
 from agentics.rundir.reader import RunView, read_run
+from agentics.runner.evaluate import Ended
 
 MIB = 1 << 20
 _SHOWN_IN_THE_TABLE = ("passed", "pending")
 _LEAST = 12
 _GAP = 2
+
+
+def show_ended(ended: Ended) -> None:
+    """An evaluation as `show_outcomes` does it, and what is wrong with an adapter's files."""
+    show_outcomes(ended.run_dir, ended.outcomes)
+    if ended.error is not None:
+        show_details(ended.error)
 
 
 def show_outcomes(run_dir: Path, outcomes: Sequence[RunOutcome]) -> None:

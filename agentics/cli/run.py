@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as jsonlib
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +11,7 @@ import typer
 
 from agentics.cli import case, compare, control, derive, rebuild, verify, watch
 from agentics.cli.arguments import PathReader, RunDir
-from agentics.cli.console import out, print_json
+from agentics.cli.console import leave, out, print_json
 from agentics.cli.report import show_outcomes
 from agentics.errors import StorageError, UsageError
 from agentics.model.outcome import RunOutcome
@@ -79,7 +78,7 @@ def gate(
     documents = [_outcome(path) for path in _outcome_files(outcome)]
     opened = all(gate_opens(d, d.exit_code if exit_code is None else exit_code) for d in documents)
     print_json({"ok": opened, "command": "gate", "gate": opened, "outcomes": {d.model: d.status for d in documents}})
-    sys.exit(0 if opened else 1)
+    leave(0 if opened else 1)
 
 
 def _outcome_files(path: Path) -> list[Path]:

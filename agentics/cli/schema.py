@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from agentics.cli.arguments import PathReader
-from agentics.cli.console import err, one_line, out, print_json
+from agentics.cli.console import err, leave, one_line, out, print_json
 from agentics.cli.findings import show_findings
 from agentics.errors import UsageError
 from agentics.model.finding import Finding
@@ -87,7 +86,7 @@ def check(
     else:
         for name in stale:
             err.print(f"[red]stale[/] {escape(one_line(name))}; run `{escape(one_line(hint))}`")
-    sys.exit(1 if stale else 0)
+    leave(1 if stale else 0)
 
 
 def _checked(folder: Path, stale: list[str], hint: str) -> dict[str, object]:
@@ -116,7 +115,7 @@ def validate(
     else:
         show_findings(findings)
         out.print(f"{checked} files checked, {len(errors)} problems")
-    sys.exit(1 if errors else 0)
+    leave(1 if errors else 0)
 
 
 def _envelope(paths: list[Path], checked: int, findings: list[Finding]) -> dict[str, object]:

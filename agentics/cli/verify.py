@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from agentics.cli.arguments import RunDir
-from agentics.cli.console import err, one_line, out, print_json
+from agentics.cli.console import err, leave, one_line, out, print_json
 from agentics.rundir.verify import Altered, Verified, verify
 
 EPILOG = """
@@ -40,7 +39,7 @@ def check(
         print_json(_envelope(found))
     else:
         _show(found)
-    sys.exit(1 if found.altered else 0)
+    leave(1 if found.altered else 0)
 
 
 def _envelope(found: Verified) -> dict[str, object]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from agentics.errors import AgenticsError, BenchmarkError, InvalidDocument
 
 _POINTER_SHOWN = 60
 
@@ -21,6 +23,14 @@ class Finding:
     pointer: str = ""
     hint: str | None = None
     severity: Literal["error", "warning"] = "error"
+
+
+def error_body(error: AgenticsError) -> dict[str, Any]:
+    """What envelopes say of an error: `code`, `message`, `hint`, and `details` with the exit status and findings."""
+    details: dict[str, Any] = {"exit_status": error.exit_status}
+    if isinstance(error, InvalidDocument | BenchmarkError):
+        details["findings"] = [asdict(finding) for finding in error.findings if isinstance(finding, Finding)]
+    return {"code": error.code, "message": error.message, "hint": error.hint, "details": details}
 
 
 def shown_pointer(pointer: str) -> str:

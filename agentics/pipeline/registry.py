@@ -18,6 +18,7 @@ from typing import Any
 from agentics.errors import UsageError
 from agentics.pipeline.description import normalise, problems
 from agentics.pipeline.stage import Stage, reraise_interrupt
+from agentics.pipeline.stdout import divert
 from agentics.policy.redact import Redactor
 
 GROUP = "agentics.stages"
@@ -95,6 +96,7 @@ class Registry:
             raise StageUnavailable(msg, hint=hint)
         if len(points) > 1:
             raise _bad(name, [f"{len(points)} packages add it: {', '.join(sorted(point.value for point in points))}"])
+        divert()
         try:
             candidate = points[0].load()
         except BaseException as error:
@@ -146,6 +148,7 @@ def resolve(name: str, module: str | None, registry: Registry | None) -> Registe
 
 def _imported(name: str, path: str) -> object:
     module, _, attribute = path.partition(":")
+    divert()
     try:
         found = import_module(module)
         return getattr(found, attribute) if attribute else found

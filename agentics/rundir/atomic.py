@@ -6,7 +6,7 @@ import ctypes
 import json
 import os
 import secrets
-import shutil
+import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, JsonValue
 
+from agentics.archive.tree import below, opened, permit
 from agentics.errors import StorageError
 
 M = TypeVar("M", bound=BaseModel)
@@ -139,11 +140,41 @@ def sweep_staging(root: Path, *, leave: Collection[Path] = ()) -> None:
 
     `leave`: directories that are not looked into. Only for the holder of the run's lock.
     """
-    for folder, names, files in os.walk(root):
-        here = Path(folder)
-        for name in (name for name in names if name.startswith(STAGING_PREFIX)):
-            if not (here / name).is_symlink():
-                shutil.rmtree(here / name)
-        for name in (name for name in (*files, *names) if name.startswith(STAGING_PREFIX)):
-            (here / name).unlink(missing_ok=True)
-        names[:] = [name for name in names if not name.startswith(STAGING_PREFIX) and here / name not in leave]
+    pending = [root]
+    while pending:
+        here = pending.pop()
+        with opened(here) as at:
+            for entry in list(os.scandir(at)):
+                if entry.name.startswith(STAGING_PREFIX):
+                    remove_tree(at, at, entry.name)
+                elif entry.is_dir(follow_symlinks=False) and here / entry.name not in leave:
+                    pending.append(here / entry.name)
+
+
+def remove_tree(top: int, at: int, name: str) -> None:
+    """Remove whatever `name` is in the directory `at`, links unfollowed. Raises OSError.
+
+    A tree may be deeper than a path is long or Python recurses. So every directory is moved up into `top` first.
+    """
+    pending = [name]
+    while pending:
+        name = pending.pop()
+        if not stat.S_ISDIR(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode):
+            os.unlink(name, dir_fd=at)
+            continue
+        doomed = _moved(top, at, name)
+        with below(top, doomed) as inner:
+            for child in os.listdir(inner):  # noqa: PTH208  a descriptor, not a path
+                if stat.S_ISDIR(os.stat(child, dir_fd=inner, follow_symlinks=False).st_mode):
+                    pending.append(_moved(top, inner, child))
+                else:
+                    os.unlink(child, dir_fd=inner)
+        os.rmdir(doomed, dir_fd=top)
+        at = top
+
+
+def _moved(top: int, at: int, name: str) -> str:
+    fresh = f"{STAGING_PREFIX}{secrets.token_hex(8)}"
+    permit(at, name, os.stat(name, dir_fd=at, follow_symlinks=False), stat.S_IRWXU)
+    os.rename(name, fresh, src_dir_fd=at, dst_dir_fd=top)
+    return fresh

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from agentics.archive.tree import open_regular
 from agentics.errors import StorageError
 from agentics.model.attestation import Attestation, Harness, LedgerHead, TrialHead
 from agentics.model.evidence import TrialEvidence
@@ -92,7 +94,8 @@ def newest_start(view: RunView) -> InvocationStarted:
 
 
 def digest_of(path: Path) -> str:
-    with path.open("rb") as file:
+    """Of a regular file. Raises OSError when it is anything else."""
+    with os.fdopen(open_regular(None, str(path)), "rb") as file:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 

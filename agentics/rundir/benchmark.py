@@ -92,6 +92,9 @@ def inspect(
     rules = row_rules(manifest, reading.trials)
     predictions = _rows(reading, PREDICTIONS, PredictionRecord, rules)
     scores = _rows(reading, SCORES, ScoreRecord, rules)
+    if adapter and reading.trials and not scores and not reading.codes:
+        message = f"no score, and the run has {len(reading.trials)} trials"
+        _note(reading, SCORES, [_finding(reading, SCORES, "no_scores", message)])
     summary = _document(reading, SUMMARY, BenchmarkSummary, summary_rules(manifest, run_id))
     if reading.codes or manifest is None:
         return Broken(code=reading.codes[0], findings=tuple(reading.findings))

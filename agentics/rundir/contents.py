@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -47,7 +46,7 @@ from agentics.model.rundir import (
 from agentics.model.setups import SetupRecord
 from agentics.model.stage import StageRecord, TraceEvent
 from agentics.model.suite import Suite
-from agentics.rundir.atomic import STAGING_PREFIX
+from agentics.rundir.leftovers import entries
 
 Kind = Literal["truth", "content", "copy", "projection", "live", "seal"]
 """truth: nothing else says it. content: named by its digest. copy: a record of the newest attempt, repeated.
@@ -175,6 +174,7 @@ PLACES: tuple[Place, ...] = (
     _bytes("runtime/operation.lock", "live"),
     _bytes("runtime/control.lock", "live"),
     _bytes("runtime/eval.log", "live"),
+    _bytes("runtime/stages.log", "live"),
     _document("replays/<id>/manifest.json", ReplayManifest),
     _document("forks/<id>/manifest.json", ForkManifest),
     _document("regrades/<id>.json", RegradeManifest),
@@ -203,21 +203,19 @@ def place_of(path: str) -> Place | None:
 
 
 def files(root: Path) -> tuple[File, ...]:
-    """Every file of a run in the order of their places, then by path; unknown ones last. Links are not followed.
+    """Every regular file of a run in the order of their places, then by path; unknown ones last. Links are not
+    followed, and a name that is not UTF-8 is no name of a file.
 
     Half-written files of a writer that died or is at work are left out: they are nobody's yet.
     """
-    found = [File(path=path, at=root / path, place=place_of(path)) for path in _walk(root)]
+    found = [File(path=path, at=root / path, place=place_of(path)) for path, sound in entries(root) if sound]
     order = {place.name: index for index, place in enumerate(PLACES)}
     return tuple(sorted(found, key=lambda f: (order[f.place.name] if f.place else len(order), f.path)))
 
 
-def _walk(root: Path) -> Iterator[str]:
-    for folder, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(STAGING_PREFIX)]
-        for name in names:
-            if not name.startswith(STAGING_PREFIX):
-                yield (Path(folder) / name).relative_to(root).as_posix()
+def strange(root: Path) -> tuple[str, ...]:
+    """The paths of what is no file that a run can hold: links, special files, names that are not UTF-8. Sorted."""
+    return tuple(sorted(path for path, sound in entries(root) if not sound))
 
 
 def versions(models: dict[str, type[BaseModel]]) -> dict[JsonValue, type[BaseModel]]:

@@ -8,16 +8,29 @@ from __future__ import annotations
 
 import os
 import signal
-import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from agentics.model.benchmark import Grading
-from agentics.rundir.atomic import fsync_directory, make_directory, read_document, storing, utc_now, write_document
+from agentics.rundir.atomic import (
+    fsync_directory,
+    make_directory,
+    read_document,
+    storing,
+    sync_files,
+    utc_now,
+    write_document,
+)
+from agentics.rundir.leftovers import entries, reopen, tidy
 
 LOGS = "evaluator_logs"
+OUTPUT, ERRORS = f"{LOGS}/adapter_stdout.log", f"{LOGS}/adapter_stderr.log"
+FIRST = ("adapter_manifest.json", "predictions.jsonl", "scores.jsonl", "summary.json", LOGS, OUTPUT, ERRORS)
+"""Where an adapter leaves too much, these are kept before all else."""
+_LOOK_S, _PATIENCE_S = 0.02, 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +81,7 @@ def restore(root: Path) -> None:
 
 
 def note_process(root: Path, pid: int) -> None:
-    """Remember the adapter, which leads a process group of its own, so that whoever restores can end it."""
+    """Remember the process that answers for the adapter, so that whoever restores can wait for its end."""
     marker, born = read_document(_marker(root), Grading), _born(pid)
     if marker is not None and born is not None:
         write_document(_marker(root), marker.model_copy(update={"process": (pid, born)}))
@@ -81,16 +94,24 @@ def unfinished(root: Path) -> bool:
 
 def _end_orphan(marker: Grading) -> None:
     """An adapter whose runner was killed would go on writing, by these same paths, into what comes next."""
-    if marker.process is not None and _born(marker.process[0]) == marker.process[1]:
+    deadline = time.monotonic() + _PATIENCE_S
+    while marker.process is not None and _born(marker.process[0]) == marker.process[1]:
+        # It ends all that the adapter started; itself it is killed only when it does not.
+        late = time.monotonic() > deadline
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(marker.process[0], signal.SIGKILL)
+            os.killpg(marker.process[0], signal.SIGKILL if late else signal.SIGHUP)
+        if late:
+            return
+        time.sleep(_LOOK_S)
 
 
 def _born(pid: int) -> str | None:
-    """When a process was started; None where there is none, or no /proc. A number given out again has another birth."""
+    """When a process was started; None where it has ended, or there is no /proc. A number that was given out again has
+    another birth."""
     try:
         after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
-        return after_name.split()[19]
+        facts = after_name.split()
+        return None if facts[0] == "Z" else facts[19]
     except (OSError, IndexError):
         return None
 
@@ -112,13 +133,19 @@ def _next(root: Path) -> int:
 def _filled(directory: Path) -> bool:
     """Whether there is something to keep; an empty directory is removed."""
     with storing(directory):
+        if os.path.lexists(directory):
+            reopen(directory)
         if directory.is_dir() and not directory.is_symlink() and not any(directory.iterdir()):
             directory.rmdir()
     return os.path.lexists(directory)
 
 
 def _set_aside(root: Path, number: int) -> None:
+    """Of what a refused adapter left, what a run can keep."""
     history = _history(root)
+    tidy(root / "benchmark", label="benchmark", first=FIRST)
+    if not _filled(root / "benchmark"):
+        return
     make_directory(history)
     with storing(history):
         history.chmod(0o700)
@@ -136,8 +163,4 @@ def _forget(root: Path) -> None:
 def _make_durable(directory: Path) -> None:
     """The adapter may not have synced what it wrote."""
     with storing(directory):
-        for entry in directory.iterdir():
-            if stat.S_ISREG(entry.lstat().st_mode):
-                with entry.open("rb") as file:
-                    os.fsync(file.fileno())
-        fsync_directory(directory)
+        sync_files(directory, [directory / path for path, _ in entries(directory)])

@@ -119,6 +119,11 @@ class Layout:
         return self.runtime / "eval.log"
 
     @property
+    def stage_log(self) -> Path:
+        """What stages printed, which are this process's own code; missing where they printed nothing."""
+        return self.runtime / "stages.log"
+
+    @property
     def events(self) -> Path:
         """What an invocation told about itself, for programs."""
         return self.runtime / "events.jsonl"

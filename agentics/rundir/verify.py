@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from agentics.archive.tree import shown_name
 from agentics.errors import StorageError, UsageError
 from agentics.model.attestation import Attestation, LedgerHead
 from agentics.model.ledger import EvidenceRecord
@@ -25,7 +26,7 @@ from agentics.model.rundir import InvocationLine, InvocationStarted, Manifest, T
 from agentics.rundir import ledger, lock
 from agentics.rundir.atomic import document_bytes
 from agentics.rundir.attest import chain_head, digest_of, digest_of_bytes, seal_of
-from agentics.rundir.contents import File, files, place_of
+from agentics.rundir.contents import File, files, place_of, strange
 from agentics.rundir.layout import Layout, TrialLayout
 from agentics.rundir.reader import read_run
 from agentics.rundir.rebuild import differences
@@ -117,6 +118,15 @@ def verify(root: Path) -> Verified:
     return Verified(
         run_id=_run_id(look), altered=tuple(look.altered.values()), notes=tuple(look.notes), files=len(look.there)
     )
+
+
+def _strange(look: _Look) -> None:
+    """Of a run nothing is a link or a special file: where one stands at the place of a file, that file was altered."""
+    for path in strange(look.layout.root):
+        if (place := place_of(path)) is not None and place.kind != "live" and path.isprintable():
+            look.report(path, "no regular file")
+        else:
+            look.notes.append(f"unknown: {shown_name(path)} is no part of a run, and no file that one can hold")
 
 
 def _attestation(look: _Look) -> None:
@@ -325,6 +335,7 @@ def _projections(look: _Look) -> None:
 
 
 _CHECKS = (
+    _strange,
     _attestation,
     _artifacts,
     _attested,
@@ -340,7 +351,7 @@ _CHECKS = (
 
 
 def _run_id(look: _Look) -> str | None:
-    manifest = _parsed(look.layout.manifest.read_bytes(), Manifest) if look.layout.manifest.exists() else None
+    manifest = _parsed(look.layout.manifest.read_bytes(), Manifest) if "manifest.json" in look.there else None
     return manifest.run_id if manifest else None
 
 
@@ -352,7 +363,7 @@ def _parsed(data: bytes, model: type[M]) -> M | None:
 
 def _lines(path: Path, model: type[M]) -> Iterator[M]:
     """The lines of a ledger that can be read."""
-    for line in ledger.whole_lines(path.read_bytes()) if path.exists() else ():
+    for line in ledger.whole_lines(path.read_bytes()) if path.is_file() else ():
         parsed = _parsed(ledger.bare(line), model)
         if parsed is not None:
             yield parsed

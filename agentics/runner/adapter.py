@@ -1,15 +1,16 @@
 """Runs an adapter, the user's own program, over the evidence of a run, and takes what it says or refuses all of it.
 
-No prediction and no score is ever made here. The program is in a process group of its own, and writes into files: there
-is no pipe that could fill, and nothing of it lives on when this returns.
+No prediction and no score is ever made here. A process of its own answers for the program (`adapter_process`), which
+also ends it when this process dies: nothing that it started lives on when this returns.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
-import threading
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -26,6 +27,8 @@ from agentics.model.benchmark import (
 )
 from agentics.model.design import AdapterCommand
 from agentics.model.finding import Finding
+from agentics.pipeline.stage import Asked
+from agentics.pipeline.stdout import LOG_BYTES, TRUNCATED
 from agentics.policy.benchmark import lacking, summarize
 from agentics.rundir.atomic import utc_now, write_document
 from agentics.rundir.benchmark import (
@@ -38,12 +41,11 @@ from agentics.rundir.benchmark import (
     evidence_lines,
     inspect,
 )
-from agentics.rundir.grading import LOGS, Place, grading, note_process
+from agentics.rundir.grading import ERRORS, FIRST, LOGS, OUTPUT, Place, grading, note_process
+from agentics.rundir.leftovers import reopen, tidy
+from agentics.runner import adapter_process
 
 _LOOK_S = 0.05
-_GRACE_S = 5.0
-_BURIAL_S = 1.0
-"""So long the killed are waited for. Where nobody buries orphans they stay, dead."""
 _PREFIXES = ("AGENTICS_", "AGENTLAB_")
 """Ours, and that of the contract, by which adapters that exist already know these names."""
 
@@ -57,25 +59,52 @@ class BenchmarkResult:
     predictions: tuple[PredictionRecord, ...]
     scores: tuple[ScoreRecord, ...]
     summary: BenchmarkSummary
+    log_truncated: bool
 
 
-def run_adapter(
-    root: Path, run_id: str, adapter: AdapterCommand, *, cwd: Path, interrupt: threading.Event
-) -> BenchmarkResult:
+@dataclass(frozen=True, kw_only=True)
+class _Ended:
+    """What the process that answers for an adapter says at the end; its own words are in its docstring."""
+
+    status: int = 0
+    missing: str | None = None
+    cut: bool = False
+    left: bool = False
+
+    @property
+    def cut_note(self) -> str:
+        return f", cut at {LOG_BYTES >> 20} MiB," if self.cut else ""
+
+
+def run_adapter(root: Path, run_id: str, adapter: AdapterCommand, *, cwd: Path, interrupt: Asked) -> BenchmarkResult:
     """Score the run in `root` (absolute), whose lock the caller holds. Blocks until the adapter has ended.
 
     Raises BenchmarkError: `evidence_class_missing` (nothing was started), `adapter_missing`, `adapter_exit_nonzero`,
-    `adapter_timeout`, `adapter_interrupted` (only when `interrupt` is set), `adapter_manifest_missing` or `_invalid`,
-    likewise `predictions_` and `scores_`, and `summary_invalid`. benchmark/ is then what it was before; what the
+    `adapter_timeout`, `adapter_interrupted` (only when `interrupt` is set), `adapter_not_ended`,
+    `adapter_manifest_missing` or `_invalid`, likewise `predictions_` and `scores_`, `summary_invalid`, and
+    `adapter_files_refused` for what else a run cannot hold. benchmark/ is then what it was before; what the
     adapter left is below benchmark_history/.
     """
+    try:
+        return _scored(root, run_id, adapter, cwd, interrupt)
+    except BenchmarkError as error:
+        error.run = {"run_id": run_id, "run_dir": str(root)}
+        raise
+
+
+def _scored(root: Path, run_id: str, adapter: AdapterCommand, cwd: Path, interrupt: Asked) -> BenchmarkResult:
     lines = evidence_lines(root)
     _require(lines, adapter)
     with grading(root, run_id) as place:
-        _carry_out(root, run_id, adapter, place, cwd, interrupt)
+        ended = _carry_out(root, run_id, adapter, place, cwd, interrupt)
+        if os.path.lexists(place.directory):
+            reopen(place.directory)
         found = inspect(root, run_id, lines, adapter, label=place.refused)
         if isinstance(found, Broken):
             raise _broken(found)
+        removed = tidy(place.directory, label=place.refused, first=FIRST)
+        if removed:
+            raise _broken(Broken(code="adapter_files_refused", findings=removed))
         summary = found.summary or _added_up(place, found, run_id, len(lines))
     return BenchmarkResult(
         directory=place.directory,
@@ -83,6 +112,7 @@ def run_adapter(
         predictions=found.predictions,
         scores=found.scores,
         summary=summary,
+        log_truncated=ended.cut,
     )
 
 
@@ -114,72 +144,86 @@ def _require(lines: Sequence[EvidenceLine], adapter: AdapterCommand) -> None:
         raise BenchmarkError(msg, code="evidence_class_missing")
 
 
-def _carry_out(
-    root: Path, run_id: str, adapter: AdapterCommand, place: Place, cwd: Path, interrupt: threading.Event
-) -> None:
-    logs = f"its output is in {place.refused}/{LOGS}/"
+def _carry_out(root: Path, run_id: str, adapter: AdapterCommand, place: Place, cwd: Path, interrupt: Asked) -> _Ended:
     deadline = time.monotonic() + adapter.timeout_s
-    with _started(adapter, place, cwd, {**os.environ, **environment(root, run_id)}) as process:
+    why = None
+    with _started(adapter, place, cwd, {**os.environ, **environment(root, run_id)}) as (process, said):
         note_process(root, process.pid)
-        while process.poll() is None:
-            if interrupt.wait(_LOOK_S):
-                msg = "the adapter was stopped before it had finished"
-                raise BenchmarkError(msg, code="adapter_interrupted", hint=logs)
-            if time.monotonic() >= deadline:
-                msg = f"the adapter took longer than {adapter.timeout_s:g} s"
-                raise BenchmarkError(msg, code="adapter_timeout", hint=f"{logs}; /benchmark/adapter/timeout_s is more")
-    if process.returncode:
-        msg = f"the adapter {_how(process.returncode)}"
+        while why is None and process.poll() is None:
+            if interrupt.is_set():
+                why = "adapter_interrupted", "the adapter was stopped before it had finished", ""
+            elif time.monotonic() >= deadline:
+                more = "; /benchmark/adapter/timeout_s is more"
+                why = "adapter_timeout", f"the adapter took longer than {adapter.timeout_s:g} s", more
+            else:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_LOOK_S)
+        ended = _end(process, said)
+    logs = f"its output{ended.cut_note} is in {place.refused}/{LOGS}/"
+    if ended.missing is not None:
+        msg = f"the adapter {adapter.command[0]!r:.200} cannot be started: {ended.missing}"
+        raise BenchmarkError(msg, code="adapter_missing", hint=f"it is looked for on PATH, or relative to {cwd}")
+    if why is not None:
+        code, msg, more = why
+        raise BenchmarkError(msg, code=code, hint=logs + more)
+    if ended.left:
+        msg = "a program that the adapter had started could not be ended"
+        raise BenchmarkError(msg, code="adapter_not_ended", hint="end it yourself: it may still write into the run")
+    if ended.status:
+        msg = f"the adapter {_how(ended.status)}"
         raise BenchmarkError(msg, code="adapter_exit_nonzero", hint=logs)
+    return ended
 
 
 @contextmanager
 def _started(
     adapter: AdapterCommand, place: Place, cwd: Path, variables: Mapping[str, str]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """The process; whatever happens inside, on leaving nothing of its group is alive."""
-    logs = place.directory / LOGS
-    with (logs / "adapter_stdout.log").open("xb") as out, (logs / "adapter_stderr.log").open("xb") as err:
-        try:
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The process that answers for the adapter, and what it says at its end; on leaving it has ended."""
+    said, status = os.pipe()
+    own = (str(status), str(LOG_BYTES), TRUNCATED.decode(), str(os.getpid()))
+    try:
+        with (place.directory / OUTPUT).open("xb") as out, (place.directory / ERRORS).open("xb") as err:
             process = subprocess.Popen(
-                adapter.command,
+                (sys.executable, "-I", "-S", adapter_process.__file__, *own, *adapter.command),
                 cwd=cwd,
                 env=variables,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
+                pass_fds=(status,),
                 start_new_session=True,
             )
-        except OSError as error:
-            msg = f"the adapter {adapter.command[0]!r:.200} cannot be started: {error.strerror or error}"
-            hint = f"it is looked for on PATH, or relative to {cwd}"
-            raise BenchmarkError(msg, code="adapter_missing", hint=hint) from error
-    try:
-        yield process
+    except BaseException:
+        os.close(said)
+        raise
     finally:
-        _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ask the program, unless it has ended by itself, then end its whole group: a child would go on writing."""
-    if process.poll() is None:
-        _signal(process, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE_S)
-    _signal(process, signal.SIGKILL)
-    process.wait()
-    until = time.monotonic() + _BURIAL_S
-    while _signal(process, 0) and time.monotonic() < until:
-        time.sleep(_LOOK_S / 10)
-
-
-def _signal(process: subprocess.Popen[bytes], number: int) -> bool:
-    """Whether the group could be told: not when nobody of it is left, or on some systems only its dead."""
+        os.close(status)
     try:
-        os.killpg(process.pid, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
+        yield process, said
+    finally:
+        _stop(process)
+        os.close(said)
+
+
+def _end(process: subprocess.Popen[bytes], said: int) -> _Ended:
+    """End the adapter, unless it has ended, and take what is known of its end."""
+    _stop(process)
+    try:
+        return _Ended(**json.loads(os.read(said, 4096)))
+    except ValueError:
+        # The process that answers for it was killed, and with it the adapter.
+        return _Ended(status=process.returncode or -signal.SIGKILL)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(adapter_process.GRACE_S + 2 * adapter_process.BURIAL_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _how(status: int) -> str:

@@ -212,13 +212,13 @@ class Controller:
         tickets = self.floor.snapshot()
         self.floor.close("killed")
         deadline = time.monotonic() + _DEATH_S
-        while not (self.floor.wait_empty(frozenset(self.floor.snapshot()), 0) and self.begun()):
+        while not (self.floor.wait_idle(0) and self.begun()):
             with suppress(EngineError):
                 self.stop.remove_all()
             if self._over.wait(_LOOK_S) and not self.begun():
                 raise Unanswered  # it has failed before it began
             if time.monotonic() > deadline:
-                msg = f"after {_DEATH_S:g} s some containers were still there"
+                msg = f"after {_DEATH_S:g} s some containers or programs were still there"
                 raise Refusal(msg, code="kill_incomplete")
         self.stop.remove_all()
         kill(self.run)

@@ -10,6 +10,7 @@ from typing import Any
 
 from agentics.errors import AgenticsError, BenchmarkError, EngineError, Stopped
 from agentics.model.design import AdapterCommand
+from agentics.model.finding import error_body
 from agentics.model.outcome import RunOutcome
 from agentics.policy.outcome import exit_code
 from agentics.rundir.derived import commit_derived
@@ -51,10 +52,13 @@ class Ended:
     run_dir: Path
     outcomes: tuple[RunOutcome, ...]
     exit_status: int
+    error: BenchmarkError | None = None
+    """Why an adapter's scores were not taken."""
 
     def envelope(self) -> dict[str, Any]:
         """The one JSON object of `agentics eval --json`."""
         told = explanations(read_run(self.run_dir), self.outcomes)
+        why = {"error": error_body(self.error)} if self.error is not None else {}
         return {
             "ok": self.exit_status == 0,
             "command": "eval",
@@ -63,6 +67,7 @@ class Ended:
             "exit_code": self.exit_status,
             "outcomes": {outcome.model: outcome.model_dump(mode="json") for outcome in self.outcomes},
             "explanations": {variant: dumped(own) for variant, own in told.items()},
+            **why,
         }
 
     def _artifacts(self) -> dict[str, str | None]:
@@ -78,8 +83,7 @@ class Ended:
 
 
 def evaluate(campaign: Campaign, observer: Observer, *, sink: Sink | None = None, operation: str = "eval") -> Ended:
-    """Raises Refused when the run is locked or was made with another scope. A bug, and a BenchmarkError, are raised
-    after they were written.
+    """Raises Refused when the run is locked or was made with another scope. A bug is raised after it was written.
 
     `sink` is told every event, as one line of JSON each.
     """
@@ -101,11 +105,9 @@ def evaluate(campaign: Campaign, observer: Observer, *, sink: Sink | None = None
             commit_derived(run)
             write_projections(run)
             book.conclude()
-        if book.unscored is not None:
-            raise book.unscored
         judged = [(task.status, task.fault) for outcome in outcomes for task in outcome.tasks.values()]
         status = exit_code(request.exit_policy, judged, fatal=book.fatal)
-        return Ended(run_id=run.run_id, run_dir=run.root, outcomes=outcomes, exit_status=status)
+        return Ended(run_id=run.run_id, run_dir=run.root, outcomes=outcomes, exit_status=status, error=book.unscored)
 
 
 def _carry_out(run: Run, campaign: Campaign, book: Book, observer: Observer, stop: Stop) -> None:
@@ -186,12 +188,15 @@ def _score(shop: Workshop, book: Book, adapter: AdapterCommand) -> None:
     shop.observer(Progress(kind="note", facts={"text": "the benchmark's adapter is at work"}))
     book.events.emit("benchmark_started")
     try:
-        found = run_adapter(run.root, run.run_id, adapter, cwd=Path.cwd(), interrupt=shop.stop.event)
+        with shop.floor.occupied():
+            found = run_adapter(run.root, run.run_id, adapter, cwd=Path.cwd(), interrupt=shop.stop.event)
     except BenchmarkError as error:
         if not shop.stop.event.is_set():
             book.unscored = error
             book.failed("task_execution", error, error.exit_status)
         return
+    if found.log_truncated:
+        shop.observer(Progress(kind="note", facts={"text": "the adapter's output was cut at the limit"}))
     book.events.emit("benchmark_finished", benchmark_dir=str(found.directory))
 
 

@@ -108,6 +108,8 @@ class Floor:
     held: bool = False
     pausing: bool = False
     over: Literal["paused", "killed"] | None = None
+    others: int = 0
+    """Programs at work that are no attempt: an adapter."""
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     @property
@@ -232,6 +234,23 @@ class Floor:
     def snapshot(self) -> dict[str, Ticket]:
         with self._changed:
             return dict(self.active)
+
+    @contextmanager
+    def occupied(self) -> Iterator[None]:
+        """While inside, a program that is no attempt is at work; it has to end when the floor is closed."""
+        with self._changed:
+            self.others += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self.others -= 1
+                self._changed.notify_all()
+
+    def wait_idle(self, patience_s: float) -> bool:
+        """Wait until nothing is at work here, for so long; whether that came true."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self.active and not self.others, patience_s)
 
     def wait_empty(self, names: frozenset[str], patience_s: float) -> bool:
         """Wait until none of these trials is on the floor; whether that came in time."""

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from agentics.model.evidence import CaseRecord, ContainerRecord, OutputFile, TrialEvidence
 from agentics.model.result import CaseResult
+from agentics.pipeline.stdout import TRUNCATED
 from agentics.policy.endings import ending
 from agentics.rundir.artifacts import Artifacts
 
 _NAMES = {"solution_setup": "phase:setup", "solution_build": "phase:build"}
 _BEFORE_THE_SETUP = ("setup", "build")
-TRUNCATED = b"\n[output cut at the limit]\n"
 
 
 def runner_log(evidence: TrialEvidence, artifacts: Artifacts) -> bytes:

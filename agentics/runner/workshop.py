@@ -17,9 +17,11 @@ from agentics.config import Config
 from agentics.errors import EngineError
 from agentics.model.record import Ids, Mode
 from agentics.pipeline.bench import Users
+from agentics.pipeline.stdout import printed_to
 from agentics.policy.digests import digest_of
 from agentics.policy.network import stages_with_network
 from agentics.policy.setups import ChallengeDigests
+from agentics.rundir.atomic import storing
 from agentics.rundir.held import Run
 from agentics.runner.campaign import Campaign, Task
 from agentics.runner.events import Emitter
@@ -135,6 +137,9 @@ def open_workshop(
     config = campaign.config
     run.redactor = redactor_of(campaign)  # also of what has no invocation of its own: forks, replays and regrades
     with ExitStack() as stack:
+        with storing(run.layout.stage_log):
+            run.layout.runtime.mkdir(exist_ok=True)  # a run that is thrown away has none
+            stack.enter_context(printed_to(run.layout.stage_log))
         scratch = stack.enter_context(open_scratch(config))
         engine = stack.enter_context(open_engine(config, scratch)) if needs_engine(campaign) else NoEngine()
         removed = reap(config, engine)

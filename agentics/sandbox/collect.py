@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from agentics.archive.tree import DIRECTORY_MODE, file_mode
+from agentics.archive.tree import DIRECTORY_MODE, bad_name, file_mode, permit, shown_name
 
 ViolationKind = Literal[
     "link",
@@ -30,15 +30,12 @@ ViolationKind = Literal[
     "unreadable",
     "changed",
 ]
-_NAME_BYTES = 255
-_PATH_BYTES = 4096
 CHUNK = 1 << 20
 _DEEPEST = 128
 BROKEN_OFF = (errno.ENOTDIR, errno.ENOENT, errno.ELOOP, errno.ENXIO)
 BOUNDLESS = 1 << 62
 DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_PIN = getattr(os, "O_PATH", os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -85,7 +82,7 @@ class _Refused(Exception):
 
 
 def _refused(path: str, kind: ViolationKind, why: str) -> _Refused:
-    return _Refused(Violation(kind=kind, detail=f"{_shown(path)}: {why}"))
+    return _Refused(Violation(kind=kind, detail=f"{shown_name(path)}: {why}"))
 
 
 @dataclass
@@ -148,15 +145,8 @@ def _names(directory: int, prefix: str, count: _Count) -> list[str]:
 
 
 def _check_name(name: str, path: str, depth: int, count: _Count) -> None:
-    raw = os.fsencode(name)
-    if len(raw) > _NAME_BYTES or len(os.fsencode(path)) > _PATH_BYTES:
-        raise _refused(path, "bad_name", "a name that is too long")
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError:
-        raise _refused(path, "bad_name", "a name that is not UTF-8") from None
-    if any(not character.isprintable() for character in name) or "\\" in name:
-        raise _refused(path, "bad_name", "a name with a control character or backslash")
+    if (why := bad_name(path)) is not None:
+        raise _refused(path, "bad_name", f"a name {why}")
     if depth == 0 and name in count.reserved:
         raise _refused(path, "reserved_name", "a name that the platform uses itself")
 
@@ -261,10 +251,6 @@ def _empty(directory: int) -> None:
             os.unlink(name, dir_fd=directory)
 
 
-def _shown(path: str) -> str:
-    return os.fsencode(path)[:200].decode("utf-8", "replace").encode("unicode_escape").decode() or "."
-
-
 def usage(path: Path) -> tuple[int, int]:
     """Bytes and inodes below `path`, links not followed; a file counts its apparent or its allocated bytes, whichever
     is more. What vanishes while we look counts as nothing, a tree that is too deep to look at as `BOUNDLESS`."""
@@ -285,7 +271,7 @@ def make_readable(path: Path) -> None:
     """
     for at, name, found, _ in _everything(path):
         is_directory, executable = stat.S_ISDIR(found.st_mode), bool(found.st_mode & 0o111)
-        _permit(at, name, found, DIRECTORY_MODE if is_directory else file_mode(executable=executable))
+        permit(at, name, found, DIRECTORY_MODE if is_directory else file_mode(executable=executable))
 
 
 def make_writable(path: Path, *, uid: int | None = None) -> None:
@@ -293,21 +279,7 @@ def make_writable(path: Path, *, uid: int | None = None) -> None:
     for at, name, found, _ in _everything(path):
         if uid is not None and os.geteuid() == 0:
             os.chown(name, uid, uid, dir_fd=at, follow_symlinks=False)
-        _permit(at, name, found, 0o777 if stat.S_ISDIR(found.st_mode) else 0o666)
-
-
-def _permit(at: int, name: str, found: os.stat_result, wanted: int) -> None:
-    """Add permissions to a file or directory; nothing else has any that matter, and setuid never survives."""
-    mode = stat.S_IMODE(found.st_mode)
-    if not (stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode)) or mode == (mode | wanted) & 0o777:
-        return
-    # chmod follows links, and an ordinary open needs permissions that are not there yet.
-    pinned = os.open(name, _PIN, dir_fd=at)
-    try:
-        if stat.S_IFMT(os.fstat(pinned).st_mode) == stat.S_IFMT(found.st_mode):
-            Path(f"/proc/self/fd/{pinned}").chmod((mode | wanted) & 0o777)
-    finally:
-        os.close(pinned)
+        permit(at, name, found, 0o777 if stat.S_ISDIR(found.st_mode) else 0o666)
 
 
 def _everything(path: Path) -> Iterator[tuple[int, str, os.stat_result, int]]:

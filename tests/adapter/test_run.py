@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -138,6 +140,17 @@ os.read(reader, 1)
 """
 
 
+DAEMON = """
+import signal, subprocess, sys
+script = "import os, signal, sys; os.setsid(); print(os.getpid(), flush=True); os.close(1); signal.pause()"
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+middle = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', sys.argv[1]])"
+daemon = int(subprocess.run([sys.executable, "-c", middle, script], stdout=subprocess.PIPE).stdout)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+"""
+"""A grandchild whose parent has ended, in a session of its own, that ignores SIGTERM."""
+
+
 def group_is_gone(pid: int) -> bool:
     """Whether nobody of the adapter's process group is running; who only waits to be buried is not."""
     listed = subprocess.run(["ps", "-e", "-o", "pgid=,stat="], capture_output=True, text=True, check=True).stdout
@@ -147,6 +160,18 @@ def group_is_gone(pid: int) -> bool:
 def test_a_child_that_outlives_the_adapter_is_ended_with_it(run):
     found = score(run, f"{FORK}\nMANIFEST['ext'] = {{'pid': os.getpid()}}\n{WRITE}")
     assert group_is_gone(found.manifest.ext["pid"])
+
+
+def test_c3_a_child_in_a_session_of_its_own_is_ended_with_the_adapter(run):
+    found = score(run, f"{DAEMON}\nMANIFEST['ext'] = {{'pid': daemon}}\n{WRITE}")
+    assert group_is_gone(found.manifest.ext["pid"])
+
+
+def test_c3_at_the_limit_a_child_in_a_session_of_its_own_is_ended_too(run):
+    pid = run.parent / "pid"
+    script = f"{DAEMON}\nopen({str(pid)!r}, 'w').write(str(daemon))\nsignal.pause()"
+    assert refused(run, python(script, timeout_s=2)).code == "adapter_timeout"
+    assert group_is_gone(int(pid.read_text()))
 
 
 def test_at_the_limit_children_are_ended_too(run):
@@ -233,27 +258,27 @@ run_adapter(root, root.name, AdapterCommand(command=tuple(sys.argv[2:])), cwd=ro
 """
 
 
-def test_an_adapter_whose_runner_was_killed_is_ended_before_the_next_one_begins(run, monkeypatch):
+def test_c3_an_adapter_whose_runner_was_killed_ends_with_it_and_the_next_one_begins_anew(run, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     told = run.parent / "told"
     os.mkfifo(told)
-    orphan = f"with open({str(told)!r}, 'w') as out: out.write(str(os.getpid()))\nimport signal\nsignal.pause()"
+    orphan = f"{DAEMON}\nwith open({str(told)!r}, 'w') as out: out.write(f'{{os.getpid()}} {{daemon}}')\nsignal.pause()"
     runner = subprocess.Popen([sys.executable, "-c", RUNNER, str(run), *python(WRITE + orphan).command])
-    pid = int(told.read_text())
-    wait_until_noted(run, pid)
+    groups = [int(pid) for pid in told.read_text().split()]
     runner.kill()
     runner.wait()
-    assert not group_is_gone(pid)
+    assert until(lambda: all(map(group_is_gone, groups)))
     assert read_benchmark(run, RUN_ID) is None
     assert len(score(run).scores) == 2
-    assert group_is_gone(pid)
     assert (run / "benchmark_history" / "1" / "scores.jsonl").is_file()
 
 
-def wait_until_noted(root: Path, pid: int) -> None:
-    """The adapter may be faster than its runner's pen."""
-    while f"{pid}" not in (root / "runtime" / "grading.json").read_text():
-        os.sched_yield()
+def until(condition: Callable[[], bool]) -> bool:
+    """Whether it came true; for what another process does on its own, and tells nobody."""
+    over = time.monotonic() + 60
+    while not condition() and time.monotonic() < over:
+        time.sleep(0.01)
+    return condition()
 
 
 def test_a_process_that_only_has_the_number_of_an_adapter_is_left_alone(run):

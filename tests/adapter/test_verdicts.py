@@ -163,6 +163,6 @@ def test_the_page_names_every_variable_and_every_code():
     told = re.findall(r'^        "([A-Z_]+)":', source, re.M)
     assert len(told) == 11
     assert [name for name in told if f"`AGENTICS_{name}`" not in PAGE] == []
-    codes = re.findall(r'code="([a-z_]+)"', source)
-    assert len(codes) == 5
+    codes = set(re.findall(r'"((?:adapter|evidence_class)_[a-z_]+)"', source))
+    assert len(codes) == 7
     assert [code for code in codes if f"`{code}`" not in PAGE] == []

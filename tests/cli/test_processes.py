@@ -57,8 +57,8 @@ def start(home):
     def through(*words, **more):
         argv = [sys.executable, "-c", PROGRAM, "eval", "one", "--solution", "mine", "--run-id", "r", *words]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **more}
-        started.append(subprocess.Popen(argv, cwd=home, env=environment, **pipes))
+        given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": environment, **more}
+        started.append(subprocess.Popen(argv, cwd=home, **given))
         return started[-1]
 
     yield through
