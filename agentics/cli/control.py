@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from agentics import config as configuration
-from agentics.cli.arguments import FreshSetup
+from agentics.cli.arguments import AcceptAlterations, FreshSetup
 from agentics.cli.console import out, print_json
 from agentics.cli.progress import shown
 from agentics.cli.report import show_outcomes
@@ -94,6 +94,7 @@ def resume(
     label: Annotated[str | None, typer.Option(help="Only if this is what the pause was called.")] = None,
     json: Json = False,
     fresh_setup: FreshSetup = False,
+    accept_alterations: AcceptAlterations = False,
     quiet: Quiet = False,
 ) -> None:
     """Let a paused run go on: where its process lives it is thawed, otherwise this one goes on from the checkpoints."""
@@ -109,7 +110,14 @@ def resume(
         msg = f"{trial_id} is not paused"
         raise UsageError(msg, code="resume_trial_not_paused", hint=f"paused: {', '.join(checkpoints) or 'none'}")
     with shown(quiet=quiet or json, verbose=False) as observer:
-        ended = commands.continue_run(run, configuration.load(), observer, operation="resume", fresh_setup=fresh_setup)
+        ended = commands.continue_run(
+            run,
+            configuration.load(),
+            observer,
+            operation="resume",
+            fresh_setup=fresh_setup,
+            accept_alterations=accept_alterations,
+        )
     facts: dict[str, Any] = {
         "trial_id": next(iter(checkpoints), None),
         "trial_ids": list(checkpoints),
@@ -119,16 +127,24 @@ def resume(
     _end(ended, "resume", facts, json=json)
 
 
-def continue_(run: RunDir, fresh_setup: FreshSetup = False, json: Json = False, quiet: Quiet = False) -> None:
+def continue_(
+    run: RunDir,
+    fresh_setup: FreshSetup = False,
+    accept_alterations: AcceptAlterations = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
     """Go on with a run that was interrupted, failed, or paused and left; what is complete is not run again."""
     with shown(quiet=quiet or json, verbose=False) as observer:
-        ended = commands.continue_run(run, configuration.load(), observer, fresh_setup=fresh_setup)
+        ended = commands.continue_run(
+            run, configuration.load(), observer, fresh_setup=fresh_setup, accept_alterations=accept_alterations
+        )
     _end(ended, "continue", {"run": {"run_id": ended.run_id, "run_dir": str(ended.run_dir)}}, json=json)
 
 
-def kill(run: RunDir, json: Json = False) -> None:
+def kill(run: RunDir, accept_alterations: AcceptAlterations = False, json: Json = False) -> None:
     """End a run for good: its containers are gone before its state says so."""
-    killed = commands.kill(run, configuration.load())
+    killed = commands.kill(run, configuration.load(), accept_alterations=accept_alterations)
     facts = {"run_id": killed.run_id, "trial_ids": list(killed.trial_ids)}
     _tell("kill", facts, f"killed {killed.run_id}", json=json)
 
@@ -136,10 +152,11 @@ def kill(run: RunDir, json: Json = False) -> None:
 def recover(
     run: RunDir,
     force: Annotated[bool, typer.Option("--force", help="Also while another host's lease has not run out.")] = False,
+    accept_alterations: AcceptAlterations = False,
     json: Json = False,
 ) -> None:
     """Bring a run whose process died into order, so that it can be continued."""
-    report = commands.recover(run, force=force)
+    report = commands.recover(run, force=force, accept_alterations=accept_alterations)
     text = f"{report.run_id} was {report.previous_status}, is {report.recovered_status}"
     released = report.active_trials_released
     _tell(

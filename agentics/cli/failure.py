@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from agentics.cli.console import err, one_line
 from agentics.cli.findings import show_findings
-from agentics.errors import AgenticsError, BenchmarkError, InvalidDocument
+from agentics.errors import AgenticsError, BenchmarkError, InvalidDocument, RunAltered
 from agentics.model.finding import Finding
 
 
@@ -26,7 +26,7 @@ def show_error(error: AgenticsError) -> None:
 def envelope(error: AgenticsError) -> dict[str, Any]:
     """The one JSON object of a command that failed before it had a result."""
     details: dict[str, Any] = {"exit_status": error.exit_status}
-    if isinstance(error, InvalidDocument | BenchmarkError):
+    if isinstance(error, InvalidDocument | BenchmarkError | RunAltered):
         details["findings"] = [asdict(finding) for finding in error.findings if isinstance(finding, Finding)]
     body = {"code": error.code, "message": error.message, "hint": error.hint, "details": details}
     return {"ok": False, "error": body}

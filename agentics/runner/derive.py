@@ -47,13 +47,25 @@ from agentics.stages.restore import is_whole
 
 @dataclass(frozen=True, kw_only=True)
 class ForkRequest:
-    """`changes`: bindings that differ from the parent's. `at`: the selector of the checkpoint to start from."""
+    """`changes`: bindings that differ from the parent's. `at`: the selector of the checkpoint to start from.
+    `accept_alterations`: as in an EvalRequest."""
 
     trial_id: str
     at: str
     changes: Mapping[str, JsonValue]
     strict: bool = False
     dry_run: bool = False
+    accept_alterations: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayRequest:
+    """`fresh_setup`, `accept_alterations`: as in an EvalRequest."""
+
+    trial_id: str
+    strict: bool = False
+    fresh_setup: bool = False
+    accept_alterations: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +92,8 @@ def fork(root: Path, wanted: ForkRequest, config: Config, observer: Observer) ->
     _check_has_checkpoints(view, parent)
     request = request_from(recorded_experiment(view.layout), output_path=view.layout.root.parent)
     bound = {**request.bindings.get(parent.ids.variant_id, {}), **wanted.changes}
-    request = replace(request, bindings={**request.bindings, parent.ids.variant_id: bound} if bound else {})
+    bindings = {**request.bindings, parent.ids.variant_id: bound} if bound else {}
+    request = replace(request, bindings=bindings, accept_alterations=wanted.accept_alterations)
     with _opened(view, request, parent, config, observer, "fork") as made:
         found = _checkpoints(made.run, parent, wanted.at)
         name = next(iter(found.values())).name if found else None
@@ -117,15 +130,12 @@ def fork(root: Path, wanted: ForkRequest, config: Config, observer: Observer) ->
         return _derived(made, manifest, judgement)
 
 
-def replay(
-    root: Path, trial_id: str, config: Config, observer: Observer, *, strict: bool = False, fresh_setup: bool = False
-) -> Derived:
-    """`fresh_setup`: as in a request. Raises Refused (strict_source_unavailable) for a strict replay of what cannot be
-    repeated exactly."""
-    view = read_run(root)
+def replay(root: Path, wanted: ReplayRequest, config: Config, observer: Observer) -> Derived:
+    """Raises Refused (strict_source_unavailable) for a strict replay of what cannot be repeated exactly."""
+    view, trial_id, strict = read_run(root), wanted.trial_id, wanted.strict
     parent = committed(view, trial_id)
     request = request_from(recorded_experiment(view.layout), output_path=view.layout.root.parent)
-    request = replace(request, fresh_setup=fresh_setup)
+    request = replace(request, fresh_setup=wanted.fresh_setup, accept_alterations=wanted.accept_alterations)
     with _opened(view, request, parent, config, observer, "replay") as made:
         manifest = ReplayManifest(
             replay_id=made.name,
@@ -211,7 +221,7 @@ def _opened(
     with (
         operating(view.layout, kind),
         stopping(stop),
-        beside(view.layout, view.manifest.run_id) as run,
+        beside(view.layout, view.manifest.run_id, accept_alterations=request.accept_alterations) as run,
         open_workshop(campaign, run, observer, Unheard(), stop) as shop,
     ):
         images = shop.images(trial)

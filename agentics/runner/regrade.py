@@ -26,6 +26,7 @@ from agentics.rundir.atomic import make_directory, read_document, utc_now, write
 from agentics.rundir.attest import write_attestation
 from agentics.rundir.commit import Filled, commit_rows, written
 from agentics.rundir.derived import make_trial, new_id
+from agentics.rundir.guard import check_unaltered
 from agentics.rundir.held import Run
 from agentics.rundir.layout import Layout
 from agentics.rundir.lease import operating
@@ -52,12 +53,13 @@ from agentics.stages.restore import is_whole
 @dataclass(frozen=True, kw_only=True)
 class RegradeRequest:
     """`bundles`: instead of those that the run was made with. `adapter_only`: no evaluator, only the benchmark's
-    adapter."""
+    adapter. `accept_alterations`: as in an EvalRequest."""
 
     trial_id: str | None = None
     bundles: tuple[Path, ...] = ()
     adapter_only: bool = False
     dry_run: bool = False
+    accept_alterations: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,12 +84,14 @@ def regrade(root: Path, wanted: RegradeRequest, config: Config, observer: Observ
     if lock.is_held(view.layout.lock):
         msg = f"a living process works on run {view.manifest.run_id}"
         raise Refused(msg, code="run_owner_alive", hint="regrade once it has ended")
+    if not wanted.accept_alterations:
+        check_unaltered(view.layout)
     recorded = request_from(recorded_experiment(view.layout), output_path=view.layout.root.parent)
     request = replace(recorded, bundles=wanted.bundles) if wanted.bundles else recorded
     campaign, name, stop = compile_request(request, config), new_id("regrade"), Stop()
     _require_something(view, wanted, request)
     chosen = [committed(view, wanted.trial_id)] if wanted.trial_id else [t for t in view.trials if t.result is not None]
-    with operating(view.layout, "regrade"), stopping(stop), _place(view, config, dry_run=wanted.dry_run) as run:
+    with operating(view.layout, "regrade"), stopping(stop), _place(view, config, wanted) as run:
         changes: list[ScoreChange] = []
         if not wanted.adapter_only:
             with open_workshop(campaign, run, observer, Unheard(), stop) as shop:
@@ -121,10 +125,12 @@ def _require_something(view: RunView, wanted: RegradeRequest, request: EvalReque
 
 
 @contextmanager
-def _place(view: RunView, config: Config, *, dry_run: bool) -> Iterator[Run]:
+def _place(view: RunView, config: Config, wanted: RegradeRequest) -> Iterator[Run]:
     """The run itself, or for a dry run one that is thrown away, with the same artifacts."""
-    if not dry_run:
-        with open_run(view.layout.root.parent, view.manifest.run_id, operation="regrade") as run:
+    if not wanted.dry_run:
+        base, accept = view.layout.root.parent, wanted.accept_alterations
+        with open_run(base, view.manifest.run_id, operation="regrade", accept_alterations=accept) as run:
+            run.announce()
             yield run
         return
     with tempfile.TemporaryDirectory(prefix="agentics-regrade-", dir=config.sandbox.scratch) as folder:
