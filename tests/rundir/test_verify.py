@@ -13,6 +13,7 @@ from agentics.errors import EngineError, UsageError
 from agentics.rundir import ledger
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.contents import PLACES, files
+from agentics.rundir.held import ENTRIES
 from agentics.rundir.verify import verify
 from tests.runner.lab import raises
 
@@ -29,9 +30,10 @@ def named(root):
 
 def forget_attestation(root):
     """As a process leaves it that dies right before it writes one."""
-    (root / "attestation.json").unlink()
-    lines = (root / INVOCATIONS).read_bytes().splitlines(keepends=True)
-    (root / INVOCATIONS).write_bytes(b"".join(line for line in lines if b'"kind":"attested"' not in line))
+    (root / "attestation.json").unlink(missing_ok=True)
+    entries = [entry for entry in ledger.read(root / INVOCATIONS, ENTRIES) if entry.kind != "attested"]
+    (root / INVOCATIONS).unlink()
+    ledger.append_all(root / INVOCATIONS, entries)
 
 
 def flipped(data: bytes, at: int) -> bytes:
@@ -59,7 +61,9 @@ def test_c6_one_byte_flipped_in_any_file_names_that_file(finished):
         for at in places_to_flip(data) if data else ():
             file.at.write_bytes(flipped(data, at))
             said = named(finished)
-            if said != ([] if file.path in OUT_OF_SCOPE else [file.path]):
+            # Without its last byte, the line that records the attestation is one that a dying process left.
+            torn = file.path == INVOCATIONS and at == len(data) - 1
+            if said != ([] if file.path in OUT_OF_SCOPE or torn else [file.path]):
                 wrong[file.path, at] = said
         file.at.write_bytes(data)
     assert wrong == {}
