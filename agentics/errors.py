@@ -8,6 +8,7 @@ Imported by all, imports nothing. What a participant can cause is never an excep
     │   └── ConfigError       2  agentics.toml or an eval file is wrong
     ├── BenchmarkError        4  an adapter failed or broke its contract: the run failed, its trials did not
     ├── Refused               7  a locked run, or a run whose scope differs
+    │   └── RunAltered        7  a run that is not what its attestation says
     ├── Stopped             130  a signal ended what was being done before it had a result
     ├── EngineError           5  the container engine failed: infrastructure, never a verdict
     │   └── EngineMissing     5  no engine answers at all
@@ -77,6 +78,19 @@ class Refused(AgenticsError):
 
     exit_status = 7
     code = "refused"
+
+
+class RunAltered(Refused):
+    """A run directory is not what its attestation and its ledgers say, so nobody goes on with it unasked.
+
+    `findings` (model.finding.Finding) say where; their paths are relative to the run directory.
+    """
+
+    code = "run_altered"
+
+    def __init__(self, message: str, findings: tuple[object, ...], *, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.findings = findings
 
 
 class Stopped(AgenticsError):

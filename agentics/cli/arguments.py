@@ -90,6 +90,10 @@ FreshSetup = Annotated[
     bool, typer.Option("--fresh-setup", help="Run challenge setups anew, and replace what is kept of them.")
 ]
 
+AcceptAlterations = Annotated[
+    bool, typer.Option("--accept-alterations", help="Go on although the run was altered; it says so for good.")
+]
+
 
 def spread(arguments: Sequence[str]) -> list[str]:
     """`--tasks A B` as `--tasks=A --tasks=B`: the option takes every word up to the next option.

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from agentics import config as configuration
-from agentics.cli.arguments import FreshSetup, NameReader, RunDir
+from agentics.cli.arguments import AcceptAlterations, FreshSetup, NameReader, RunDir
 from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.progress import shown
 from agentics.cli.report import show_ended
@@ -100,6 +100,7 @@ def resume(
     ] = None,
     json: Json = False,
     fresh_setup: FreshSetup = False,
+    accept_alterations: AcceptAlterations = False,
     quiet: Quiet = False,
 ) -> None:
     """Let a paused run go on: where its process lives it is thawed, otherwise this one goes on from the checkpoints."""
@@ -117,7 +118,9 @@ def resume(
     if trial_id is not None and trial_id not in checkpoints:
         msg = f"{trial_id} is not paused"
         raise UsageError(msg, code="resume_trial_not_paused", hint=f"paused: {', '.join(checkpoints) or 'none'}")
-    changes = _changes(run, fresh_setup=fresh_setup, trial_id=trial_id, label=label)
+    changes = _changes(
+        run, fresh_setup=fresh_setup, accept_alterations=accept_alterations, trial_id=trial_id, label=label
+    )
     with shown(quiet=quiet or json, verbose=False) as observer:
         ended = commands.continue_run(run, configuration.load(), observer, operation="resume", changes=changes)
     facts: dict[str, Any] = {
@@ -129,17 +132,23 @@ def resume(
     _end(ended, "resume", facts, json=json)
 
 
-def continue_(run: RunDir, fresh_setup: FreshSetup = False, json: Json = False, quiet: Quiet = False) -> None:
+def continue_(
+    run: RunDir,
+    fresh_setup: FreshSetup = False,
+    accept_alterations: AcceptAlterations = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
     """Go on with a run that was interrupted, failed, or paused and left; what is complete is not run again."""
-    changes = _changes(run, fresh_setup=fresh_setup)
+    changes = _changes(run, fresh_setup=fresh_setup, accept_alterations=accept_alterations)
     with shown(quiet=quiet or json, verbose=False) as observer:
         ended = commands.continue_run(run, configuration.load(), observer, changes=changes)
     _end(ended, "continue", {"run": {"run_id": ended.run_id, "run_dir": str(ended.run_dir)}}, json=json)
 
 
-def kill(run: RunDir, json: Json = False) -> None:
+def kill(run: RunDir, accept_alterations: AcceptAlterations = False, json: Json = False) -> None:
     """End a run for good: its containers are gone before its state says so."""
-    killed = commands.kill(run, configuration.load())
+    killed = commands.kill(run, configuration.load(), accept_alterations=accept_alterations)
     facts = {"run_id": killed.run_id, "trial_ids": list(killed.trial_ids)}
     _tell("kill", facts, f"killed {killed.run_id}", json=json)
 
@@ -147,10 +156,11 @@ def kill(run: RunDir, json: Json = False) -> None:
 def recover(
     run: RunDir,
     force: Annotated[bool, typer.Option("--force", help="Also while another host's lease has not run out.")] = False,
+    accept_alterations: AcceptAlterations = False,
     json: Json = False,
 ) -> None:
     """Bring a run whose process died into order, so that it can be continued."""
-    report = commands.recover(run, force=force)
+    report = commands.recover(run, force=force, accept_alterations=accept_alterations)
     text = f"{report.run_id} was {report.previous_status}, is {report.recovered_status}"
     released = report.active_trials_released
     _tell(
@@ -161,11 +171,12 @@ def recover(
     )
 
 
-def _changes(run: Path, *, fresh_setup: bool, **options: str | None) -> dict[str, Any]:
-    """What an invocation has of its own: how it was called, and whether challenge setups run anew."""
-    given = {"run": str(run), "fresh_setup": fresh_setup or None, **options}
+def _changes(run: Path, *, fresh_setup: bool, accept_alterations: bool, **options: str | None) -> dict[str, Any]:
+    """What an invocation has of its own: how it was called, and the options that are fields of a request."""
+    flags = {"fresh_setup": fresh_setup, "accept_alterations": accept_alterations}
+    given = {"run": str(run), **{name: given or None for name, given in flags.items()}, **options}
     cli_args = {key: value for key, value in given.items() if value is not None}
-    return {"argv": tuple(sys.argv), "cli_args": cli_args, "fresh_setup": fresh_setup}
+    return {"argv": tuple(sys.argv), "cli_args": cli_args, **flags}
 
 
 def _tell(command: str, facts: dict[str, Any], text: str, *, json: bool) -> None:

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agentics import config as configuration
-from agentics.cli.arguments import FreshSetup, NameReader, PathReader, RunDir
+from agentics.cli.arguments import AcceptAlterations, FreshSetup, NameReader, PathReader, RunDir
 from agentics.cli.console import one_line, out, print_json
 from agentics.cli.control import Json, Quiet
 from agentics.cli.progress import shown
@@ -70,12 +70,20 @@ def fork(
     ] = None,
     strict: Strict = False,
     dry_run: Dry = False,
+    accept_alterations: AcceptAlterations = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Run a committed trial again from a checkpoint, or with other bindings, beside the run."""
     changes = dict(_binding(text) for text in set_ or ())
-    wanted = derive.ForkRequest(trial_id=from_trial, at=at, changes=changes, strict=strict, dry_run=dry_run)
+    wanted = derive.ForkRequest(
+        trial_id=from_trial,
+        at=at,
+        changes=changes,
+        strict=strict,
+        dry_run=dry_run,
+        accept_alterations=accept_alterations,
+    )
     with shown(quiet=quiet or json or dry_run, verbose=False) as observer:
         made = derive.fork(run, wanted, configuration.load(), observer)
     if json:
@@ -92,12 +100,16 @@ def replay(
     trial_id: Annotated[str, typer.Option(parser=NameReader("--trial-id"), help="The committed trial to run again.")],
     strict: Strict = False,
     fresh_setup: FreshSetup = False,
+    accept_alterations: AcceptAlterations = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Run a committed trial again as it was recorded, and say what is no longer as it was."""
+    wanted = derive.ReplayRequest(
+        trial_id=trial_id, strict=strict, fresh_setup=fresh_setup, accept_alterations=accept_alterations
+    )
     with shown(quiet=quiet or json, verbose=False) as observer:
-        made = derive.replay(run, trial_id, configuration.load(), observer, strict=strict, fresh_setup=fresh_setup)
+        made = derive.replay(run, wanted, configuration.load(), observer)
     if json:
         print_json({"ok": True, "command": "replay", "replay": made.facts()})
         return
@@ -118,11 +130,18 @@ def regrade(
     ] = None,
     adapter_only: Annotated[bool, typer.Option("--adapter-only", help="Only the benchmark's adapter.")] = False,
     dry_run: Dry = False,
+    accept_alterations: AcceptAlterations = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Evaluate again what solutions left, without running one. Earlier results stay in their attempts."""
-    wanted = RegradeRequest(trial_id=trial_id, bundles=tuple(bundle or ()), adapter_only=adapter_only, dry_run=dry_run)
+    wanted = RegradeRequest(
+        trial_id=trial_id,
+        bundles=tuple(bundle or ()),
+        adapter_only=adapter_only,
+        dry_run=dry_run,
+        accept_alterations=accept_alterations,
+    )
     with shown(quiet=quiet or json, verbose=False) as observer:
         done = grade_again(run, wanted, configuration.load(), observer)
     if json:

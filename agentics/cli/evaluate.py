@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from agentics import config as configuration
 from agentics.cli.arguments import (
+    AcceptAlterations,
     FreshSetup,
     NamedFileReader,
     NamedPathReader,
@@ -124,6 +125,7 @@ def run(
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop after the first task that fails.")] = False,
     no_resume: Annotated[bool, typer.Option("--no-resume", help="Run completed tasks again, too.")] = False,
     fresh_setup: FreshSetup = False,
+    accept_alterations: AcceptAlterations = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     json_stream: Annotated[
         bool, typer.Option("--json-stream", help="A JSON object for each event as it happens, then that of --json.")
@@ -148,6 +150,7 @@ def run(
         "fail_fast": fail_fast or None,
         "no_resume": no_resume or None,
         "fresh_setup": fresh_setup or None,
+        "accept_alterations": accept_alterations or None,
     }
     settings = configuration.load()
     campaign = compile_request(request(with_file(config, given)), settings)
@@ -185,6 +188,7 @@ def request(given: Mapping[str, Any]) -> EvalRequest:
         fail_fast=bool(given.get("fail_fast")),
         resume=not given.get("no_resume"),
         fresh_setup=bool(given.get("fresh_setup")),
+        accept_alterations=bool(given.get("accept_alterations")),
         argv=tuple(sys.argv),
         cli_args={key: value for key, value in given.items() if value not in (None, [])},
         **fields,

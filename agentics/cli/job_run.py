@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agentics import config as configuration
-from agentics.cli.arguments import NameReader, PathReader, listed
+from agentics.cli.arguments import AcceptAlterations, NameReader, PathReader, listed
 from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.evaluate import Policy
 from agentics.cli.job_table import show_job
@@ -121,6 +121,7 @@ def run(
     ] = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop after the first task that fails.")] = False,
     no_resume: Annotated[bool, typer.Option("--no-resume", help="Run completed tasks again, too.")] = False,
+    accept_alterations: AcceptAlterations = False,
     json: Json = False,
     json_stream: Annotated[
         bool, typer.Option("--json-stream", help="A JSON object for each event as it happens, then that of --json.")
@@ -149,6 +150,7 @@ def run(
         images=(("*", image),) if image else (),
         fail_fast=fail_fast,
         resume=not no_resume,
+        accept_alterations=accept_alterations,
         experiment={"id": "job", "name": "job", "workload_type": "model_evaluation"},
         argv=tuple(sys.argv),
         cli_args={"jobspec": str(spec), **{key: value for key, value in given.items() if value is not None}},

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from agentics.cli.arguments import RunDir
+from agentics.cli.arguments import AcceptAlterations, RunDir
 from agentics.cli.console import err, leave, one_line, out, print_json
 from agentics.rundir.rebuild import compare
-from agentics.rundir.rebuild import rebuild as rebuild_run
+from agentics.runner import commands
 
 EPILOG = """
 Projections are the outcome, summary and task status of every variant, public/ and analysis/. A file that is as the run
@@ -32,11 +32,12 @@ def add(app: typer.Typer) -> None:
 def rebuild(
     run: RunDir,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 when something would be.")] = False,
+    accept_alterations: AcceptAlterations = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Make every projection of a run again."""
     if not check:
-        written = rebuild_run(run)
+        written = commands.rebuild(run, accept_alterations=accept_alterations)
         if json:
             print_json({"ok": True, "command": "rebuild", "check": False, "written": list(written)})
         else:

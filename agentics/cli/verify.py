@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -10,7 +9,8 @@ from rich.markup import escape
 
 from agentics.cli.arguments import RunDir
 from agentics.cli.console import err, leave, one_line, out, print_json
-from agentics.rundir.verify import Altered, Verified, verify
+from agentics.model.rundir import Alteration
+from agentics.rundir.verify import Verified, verify
 
 EPILOG = """
 Every artifact, ledger, record and projection is held against the digests that the run keeps of them; what is wrong
@@ -48,12 +48,13 @@ def _envelope(found: Verified) -> dict[str, object]:
         "command": "verify",
         "run_id": found.run_id,
         "files": found.files,
-        "altered": [asdict(each) for each in found.altered],
+        "altered": [each.model_dump() for each in found.altered],
+        "accepted": [each.model_dump() for each in found.accepted],
         "notes": list(found.notes),
     }
     if found.altered:
         first = found.altered[0]
-        details = {"exit_status": 1, **asdict(first)}
+        details = {"exit_status": 1, **first.model_dump()}
         message = f"{_where(first)}: {first.what}"
         body["error"] = {"code": "altered", "message": message, "hint": None, "details": details}
     return body
@@ -66,6 +67,8 @@ def _show(found: Verified) -> None:
             err.print(
                 f"    expected {escape(one_line(each.expected))}, found {escape(one_line(each.found or 'nothing'))}"
             )
+    for each in found.accepted:
+        err.print(f"[yellow]accepted[/] {escape(one_line(_where(each)))}: {escape(one_line(each.what))}")
     for note in found.notes:
         err.print(f"[yellow]note[/] {escape(one_line(note))}")
     number = len(found.altered)
@@ -73,5 +76,5 @@ def _show(found: Verified) -> None:
     out.print(f"{found.files} files looked at, {verdict}")
 
 
-def _where(each: Altered) -> str:
+def _where(each: Alteration) -> str:
     return each.path if each.line is None else f"{each.path}:{each.line}"

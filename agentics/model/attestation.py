@@ -11,7 +11,7 @@ from agentics.model.control import ReplayGrade
 from agentics.model.design import Integration
 from agentics.model.outcome import Timestamp
 from agentics.model.record import Record
-from agentics.model.rundir import Digest
+from agentics.model.rundir import Alteration, Digest
 
 NetworkMode = Literal["none", "full"]
 
@@ -60,7 +60,8 @@ class Attestation(Record):
     """attestation.json, written last by whoever changed the run. Paths are relative to the run directory.
 
     `documents` are the digests of every file that is truth and no ledger; `digest` is over the canonical JSON of all
-    other keys. Nobody has signed it: it shows what was altered without care, and everything that was damaged.
+    other keys. `alterations_accepted`: what somebody had altered before, and an operation was told to go on with.
+    Nobody has signed it: it shows what was altered without care, and everything that was damaged.
     """
 
     schema_version: Literal["attestation_v1"] = "attestation_v1"
@@ -81,6 +82,7 @@ class Attestation(Record):
     hooks_schema_version: str | None = None
     trace_ingestion: str | None = None
     redaction: Redaction = Redaction()
+    alterations_accepted: tuple[Alteration, ...] = ()
     digest: Digest
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from agentics.errors import AgenticsError, BenchmarkError, InvalidDocument
+from agentics.errors import AgenticsError, BenchmarkError, InvalidDocument, RunAltered
 
 _POINTER_SHOWN = 60
 
@@ -28,7 +28,7 @@ class Finding:
 def error_body(error: AgenticsError) -> dict[str, Any]:
     """What envelopes say of an error: `code`, `message`, `hint`, and `details` with the exit status and findings."""
     details: dict[str, Any] = {"exit_status": error.exit_status}
-    if isinstance(error, InvalidDocument | BenchmarkError):
+    if isinstance(error, InvalidDocument | BenchmarkError | RunAltered):
         details["findings"] = [asdict(finding) for finding in error.findings if isinstance(finding, Finding)]
     return {"code": error.code, "message": error.message, "hint": error.hint, "details": details}
 

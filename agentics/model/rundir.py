@@ -285,7 +285,48 @@ class InvocationEnded(Record):
     errors: tuple[ErrorRecord, ...] = ()
 
 
-InvocationEntry = Annotated[InvocationStarted | TaskSkipped | InvocationEnded, Field(discriminator="kind")]
+class OperationOpened(Record):
+    """Written before an operation changes a run that was attested: from here on the attestation may be out of date."""
+
+    kind: Literal["opened"] = "opened"
+    operation: str
+    pid: int
+    host: str
+    at: Timestamp
+
+
+class RunAttested(Record):
+    """attestation.json was written; `digest` is the one that it has of itself."""
+
+    kind: Literal["attested"] = "attested"
+    digest: Digest
+    at: Timestamp
+
+
+class Alteration(Record):
+    """A file that is not what it was. `path` is relative to the run directory; `line` counts from 1, null for the whole
+    file; the digests are of the whole file, where they are known."""
+
+    path: str
+    line: PositiveInt | None = None
+    what: str
+    expected: str | None = None
+    found: str | None = None
+
+
+class AlterationsAccepted(Record):
+    """An operation was told to go on although the run was altered (`--accept-alterations`)."""
+
+    kind: Literal["alterations_accepted"] = "alterations_accepted"
+    operation: str
+    alterations: tuple[Alteration, ...]
+    at: Timestamp
+
+
+InvocationEntry = Annotated[
+    InvocationStarted | TaskSkipped | InvocationEnded | OperationOpened | RunAttested | AlterationsAccepted,
+    Field(discriminator="kind"),
+]
 
 
 class InvocationLine(RootModel[InvocationEntry]):

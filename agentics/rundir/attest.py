@@ -16,16 +16,17 @@ from agentics.errors import StorageError
 from agentics.model.attestation import Attestation, Harness, LedgerHead, TrialHead
 from agentics.model.evidence import TrialEvidence
 from agentics.model.experiment import ResolvedExperiment
+from agentics.model.ledger import SlotCommit
 from agentics.model.outcome import GitFacts
 from agentics.model.plan import Network, Plan
-from agentics.model.rundir import InvocationStarted
+from agentics.model.rundir import Alteration, AlterationsAccepted, InvocationStarted, RunAttested
 from agentics.policy.grades import RunFacts, TrialFacts, grades
 from agentics.policy.inventory import planned_containers, relaxations
 from agentics.rundir import ledger
 from agentics.rundir.atomic import canonical_bytes, read_document, utc_now, write_document
 from agentics.rundir.contents import File, files
 from agentics.rundir.held import Run
-from agentics.rundir.layout import Layout
+from agentics.rundir.layout import DERIVED, Layout
 from agentics.rundir.reader import RunView, TrialView, read_run
 
 M = TypeVar("M", bound=BaseModel)
@@ -35,10 +36,16 @@ DECIDED = frozenset({"success", "failure"})
 
 
 def write_attestation(run: Run) -> None:
-    """The last thing that is written of an operation which changed the run: nothing that it covers may follow."""
+    """The last thing that is written of an operation which changed the run: nothing that it covers may follow.
+
+    The ledger of invocations gets its digest afterwards, so that an attestation that is gone or older is noticed.
+    """
     with run.guard:
         run.artifacts.commit()
-        write_document(run.layout.attestation, attest(read_run(run.root), at=utc_now()))
+        made = attest(read_run(run.root), at=utc_now())
+        write_document(run.layout.attestation, made)
+        ledger.append(run.layout.invocations, RunAttested(digest=made.digest, at=made.attested_at))
+        run.announced = False
 
 
 def is_concluded(layout: Layout) -> bool:
@@ -55,7 +62,7 @@ def is_concluded(layout: Layout) -> bool:
 def attest(view: RunView, *, at: str) -> Attestation:
     """What the run holds now. Raises StorageError where it cannot be read."""
     started = newest_start(view)
-    there = files(view.layout.root)
+    there = covered(view.layout)
     heads = {file.path: _head(file) for file in there if file.kind == "truth" and file.form == "ledger"}
     images = _images(view)
     facts = Attestation(
@@ -70,9 +77,39 @@ def attest(view: RunView, *, at: str) -> Attestation:
         image_digest=next(iter(images.values())) if len(images) == 1 else None,
         images=images,
         harness_identity=Harness(version=started.agentics_version),
+        alterations_accepted=accepted(view.entries),
         digest=UNSEALED,
     )
     return facts.model_copy(update={"digest": seal_of(facts)})
+
+
+def covered(layout: Layout) -> tuple[File, ...]:
+    """The files of a run, without those of forks and replays that are not committed: whoever makes one has no lock."""
+    done = (entry for entry in ledger.believed(layout.journal, SlotCommit) if entry.record_type == "commit")
+    committed = {layout.trial(entry.trial_id).root.parent for entry in done if entry.trial_id is not None}
+    return tuple(file for file in files(layout.root) if _derived(layout, file) in {None, *committed})
+
+
+def _derived(layout: Layout, file: File) -> Path | None:
+    """The directory of the fork or the replay that a file belongs to."""
+    kind, _, rest = file.path.partition("/")
+    return layout.root / kind / rest.partition("/")[0] if kind in DERIVED.values() else None
+
+
+def accepted(entries: Iterable[BaseModel]) -> tuple[Alteration, ...]:
+    """What the ledger of invocations says that somebody went on with although it was altered."""
+    return tuple(each for entry in entries if isinstance(entry, AlterationsAccepted) for each in entry.alterations)
+
+
+def not_among(known: Iterable[Alteration], found: Iterable[Alteration]) -> tuple[Alteration, ...]:
+    """What was found that is not known yet: a line of a ledger, which may have grown since, by its fault; any other
+    file by its content."""
+    seen = {_identity(each) for each in known}
+    return tuple(each for each in found if _identity(each) not in seen)
+
+
+def _identity(each: Alteration) -> tuple[str, int | None, str | None]:
+    return (each.path, each.line, each.what if each.line is not None else each.found)
 
 
 def is_attested(file: File) -> bool:

@@ -127,6 +127,7 @@ def commit_rows(run: Run, filled: Filled, invocation_id: str, have: Written) -> 
     name = commit_id(invocation_id, filled)
     if name in have.commits:
         return False
+    run.announce()
     rows = _rows(run, filled.trial_id, filled.attempt, name, have)
     intent = _entry(run, invocation_id, filled, rows)
     make_directory(run.layout.evidence)

@@ -184,6 +184,7 @@ PLACES: tuple[Place, ...] = (
     _document("benchmark/summary.json", BenchmarkSummary),
     _bytes("benchmark/<rest>"),
     _bytes("benchmark_history/<rest>"),
+    _bytes("damaged/<rest>"),
     _document("analysis/summary.json", AnalysisSummary, "projection"),
     _document("analysis/comparisons.json", AnalysisComparisons, "projection"),
     _rows("analysis/tables/<table>.jsonl", None, "projection"),

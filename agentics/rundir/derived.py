@@ -22,12 +22,13 @@ from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import make_directory, read_document, write_document
 from agentics.rundir.attest import write_attestation
 from agentics.rundir.commit import Filled, commit_rows, written
+from agentics.rundir.guard import admit
 from agentics.rundir.held import Run, transition_trial
 from agentics.rundir.layout import Layout, TrialLayout
 from agentics.rundir.reader import TrialView, read_evidence
 from agentics.rundir.scope import fingerprint
 
-LOST = "worker_lost_recovered"
+WORKER_LOST = "worker_lost_recovered"
 REGRADE = "regrade"
 """What an attempt's input is marked with where an evaluator said again what it makes of an earlier attempt."""
 
@@ -65,8 +66,12 @@ def source_of(trial: TrialView) -> Source | None:
 
 
 @contextmanager
-def beside(layout: Layout, run_id: str) -> Iterator[Run]:
-    """The run, to write derived trials into. The caller is the one controller at work on it."""
+def beside(layout: Layout, run_id: str, *, accept_alterations: bool = False) -> Iterator[Run]:
+    """The run, to write derived trials into. The caller is the one controller at work on it.
+
+    Raises RunAltered where nobody works on the run and it is not what it was; `accept_alterations` records that.
+    """
+    _take_in(layout, run_id, accept=accept_alterations)
     run = Run(layout, run_id, Artifacts(layout.artifacts), None, None)
     try:
         yield run
@@ -109,12 +114,26 @@ def commit_derived(run: Run) -> int:
 
 def commit_now(layout: Layout, run_id: str) -> None:
     """Commit what is there, unless somebody has the run: then it is theirs to do."""
-    with suppress(Refused):
-        run = Run(layout, run_id, Artifacts(layout.artifacts), lock.acquire(layout.lock, "commit"), None)
-        with run:
-            ledger.repair(layout.journal)
-            if commit_derived(run):
-                write_attestation(run)
+    with suppress(Refused), _held(layout, run_id) as run:
+        admit(run, accept=False)
+        ledger.repair(layout.journal)
+        if commit_derived(run):
+            write_attestation(run)
+
+
+def _take_in(layout: Layout, run_id: str, *, accept: bool) -> None:
+    try:
+        run = _held(layout, run_id)
+    except Refused:
+        return  # whoever works on the run has done this
+    with run:
+        if admit(run, accept=accept):
+            write_attestation(run)
+
+
+def _held(layout: Layout, run_id: str) -> Run:
+    held = lock.acquire(layout.lock, "commit")
+    return Run(layout, run_id, Artifacts(layout.artifacts), held, None, operation="commit")
 
 
 def settle_derived(run: Run) -> None:
@@ -129,7 +148,7 @@ def _settle(run: Run, place: TrialLayout) -> None:
     metadata, state = read_document(place.metadata, TrialMetadata), read_document(place.state, TrialState)
     if metadata is not None and state is not None and state.status == "running":
         beside_run = Run(run.layout, run.run_id, run.artifacts, None, None)
-        transition_trial(beside_run, metadata.ids, to="failed", attempt=state.attempt, exit_reason=LOST)
+        transition_trial(beside_run, metadata.ids, to="failed", attempt=state.attempt, exit_reason=WORKER_LOST)
 
 
 def _somebody_is_at_it(layout: Layout) -> bool:

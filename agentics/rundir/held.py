@@ -17,6 +17,7 @@ from agentics.model.rundir import (
     ActiveTrial,
     Control,
     InvocationEntry,
+    OperationOpened,
     PauseRequest,
     RunControl,
     RunStatus,
@@ -24,7 +25,7 @@ from agentics.model.rundir import (
     TrialStatus,
 )
 from agentics.policy.redact import Redactor
-from agentics.rundir import state
+from agentics.rundir import ledger, state
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import read_document, utc_now, write_document
 from agentics.rundir.layout import Layout
@@ -69,10 +70,29 @@ class Run:
     redactor: Redactor = field(default_factory=Redactor)
     """What must not be written down; `begin` sets it."""
     guard: threading.RLock = field(default_factory=threading.RLock)
+    operation: str = "eval"
+    announced: bool = False
+    """The ledger says that what was attested may have changed."""
 
     @property
     def root(self) -> Path:
         return self.layout.root
+
+    def announce(self) -> None:
+        """Say in the ledger, once and before the first change, that an attestation of the run is about to be out of
+        date. A process that dies later has not left an altered run then, but one that is not attested.
+
+        There is nothing to say of a run that has no invocation yet, or of what lies beside the schedule.
+        """
+        with self.guard:
+            if self.announced or self.held is None:
+                return
+            if self.layout.invocations.exists():
+                opened = OperationOpened(
+                    operation=self.operation, pid=os.getpid(), host=socket.gethostname(), at=utc_now()
+                )
+                ledger.append(self.layout.invocations, opened)
+            self.announced = True
 
     def close(self) -> None:
         self.artifacts.close()
@@ -91,6 +111,7 @@ class Run:
 def transition(run: Run, *, to: RunStatus, pause: PauseRequest | None = None) -> None:
     """The only writer of a run's status. Raises StorageError (impossible_transition)."""
     with run.guard:
+        run.announce()
         control = read_document(run.layout.control, RunControl)
         state.check_run(control.status if control else None, to)
         _write_control(run, to, control.active_trials if control else {}, pause)
@@ -112,6 +133,7 @@ def transition_trial(
         before = read_document(place.state, TrialState)
         state.check_trial(before.status if before else None, to)
         kept = before.checkpoint_selected if before is not None and before.attempt == attempt else None
+        run.announce()
         fresh = TrialState(
             trial_id=ids.trial_id,
             status=to,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -145,6 +146,12 @@ class Layout:
         if (found := _DERIVED.fullmatch(trial_id)) is not None:
             return TrialLayout(self.root / DERIVED[found[2]] / found[1] / "trial_1")
         return TrialLayout(self.trials / trial_id)
+
+    def damaged(self, path: str) -> Path:
+        """Where a file that was damaged is kept, under a name that is free."""
+        place = self.root / "damaged" / path
+        names = itertools.chain((place,), (place.with_name(f"{place.name}.{n}") for n in itertools.count(2)))
+        return next(name for name in names if not name.exists())
 
     def derived(self) -> Iterator[TrialLayout]:
         """Every trial that was made from another, forks first."""

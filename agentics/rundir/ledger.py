@@ -10,9 +10,10 @@ import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -21,6 +22,8 @@ from agentics.rundir.atomic import fsync_directory, storing
 
 ORIGIN = "sha256:" + "0" * 64
 """What the first line is chained to, and the head of an empty ledger."""
+
+M = TypeVar("M", bound=BaseModel)
 
 _CHUNK = 64 * 1024
 _LINK = re.compile(rb'[,{]"prev":"(sha256:[0-9a-f]{64})"\}$')
@@ -66,6 +69,13 @@ def read(path: Path, adapter: TypeAdapter[Any]) -> tuple[Any, ...]:
     except ValueError as e:
         msg = f"{path}: damaged: {e}"
         raise StorageError(msg, code="damaged_file") from e
+
+
+def believed(path: Path, model: type[M]) -> Iterator[M]:
+    """As `read`, of a ledger that may be damaged: the lines that are such records."""
+    for line in _lines_of(path) if path.is_file() else ():
+        with suppress(ValueError):
+            yield model.model_validate_json(bare(line))
 
 
 def bare(line: bytes) -> bytes:

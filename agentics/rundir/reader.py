@@ -13,11 +13,10 @@ from agentics.errors import StorageError, UsageError
 from agentics.model.evidence import TrialEvidence
 from agentics.model.record import Ids
 from agentics.model.rundir import (
-    InvocationEnded,
+    InvocationEntry,
     InvocationStarted,
     Manifest,
     RunControl,
-    TaskSkipped,
     TrialMetadata,
     TrialResult,
     TrialState,
@@ -56,7 +55,7 @@ class RunView:
     manifest: Manifest
     control: RunControl | None
     trials: tuple[TrialView, ...]
-    entries: tuple[InvocationStarted | TaskSkipped | InvocationEnded, ...]
+    entries: tuple[InvocationEntry, ...]
     held: bool
     damaged: tuple[str, ...]
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentics.errors import Refused, StorageError
+from agentics.errors import Refused
 from agentics.model.outcome import RunOutcome
 from agentics.model.rundir import InvocationStarted
 from agentics.policy.publish_run import public_run
-from agentics.rundir import explain, lock
+from agentics.rundir import explain
 from agentics.rundir.analysis_files import rendered as rendered_analysis
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import document_bytes, make_directory, sync_files, utc_now, write_bytes
@@ -103,24 +103,12 @@ def differences(view: RunView) -> Iterator[Difference]:
 
 
 def write_projections(run: Run) -> tuple[str, ...]:
-    """Bring every projection of a run that is held up to date; the paths of those that were written or removed."""
+    """Bring every projection of a run that is held up to date; the paths of those that were written or removed.
+
+    A file that is damaged counts as missing.
+    """
     with run.guard:
         return _write(read_run(run.root))
-
-
-def rebuild(root: Path) -> tuple[str, ...]:
-    """As `write_projections`, for a run that nobody works on. Raises Refused (run_locked), and StorageError where what
-    they are made of is damaged."""
-    layout = read_run(root).layout
-    held = lock.acquire(layout.lock, "rebuild")
-    try:
-        view = read_run(root)
-        if view.damaged:
-            hint = "`agentics run verify` names what was altered"
-            raise StorageError(view.damaged[0], code="damaged_file", hint=hint)
-        return _write(view)
-    finally:
-        held.release()
 
 
 def compare(root: Path) -> tuple[Difference, ...]:

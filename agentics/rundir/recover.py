@@ -11,7 +11,9 @@ from agentics.model.ledger import RecoveryReport, ScheduleProgress
 from agentics.model.record import Ids
 from agentics.model.rundir import (
     InvocationEnded,
+    InvocationStarted,
     RunControl,
+    TaskSkipped,
     TrialMetadata,
     TrialResult,
     TrialState,
@@ -20,11 +22,9 @@ from agentics.model.rundir import (
 from agentics.rundir import ledger, lock
 from agentics.rundir.atomic import fsync_directory, read_document, sweep_staging, utc_now, write_document
 from agentics.rundir.commit import roll_forward, written
-from agentics.rundir.derived import commit_derived, settle_derived
+from agentics.rundir.derived import WORKER_LOST, commit_derived, settle_derived
 from agentics.rundir.held import ENTRIES, Run, transition, transition_trial
 from agentics.rundir.layout import Layout, TrialLayout
-
-WORKER_LOST = "worker_lost_recovered"
 
 
 def recover(run: Run) -> None:
@@ -33,7 +33,8 @@ def recover(run: Run) -> None:
     run.artifacts.sweep()
     sweep_staging(run.root, leave=_not_ours_to_sweep(run.layout))
     entries = ledger.read(run.layout.invocations, ENTRIES)
-    run.unfinished = bool(entries) and not isinstance(entries[-1], InvocationEnded)
+    told = [entry for entry in entries if isinstance(entry, InvocationStarted | TaskSkipped | InvocationEnded)]
+    run.unfinished = bool(told) and not isinstance(told[-1], InvocationEnded)
     trials = sorted(place.name for place in run.layout.trials.iterdir() if place.is_dir())
     run.recovered = tuple(trial for trial in trials if _recover_trial(run, trial))
     finished = roll_forward(run)
@@ -106,11 +107,14 @@ def _was_running(run: Run, ids: Ids, place: TrialLayout) -> bool:
         place.state.unlink()
         transition_trial(run, ids, to="running", attempt=max(1, place.last_attempt()))
         return True
-    if trial is not None and trial.status == "paused" and trial.exit_reason is None:
-        # It was frozen, and its containers went with their owner: nothing is left that could go on.
+    if trial is None:
+        return False
+    frozen = trial.status == "paused" and trial.exit_reason is None  # its containers went with their owner
+    damaged = trial.status == "completed" and not (place.attempt(trial.attempt) / "result.json").exists()
+    if frozen or damaged:
         transition_trial(run, ids, to="running", attempt=trial.attempt)
         return True
-    return trial is not None and trial.status == "running"
+    return trial.status == "running"
 
 
 def _settle(run: Run, ids: Ids, place: TrialLayout) -> bool:

@@ -38,6 +38,7 @@ from agentics.rundir.atomic import (
     write_bytes,
     write_document,
 )
+from agentics.rundir.guard import admit
 from agentics.rundir.held import ENTRIES, Run, Slot, transition, transition_trial
 from agentics.rundir.layout import Layout
 from agentics.rundir.lease import take_engine_lease
@@ -68,11 +69,20 @@ class Request:
     public_challenges: Mapping[str, PublicChallenge] = field(default_factory=dict)
 
 
-def open_run(base: Path, run_id: str, *, operation: str = "eval", fresh: bool = False, force: bool = False) -> Run:
+def open_run(
+    base: Path,
+    run_id: str,
+    *,
+    operation: str = "eval",
+    fresh: bool = False,
+    force: bool = False,
+    accept_alterations: bool = False,
+) -> Run:
     """The run `run_id` below `base`, made if it is not there, else continued; with `fresh`, only made.
 
     Raises UsageError for a bad id or a directory that is not a run, Refused when another process has it (run_locked),
-    another host's lease has not run out (run_owner_alive; `force` takes it over), or a fresh one is there (run_exists).
+    another host's lease has not run out (run_owner_alive; `force` takes it over), a fresh one is there (run_exists),
+    or it was altered (RunAltered; `accept_alterations` records that, and goes on).
     """
     layout = Layout(Path(os.path.abspath(base)) / names.check_run_id(run_id))  # noqa: PTH100 - keeps links as they are
     _check_ours(layout)
@@ -92,8 +102,9 @@ def open_run(base: Path, run_id: str, *, operation: str = "eval", fresh: bool = 
     except BaseException:
         held.release()
         raise
-    run = Run(layout, run_id, Artifacts(layout.artifacts), held, lease)
+    run = Run(layout, run_id, Artifacts(layout.artifacts), held, lease, operation=operation)
     try:
+        admit(run, accept=accept_alterations)
         recover(run)
     except BaseException:
         run.close()
@@ -127,6 +138,7 @@ def begin(run: Run, request: Request, resolved: Mapping[str, JsonValue]) -> str:
         public_challenges=public,
     )
     with run.guard:
+        run.announce()
         _write_experiment(run, entry, experiment)
         for variant in request.variants:
             make_directory(run.root / variant)
@@ -245,10 +257,12 @@ def _check_request(run: Run, request: Request) -> None:
 def _write_experiment(run: Run, entry: InvocationStarted, experiment: bytes) -> None:
     digest = f"sha256:{hashlib.sha256(experiment).hexdigest()}"
     before = read_document(run.layout.manifest, Manifest)
-    if before is not None and before.resolved_experiment.digest == digest:
+    places = {run.layout.resolved: experiment, run.layout.resolved_digest: f"{digest}\n".encode()}
+    written = all(place.is_file() and place.read_bytes() == data for place, data in places.items())
+    if before is not None and before.resolved_experiment.digest == digest and written:
         return
-    write_bytes(run.layout.resolved, experiment)
-    write_bytes(run.layout.resolved_digest, f"{digest}\n".encode())
+    for place, data in places.items():
+        write_bytes(place, data)
     manifest = Manifest(
         run_id=run.run_id,
         created_at=before.created_at if before else entry.started_at,

@@ -9,8 +9,8 @@ from pydantic import JsonValue
 from agentics.model.outcome import ErrorDetails, TaskFacts
 from agentics.model.record import Fault, Status
 from agentics.model.rundir import TaskSkipped, TrialResult
+from agentics.rundir.derived import WORKER_LOST
 from agentics.rundir.reader import TrialView
-from agentics.rundir.recover import WORKER_LOST
 
 _BOOKKEEPING = frozenset({"total_samples", "valid_samples", "error_count", "throughput", "duration_s", "wall_s"})
 

@@ -34,7 +34,8 @@ class EvalRequest:
     """What was asked, by options or by an experiment file. `solutions` and `overlays` are (name, path); an overlay's
     name is a challenge. `bindings` and `integration` are by variant name; `experiment` names and describes it.
     `jobspecs` are files of model evaluations; `answers_from`: runs whose stored answers need not be asked for again;
-    `fresh_setup`: challenge setups run anew, once each, and what they leave replaces what is kept."""
+    `fresh_setup`: challenge setups run anew, once each, and what they leave replaces what is kept.
+    `accept_alterations`: a run that is not what it was is gone on with all the same, and says so for good."""
 
     bundles: tuple[Path, ...]
     solutions: tuple[tuple[str | None, Path], ...]
@@ -60,6 +61,7 @@ class EvalRequest:
     answers_from: tuple[Path, ...] = ()
     fresh: bool = False
     fresh_setup: bool = False
+    accept_alterations: bool = False
     argv: tuple[str, ...] = ()
     cli_args: Mapping[str, JsonValue] = field(default_factory=dict)
 

@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agentics.config import Config
-from agentics.errors import AgenticsError, Refused, UsageError
+from agentics.errors import AgenticsError, Refused, StorageError, UsageError
 from agentics.model.control import ControlRequest, ControlResponse
 from agentics.model.experiment import ResolvedExperiment
 from agentics.model.ledger import RecoveryReport
 from agentics.model.rundir import RunControl, RunStatus, TrialState
 from agentics.rundir import lock, mailbox
+from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import read_document, utc_now
 from agentics.rundir.attest import is_concluded, write_attestation
+from agentics.rundir.guard import admit, check_unaltered
 from agentics.rundir.held import Run
 from agentics.rundir.layout import Layout
 from agentics.rundir.lease import operating
@@ -30,7 +32,7 @@ from agentics.rundir.reader import RunView, read_run
 from agentics.rundir.rebuild import write_projections
 from agentics.rundir.run import kill as end_for_good
 from agentics.rundir.run import open_run
-from agentics.runner.campaign import Campaign, EvalRequest, compile_request
+from agentics.runner.campaign import Campaign, compile_request
 from agentics.runner.evaluate import Ended, evaluate
 from agentics.runner.experiment import differences, request_from, resolve
 from agentics.runner.machine import open_engine, open_scratch, reap
@@ -95,7 +97,7 @@ def check_label(root: Path, label: str | None) -> None:
         raise Refused(msg, code="resume_checkpoint_not_found", hint=hint)
 
 
-def kill(root: Path, config: Config) -> Killed:
+def kill(root: Path, config: Config, *, accept_alterations: bool = False) -> Killed:
     """End a run for good: no container of it is left when its state says so.
 
     It waits for no other controller that speaks to the run's process. Raises Refused: kill_terminal_status, and
@@ -116,7 +118,7 @@ def kill(root: Path, config: Config) -> Killed:
             continue  # its process has ended meanwhile
         try:
             with operating(layout, "kill"):
-                return _kill_dead(read_run(root), config)
+                return _kill_dead(read_run(root), config, accept=accept_alterations)
         except Refused as refused:
             # A controller that has just lost the run's process goes away, and so does one that brings it into order.
             if refused.code not in ("operation_in_progress", "run_locked") or time.monotonic() > deadline:
@@ -124,12 +126,15 @@ def kill(root: Path, config: Config) -> Killed:
             time.sleep(_LOOK_S)
 
 
-def recover(root: Path, *, force: bool = False) -> RecoveryReport:
+def recover(root: Path, *, force: bool = False, accept_alterations: bool = False) -> RecoveryReport:
     """Bring a run whose process died to a state that one can go on from. Raises Refused (run_owner_alive)."""
     view = read_run(root)
-    with operating(view.layout, "recover", force=force), _taken(view, "recover", force=force) as run:
+    with (
+        operating(view.layout, "recover", force=force),
+        _taken(view, "recover", force=force, accept=accept_alterations) as run,
+    ):
         report = read_document(run.layout.recovery_report, RecoveryReport)
-        if not is_concluded(run.layout):
+        if run.announced or not is_concluded(run.layout):
             _settle(run)
         if report is not None and run.recovery:
             return report
@@ -151,15 +156,14 @@ def continue_run(
     config: Config,
     observer: Observer,
     *,
-    edited: EvalRequest | None = None,
     operation: Literal["continue", "resume"] = "continue",
     changes: Mapping[str, Any] | None = None,
 ) -> Ended:
     """Go on with a run that stopped, under the request that it was made with.
 
-    `edited`: an experiment that should be the same. `changes`: fields of the request that are this invocation's own:
-    how it was called, and `fresh_setup`. Raises Refused: continue_completed, run_owner_alive,
-    continue_experiment_changed (which names the fields).
+    `changes`: fields of the request that are this invocation's own: how it was called, `fresh_setup` and
+    `accept_alterations`. Raises Refused: continue_completed, run_owner_alive, continue_experiment_changed (which names
+    the fields); RunAltered.
     """
     view = read_run(root)
     if _is_over(view.layout):
@@ -168,14 +172,36 @@ def continue_run(
         raise Refused(msg, code=f"continue_{status}", hint=_HOW_TO_REPEAT)
     if lock.is_held(view.layout.lock):
         raise _alive(view)
+    if not (changes or {}).get("accept_alterations"):
+        check_unaltered(view.layout)
     with operating(view.layout, operation):
         recorded = recorded_experiment(view.layout)
-        request = edited or request_from(recorded)
+        request = request_from(recorded)
         request = replace(request, run_id=view.manifest.run_id, output_path=view.layout.root.parent, fresh=False)
         request = replace(request, **(changes or {}))
         campaign = compile_request(request, config)
         _check_unchanged(recorded, campaign)
     return evaluate(campaign, observer, operation=operation)
+
+
+def rebuild(root: Path, *, accept_alterations: bool = False) -> tuple[str, ...]:
+    """Bring every projection of a run that nobody works on up to date; the paths of those that were written or removed.
+
+    Raises Refused (run_locked), RunAltered, and StorageError where what they are made of is damaged.
+    """
+    view = read_run(root)
+    held = lock.acquire(view.layout.lock, "rebuild")
+    with Run(
+        view.layout, view.manifest.run_id, Artifacts(view.layout.artifacts), held, None, operation="rebuild"
+    ) as run:
+        went_on = admit(run, accept=accept_alterations)
+        if damaged := read_run(root).damaged:
+            hint = "`agentics run verify` names what was altered"
+            raise StorageError(damaged[0], code="damaged_file", hint=hint)
+        written = write_projections(run)
+        if went_on:
+            write_attestation(run)
+        return written
 
 
 def recorded_experiment(layout: Layout) -> ResolvedExperiment:
@@ -238,8 +264,9 @@ def _request(
     )
 
 
-def _kill_dead(view: RunView, config: Config) -> Killed:
-    with open_run(view.layout.root.parent, view.manifest.run_id, operation="kill") as run:
+def _kill_dead(view: RunView, config: Config, *, accept: bool) -> Killed:
+    base, name = view.layout.root.parent, view.manifest.run_id
+    with open_run(base, name, operation="kill", accept_alterations=accept) as run:
         with open_scratch(config) as scratch, open_engine(config, scratch) as engine:
             removed = engine.remove({RUN: run.run_id})
             reap(config, engine)
@@ -254,10 +281,10 @@ def _settle(run: Run) -> None:
     write_attestation(run)
 
 
-def _taken(view: RunView, operation: str, *, force: bool = False) -> Run:
+def _taken(view: RunView, operation: str, *, force: bool = False, accept: bool = False) -> Run:
     try:
         root = view.layout.root
-        return open_run(root.parent, view.manifest.run_id, operation=operation, force=force)
+        return open_run(root.parent, view.manifest.run_id, operation=operation, force=force, accept_alterations=accept)
     except Refused as refused:
         if refused.code == "run_locked":
             raise _alive(view) from refused

@@ -47,13 +47,25 @@ from agentics.stages.restore import is_whole
 
 @dataclass(frozen=True, kw_only=True)
 class ForkRequest:
-    """`changes`: bindings that differ from the parent's. `at`: the selector of the checkpoint to start from."""
+    """`changes`: bindings that differ from the parent's. `at`: the selector of the checkpoint to start from.
+    `accept_alterations`: as in an EvalRequest."""
 
     trial_id: str
     at: str
     changes: Mapping[str, JsonValue]
     strict: bool = False
     dry_run: bool = False
+    accept_alterations: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayRequest:
+    """`fresh_setup`, `accept_alterations`: as in an EvalRequest."""
+
+    trial_id: str
+    strict: bool = False
+    fresh_setup: bool = False
+    accept_alterations: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +92,8 @@ def fork(root: Path, wanted: ForkRequest, config: Config, observer: Observer) ->
     _check_has_checkpoints(view, parent)
     bound = {**parent.given.bindings, **wanted.changes}
     request = request_of(view, parent)
-    request = replace(request, bindings={**request.bindings, parent.trial.ids.variant_id: bound})
+    bindings = {**request.bindings, parent.trial.ids.variant_id: bound}
+    request = replace(request, bindings=bindings, accept_alterations=wanted.accept_alterations)
     with _opened(view, request, parent, config, observer, "fork") as made:
         found = _checkpoints(made.run, parent, wanted.at)
         name = newest_of(found)
@@ -119,16 +132,15 @@ def fork(root: Path, wanted: ForkRequest, config: Config, observer: Observer) ->
         return _derived(made, manifest, judgement)
 
 
-def replay(
-    root: Path, trial_id: str, config: Config, observer: Observer, *, strict: bool = False, fresh_setup: bool = False
-) -> Derived:
-    """From the checkpoints that the trial itself went on from, if it did. `fresh_setup`: as in a request.
+def replay(root: Path, wanted: ReplayRequest, config: Config, observer: Observer) -> Derived:
+    """From the checkpoints that the trial itself went on from, if it did.
 
     Raises UsageError, and Refused (strict_source_unavailable) for a strict replay of what cannot be repeated exactly.
     """
-    view = read_run(root)
+    view, trial_id, strict = read_run(root), wanted.trial_id, wanted.strict
     parent = committed(view, trial_id)
-    request = replace(request_of(view, parent), fresh_setup=fresh_setup)
+    request = request_of(view, parent)
+    request = replace(request, fresh_setup=wanted.fresh_setup, accept_alterations=wanted.accept_alterations)
     with _opened(view, request, parent, config, observer, "replay") as made:
         began, found = _began_from(made.run, view, parent)
         differs = made.differs if len(found) == len(began) else (*made.differs, "checkpoint")
@@ -237,7 +249,7 @@ def _opened(
     with (
         operating(view.layout, kind),
         stopping(stop),
-        beside(view.layout, view.manifest.run_id) as run,
+        beside(view.layout, view.manifest.run_id, accept_alterations=request.accept_alterations) as run,
         open_workshop(campaign, run, observer, Unheard(), stop, empty_floor(run, stop)) as shop,
     ):
         images = shop.images(trial)

@@ -90,7 +90,13 @@ def evaluate(campaign: Campaign, observer: Observer, *, sink: Sink | None = None
     request = campaign.request
     check_stores(campaign)
     name = run_id(request.run_id, now=datetime.now(UTC), limited=request.limit is not None)
-    with open_run(request.output_path, name, operation=operation, fresh=request.fresh) as run:
+    with open_run(
+        request.output_path,
+        name,
+        operation=operation,
+        fresh=request.fresh,
+        accept_alterations=request.accept_alterations,
+    ) as run:
         observer = logged(observer, run.layout.log)
         events = Events(run.layout.events, run_id=run.run_id, run_dir=run.root, sink=sink)
         book = Book(run, campaign, events, operation=operation)

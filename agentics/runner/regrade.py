@@ -27,6 +27,7 @@ from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import make_directory, read_document, utc_now, write_document
 from agentics.rundir.commit import Filled, commit_rows, written
 from agentics.rundir.derived import REGRADE, Source, make_trial, new_id, source_of
+from agentics.rundir.guard import check_unaltered
 from agentics.rundir.held import Run
 from agentics.rundir.layout import Layout
 from agentics.rundir.lease import operating
@@ -50,12 +51,13 @@ from agentics.runner.workshop import Workshop, empty_floor, open_workshop
 @dataclass(frozen=True, kw_only=True)
 class RegradeRequest:
     """`bundles`: instead of those that the run was made with. `adapter_only`: no evaluator, only the benchmark's
-    adapter."""
+    adapter. `accept_alterations`: as in an EvalRequest."""
 
     trial_id: str | None = None
     bundles: tuple[Path, ...] = ()
     adapter_only: bool = False
     dry_run: bool = False
+    accept_alterations: bool = False
 
     def facts(self) -> dict[str, JsonValue]:
         """As the invocation records it."""
@@ -91,7 +93,7 @@ def regrade(root: Path, wanted: RegradeRequest, config: Config, observer: Observ
     with (
         operating(view.layout, "regrade"),
         stopping(stop),
-        _place(view, config, dry_run=wanted.dry_run) as run,
+        _place(view, config, wanted) as run,
         ExitStack() as stack,
     ):
         # An engine that is missing is found before anything is written.
@@ -121,6 +123,8 @@ def _check_free(view: RunView, wanted: RegradeRequest) -> None:
     if control is not None and control.status == "killed" and not wanted.dry_run:
         msg = f"run {name} was killed, which is final"
         raise Refused(msg, code="run_killed", hint="--dry-run shows what a regrade would say")
+    if not wanted.accept_alterations:
+        check_unaltered(view.layout)
 
 
 def _check_possible(view: RunView, wanted: RegradeRequest, request: EvalRequest) -> None:
@@ -144,10 +148,11 @@ def _trial(campaign: Campaign, parent: Source, wanted: RegradeRequest) -> Trial 
 
 
 @contextmanager
-def _place(view: RunView, config: Config, *, dry_run: bool) -> Iterator[Run]:
+def _place(view: RunView, config: Config, wanted: RegradeRequest) -> Iterator[Run]:
     """The run itself, or for a dry run one that is thrown away, with the same artifacts."""
-    if not dry_run:
-        with open_run(view.layout.root.parent, view.manifest.run_id, operation="regrade") as run:
+    if not wanted.dry_run:
+        base, accept = view.layout.root.parent, wanted.accept_alterations
+        with open_run(base, view.manifest.run_id, operation="regrade", accept_alterations=accept) as run:
             yield run
         return
     with tempfile.TemporaryDirectory(prefix="agentics-regrade-", dir=config.sandbox.scratch) as folder:

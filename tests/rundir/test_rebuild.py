@@ -11,8 +11,9 @@ from agentics.errors import Refused
 from agentics.rundir import lock
 from agentics.rundir.contents import files
 from agentics.rundir.layout import Layout
-from agentics.rundir.rebuild import compare, rebuild
+from agentics.rundir.rebuild import compare
 from agentics.rundir.verify import verify
+from agentics.runner.commands import rebuild
 from tests.runner.lab import evaluator
 
 pytestmark = pytest.mark.slow
@@ -126,7 +127,7 @@ def test_a_run_that_somebody_works_on_is_left_alone(finished, lab):
 def test_rebuilding_refuses_to_make_projections_of_damaged_records(finished, lab):
     (finished / "trials/trial_1/attempts/1/result.json").write_text("{")
     said = lab("run", "rebuild", finished, "--json")
-    assert (said.status, said.json["error"]["code"]) == (5, "damaged_file")
+    assert (said.status, said.json["error"]["code"]) == (7, "run_altered")
 
 
 def test_an_official_run_rebuilds_too(lab):

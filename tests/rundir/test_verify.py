@@ -13,17 +13,27 @@ from agentics.errors import EngineError, UsageError
 from agentics.rundir import ledger
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.contents import PLACES, files
+from agentics.rundir.held import ENTRIES
 from agentics.rundir.verify import verify
 from tests.runner.lab import raises
 
 pytestmark = pytest.mark.slow
 
+INVOCATIONS = "runtime/invocations.jsonl"
 OUT_OF_SCOPE = {"runtime/engine_lease.json", "runtime/operation.lock", "runtime/eval.log"}
 STAMP = re.compile(rb'"timestamp": "[^"]*"')
 
 
 def named(root):
     return [each.path for each in verify(root).altered]
+
+
+def forget_attestation(root):
+    """As a process leaves it that dies right before it writes one."""
+    (root / "attestation.json").unlink(missing_ok=True)
+    entries = [entry for entry in ledger.read(root / INVOCATIONS, ENTRIES) if entry.kind != "attested"]
+    (root / INVOCATIONS).unlink()
+    ledger.append_all(root / INVOCATIONS, entries)
 
 
 def flipped(data: bytes, at: int) -> bytes:
@@ -51,7 +61,9 @@ def test_c6_one_byte_flipped_in_any_file_names_that_file(finished):
         for at in places_to_flip(data) if data else ():
             file.at.write_bytes(flipped(data, at))
             said = named(finished)
-            if said != ([] if file.path in OUT_OF_SCOPE else [file.path]):
+            # Without its last byte, the line that records the attestation is one that a dying process left.
+            torn = file.path == INVOCATIONS and at == len(data) - 1
+            if said != ([] if file.path in OUT_OF_SCOPE or torn else [file.path]):
                 wrong[file.path, at] = said
         file.at.write_bytes(data)
     assert wrong == {}
@@ -74,6 +86,12 @@ def test_c6_a_file_that_is_taken_away_is_named(finished):
 def test_c6_every_ledger_that_is_cut_or_added_to_is_named_with_the_line(finished):
     ledgers = [file for file in files(finished) if file.form == "ledger"]
     assert len(ledgers) > 8
+    # The line that records the attestation is of no use to it: a process may have died right before.
+    invocations = finished / INVOCATIONS
+    recorded = invocations.read_bytes()
+    invocations.write_bytes(b"".join(recorded.splitlines(keepends=True)[:-1]))
+    assert verify(finished).altered == ()
+    assert verify(finished).notes == (f"unrecorded: {INVOCATIONS} lacks the line that records attestation.json",)
     for file in ledgers:
         data = file.at.read_bytes()
         lines = ledger.whole_lines(data)
@@ -86,6 +104,8 @@ def test_c6_every_ledger_that_is_cut_or_added_to_is_named_with_the_line(finished
         (added,) = verify(finished).altered
         assert (added.path, added.line) == (file.path, len(lines) + 1)
         file.at.write_bytes(data)
+    invocations.write_bytes(recorded)
+    assert verify(finished).altered == ()
 
 
 def test_c6_a_record_that_was_slipped_in_is_named(finished):
@@ -122,8 +142,20 @@ def test_c6_evidence_lines_are_the_committed_attempts(finished):
     assert len(attempts) > 4
 
 
-def test_a_run_without_an_attestation_is_still_held_against_itself(finished):
+def test_ac6_a_completed_run_without_its_attestation_is_altered(finished):
     (finished / "attestation.json").unlink()
+    (found,) = verify(finished).altered
+    assert (found.path, found.what) == ("attestation.json", f"attestation is missing, which {INVOCATIONS} records")
+    forget_attestation(finished)
+    (found,) = verify(finished).altered
+    assert found.path == "attestation.json"
+    assert found.what.startswith("a completed run has no attestation")
+
+
+def test_a_run_without_an_attestation_is_still_held_against_itself(finished):
+    forget_attestation(finished)
+    stopped = json.loads((finished / "runtime/run_control.json").read_bytes()) | {"status": "interrupted"}
+    (finished / "runtime/run_control.json").write_text(json.dumps(stopped))
     assert named(finished) == []
     assert [note.partition(":")[0] for note in verify(finished).notes] == [
         "unattested",
@@ -140,12 +172,21 @@ def test_a_run_without_an_attestation_is_still_held_against_itself(finished):
 def test_a_run_that_goes_on_is_held_against_what_was_attested_before(finished, lab):
     """A bug of ours ends the next invocation without a word, as a crash would."""
     before = (finished / "attestation.json").read_bytes()
+    recorded = len((finished / INVOCATIONS).read_bytes().splitlines())
     lab.engine.behaviours["run"] = raises(EngineError("gone"))
     lab.eval("one", "--solution", "other", "--no-resume")
     (finished / "attestation.json").write_bytes(before)
+    (older,) = verify(finished).altered
+    assert (older.path, older.what) == (
+        "attestation.json",
+        f"attestation is older than the last one that {INVOCATIONS} records",
+    )
+    lines = (finished / INVOCATIONS).read_bytes().splitlines(keepends=True)
+    assert json.loads(lines[recorded])["kind"] == "opened"
+    (finished / INVOCATIONS).write_bytes(b"".join(lines[:-1]))
     found = verify(finished)
     assert found.altered == ()
-    assert found.notes[0].startswith("unattested: attestation.json is that of an earlier invocation")
+    assert found.notes[0].startswith("unattested: attestation.json is older than the last operation")
     old = finished / "trials/trial_1/attempts/1/plan.json"
     old.write_bytes(old.read_bytes() + b" ")
     assert named(finished) == ["trials/trial_1/attempts/1/plan.json"]
@@ -157,12 +198,12 @@ def test_a_run_that_was_moved_is_as_it_was(finished, tmp_path):
 
 
 def test_c6_a_scope_that_differs_from_its_fingerprint_is_named_without_an_attestation(finished):
-    (finished / "attestation.json").unlink()
+    forget_attestation(finished)
     path = finished / "trials/trial_2/trial_metadata.json"
     document = json.loads(path.read_bytes())
     document["scope"]["mode"] = "official"
     path.write_text(json.dumps(document, indent=2) + "\n")
-    (found,) = verify(finished).altered
+    found = verify(finished).altered[0]
     assert (found.path, found.what) == ("trials/trial_2/trial_metadata.json", "scope differs from its fingerprint")
 
 

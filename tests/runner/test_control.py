@@ -256,7 +256,7 @@ def test_going_on_gives_nobody_a_second_chance_at_what_has_a_verdict(lab):
     path = lab.home / "outputs/r/runtime/run_control.json"
     path.write_text(path.read_text().replace('"completed"', '"interrupted"'))
     lab.engine.behaviours["separated-evaluator"] = evaluator()
-    assert control(lab, "continue")[0] == 1
+    assert control(lab, "continue", "--accept-alterations")[0] == 1
     assert [(status, attempts) for status, _, attempts in lab.tasks()] == [("failed", 1), ("passed", 2)]
 
 

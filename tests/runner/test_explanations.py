@@ -8,8 +8,8 @@ import json
 import pytest
 
 from agentics.model.explanation import Explanation
-from agentics.rundir.rebuild import rebuild
 from agentics.rundir.verify import verify
+from agentics.runner.commands import rebuild
 from agentics.sandbox.labels import TRIAL as TRIAL_LABEL
 from tests.fake_engine import exited, mounted, writes
 from tests.runner.lab import evaluator

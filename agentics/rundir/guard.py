@@ -1,0 +1,62 @@
+"""Before somebody goes on with a run: what lies there is held against what was attested, so that nothing is covered up.
+
+The source of the rule is that an attestation is written anew by whoever changed a run, over whatever lies there then.
+"""
+
+from __future__ import annotations
+
+from agentics.errors import RunAltered
+from agentics.model.finding import Finding
+from agentics.model.rundir import Alteration, AlterationsAccepted
+from agentics.rundir import ledger, lock, mend
+from agentics.rundir.atomic import utc_now
+from agentics.rundir.attest import accepted, not_among
+from agentics.rundir.checks import look_at
+from agentics.rundir.held import ENTRIES, Run
+from agentics.rundir.layout import Layout
+
+_MENDED = "`agentics run recover` sets damaged files aside, and what they said is made again"
+_ACCEPTED = "`agentics run verify` names all of it; --accept-alterations goes on, and the run says so for good"
+
+
+def check_unaltered(layout: Layout) -> None:
+    """Raises RunAltered where a run that nobody works on was altered, and nobody has accepted that."""
+    if not lock.is_held(layout.lock):
+        _refuse(layout, _unknown(layout))
+
+
+def admit(run: Run, *, accept: bool) -> bool:
+    """As `check_unaltered`, for the holder of the lock. With `accept`, what was altered is recorded instead, in the
+    ledger of invocations and by every later attestation; so is what a recovery can mend. Whether anything was."""
+    found = _unknown(run.layout)
+    damaged = tuple(each for each in found if mend.can_be(run.layout, each)) if run.operation == "recover" else ()
+    if not accept and len(damaged) < len(found):
+        _refuse(run.layout, found)
+    if not found:
+        return False
+    run.announce()
+    if damaged:
+        mend.set_aside(run.layout, damaged)
+        found += not_among(found, _unknown(run.layout))
+    entry = AlterationsAccepted(operation=run.operation, alterations=found, at=utc_now())
+    ledger.append(run.layout.invocations, entry)
+    return True
+
+
+def _refuse(layout: Layout, found: tuple[Alteration, ...]) -> None:
+    if not found:
+        return
+    first = found[0]
+    place = first.path if first.line is None else f"{first.path}:{first.line}"
+    msg = f"run {layout.root.name} is not what it was: {place}: {first.what}"
+    findings = (Finding(code="altered", message=each.what, file=each.path, line=each.line or 0) for each in found)
+    hint = _MENDED if all(mend.can_be(layout, each) for each in found) else _ACCEPTED
+    raise RunAltered(msg, tuple(findings), hint=hint)
+
+
+def _unknown(layout: Layout) -> tuple[Alteration, ...]:
+    """What was altered, and is not accepted yet."""
+    if not layout.invocations.exists() and not layout.attestation.exists():
+        return ()
+    known = accepted(ledger.read(layout.invocations, ENTRIES))
+    return not_among(known, look_at(layout, whole=False).altered.values())
