@@ -15,6 +15,8 @@ from agentics.rundir.checks import look_at
 from agentics.rundir.held import ENTRIES, Run
 from agentics.rundir.layout import Layout
 
+_DECIDES_NOTHING = "runtime/events.jsonl"
+"""A log for programs: projections are made without it, so whoever makes nothing else does not ask for it."""
 _MENDED = "`agentics run recover` sets damaged files aside, and what they said is made again"
 _ACCEPTED = "`agentics run verify` names all of it; --accept-alterations goes on, and the run says so for good"
 
@@ -29,6 +31,8 @@ def admit(run: Run, *, accept: bool) -> bool:
     """As `check_unaltered`, for the holder of the lock. With `accept`, what was altered is recorded instead, in the
     ledger of invocations and by every later attestation; so is what a recovery can mend. Whether anything was."""
     found = _unknown(run.layout)
+    if run.operation == "rebuild":
+        found = tuple(each for each in found if each.path != _DECIDES_NOTHING)
     damaged = tuple(each for each in found if mend.can_be(run.layout, each)) if run.operation == "recover" else ()
     if not accept and len(damaged) < len(found):
         _refuse(run.layout, found)

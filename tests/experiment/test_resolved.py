@@ -70,7 +70,8 @@ def test_every_field_of_a_request_is_kept_or_belongs_to_the_invocation(full):
     plain = EvalRequest(bundles=(), solutions=())
     left = {name for name in EvalRequest.__dataclass_fields__ if getattr(full, name) == getattr(plain, name)}
     assert left == {"run_id", "output_path", "resume", "fresh", "argv", "cli_args", "jobspecs", "answers_from"} | {
-        "fresh_setup"
+        "fresh_setup",
+        "accept_alterations",
     }
 
 

@@ -101,12 +101,12 @@ def test_c16_who_goes_on_with_a_run_is_recorded_with_its_arguments_and_no_secret
     path.write_text(path.read_text().replace(f'"{run_status(lab)}"', f'"{status}"'))
     argv = ["agentics", "run", operation, "outputs/r", "--api-key", "hunter2-Zq8xW1"]
     monkeypatch.setattr(sys, "argv", argv)
-    status, said = control(lab, operation)
+    status, said = control(lab, operation, "--accept-alterations")
     assert status == 0, said
     began = [line for line in lab.lines("runtime/invocations.jsonl") if "invocation" in line]
     assert [line["invocation"]["argv"][:3] for line in began] == [["agentics", "eval", "one"], argv[:3]]
     assert lab.outcome()["invocation"]["argv"] == [*argv[:5], "***"]
-    assert lab.outcome()["invocation"]["cli_args"] == {"run": "outputs/r"}
+    assert lab.outcome()["invocation"]["cli_args"] == {"run": "outputs/r", "accept_alterations": True}
 
 
 def test_nothing_new_starts_while_a_run_is_paused(lab):

@@ -170,7 +170,7 @@ def test_ac4_a_killed_run_is_regraded_only_for_show(done):
     control_file.write_text(control_file.read_text().replace('"completed"', '"killed"'))
     status, said = control(done, "regrade")
     assert (status, said["error"]["code"]) == (7, "run_killed")
-    assert control(done, "regrade", "--dry-run")[0] == 0
+    assert control(done, "regrade", "--dry-run", "--accept-alterations")[0] == 0
 
 
 def test_ac4_a_run_whose_regrade_with_another_bundle_was_stopped_can_be_continued_too(done):
