@@ -72,7 +72,7 @@ def _show(found: Verified) -> None:
     for note in found.notes:
         err.print(f"[yellow]note[/] {escape(one_line(note))}")
     number = len(found.altered)
-    verdict = f"{number} altered" if number else "nothing was altered"
+    verdict = f"{number} altered" if number else f"nothing {'else ' if found.accepted else ''}was altered"
     out.print(f"{found.files} files looked at, {verdict}")
 
 

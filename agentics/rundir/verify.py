@@ -52,16 +52,23 @@ def verify(root: Path) -> Verified:
         look = look_at(layout, whole=True)
         for check in (_concluded, _artifacts, _references, _projections):
             check(look)
-    went_on_with = accepted(filter(None, invocations(look)))
     unknown = [path for path, file in look.there.items() if file.place is None]
     look.notes += [f"unknown: {path} is no part of a run" for path in unknown]
     return Verified(
         run_id=_run_id(look),
-        altered=not_among(went_on_with, look.altered.values()),
-        accepted=went_on_with,
+        altered=_unaccepted(look),
+        accepted=_accepted(look),
         notes=tuple(look.notes),
         files=len(look.there),
     )
+
+
+def _accepted(look: Look) -> tuple[Alteration, ...]:
+    return accepted(filter(None, invocations(look)))
+
+
+def _unaccepted(look: Look) -> tuple[Alteration, ...]:
+    return not_among(_accepted(look), look.altered.values())
 
 
 def _concluded(look: Look) -> None:
@@ -110,7 +117,7 @@ def _is_unfinished(look: Look, path: str) -> bool:
 
 
 def _projections(look: Look) -> None:
-    if look.altered or not look.current or look.seal is None:
+    if _unaccepted(look) or not look.current or look.seal is None:
         look.notes.append("projections were not compared: what they are made of is altered, or not attested")
         return
     try:

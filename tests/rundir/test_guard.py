@@ -173,5 +173,5 @@ def test_a_damaged_record_of_a_trial_is_named_and_set_aside_by_a_recovery_and_it
     assert lab("eval", *AGAIN).status == 0
     assert [status for status, *_ in lab.tasks()] == ["passed"]
     found = verify(done)
-    assert found.altered == ()
+    assert (found.altered, found.notes) == ((), ())
     assert f"trials/trial_1/{name}" in [each.path for each in found.accepted]
