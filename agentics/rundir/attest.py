@@ -62,7 +62,7 @@ def is_concluded(layout: Layout) -> bool:
 def attest(view: RunView, *, at: str) -> Attestation:
     """What the run holds now. Raises StorageError where it cannot be read."""
     started = newest_start(view)
-    there = covered(view.layout)
+    there = covered(view.layout, files(view.layout.root))
     heads = {file.path: _head(file) for file in there if file.kind == "truth" and file.form == "ledger"}
     images = _images(view)
     facts = Attestation(
@@ -83,11 +83,12 @@ def attest(view: RunView, *, at: str) -> Attestation:
     return facts.model_copy(update={"digest": seal_of(facts)})
 
 
-def covered(layout: Layout) -> tuple[File, ...]:
-    """The files of a run, without those of forks and replays that are not committed: whoever makes one has no lock."""
+def covered(layout: Layout, found: Iterable[File]) -> tuple[File, ...]:
+    """The files that an attestation covers: not those of forks and replays that are not committed, which whoever makes
+    one writes without the run's lock."""
     done = (entry for entry in ledger.believed(layout.journal, SlotCommit) if entry.record_type == "commit")
     committed = {layout.trial(entry.trial_id).root.parent for entry in done if entry.trial_id is not None}
-    return tuple(file for file in files(layout.root) if _derived(layout, file) in {None, *committed})
+    return tuple(file for file in found if _derived(layout, file) in {None, *committed})
 
 
 def _derived(layout: Layout, file: File) -> Path | None:

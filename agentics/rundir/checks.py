@@ -116,7 +116,7 @@ def _strange(look: Look) -> None:
 def _attestation(look: Look) -> None:
     look.seal = _seal(look)
     known = {*look.seal.documents, *look.seal.ledgers} if look.seal else set()
-    mine = {file.path for file in covered(look.layout)} | known
+    mine = {file.path for file in covered(look.layout, look.there.values())} | known
     for path in [path for path in look.there if path not in mine]:
         del look.there[path]
         look.notes.append(f"unfinished: {path} belongs to a fork or a replay that is not committed")
