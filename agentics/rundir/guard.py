@@ -16,7 +16,7 @@ from agentics.rundir.held import ENTRIES, Run
 from agentics.rundir.layout import Layout
 
 _DECIDES_NOTHING = "runtime/events.jsonl"
-"""A log for programs: projections are made without it, so whoever makes nothing else does not ask for it."""
+"""A log for programs, on which nothing rests: that it was altered is recorded, and keeps nobody from going on."""
 _MENDED = "`agentics run recover` sets damaged files aside, and what they said is made again"
 _ACCEPTED = "`agentics run verify` names all of it; --accept-alterations goes on, and the run says so for good"
 
@@ -24,18 +24,17 @@ _ACCEPTED = "`agentics run verify` names all of it; --accept-alterations goes on
 def check_unaltered(layout: Layout) -> None:
     """Raises RunAltered where a run that nobody works on was altered, and nobody has accepted that."""
     if not lock.is_held(layout.lock):
-        _refuse(layout, _unknown(layout))
+        _refuse(layout, _decisive(_unknown(layout)))
 
 
 def admit(run: Run, *, accept: bool) -> bool:
     """As `check_unaltered`, for the holder of the lock. With `accept`, what was altered is recorded instead, in the
     ledger of invocations and by every later attestation; so is what a recovery can mend. Whether anything was."""
     found = _unknown(run.layout)
-    if run.operation == "rebuild":
-        found = tuple(each for each in found if each.path != _DECIDES_NOTHING)
     damaged = tuple(each for each in found if mend.can_be(run.layout, each)) if run.operation == "recover" else ()
-    if not accept and len(damaged) < len(found):
-        _refuse(run.layout, found)
+    decisive = _decisive(found)
+    if not accept and len(damaged) < len(decisive):
+        _refuse(run.layout, decisive)
     if not found:
         return False
     run.announce()
@@ -45,6 +44,10 @@ def admit(run: Run, *, accept: bool) -> bool:
     entry = AlterationsAccepted(operation=run.operation, alterations=found, at=utc_now())
     ledger.append(run.layout.invocations, entry)
     return True
+
+
+def _decisive(found: tuple[Alteration, ...]) -> tuple[Alteration, ...]:
+    return tuple(each for each in found if each.path != _DECIDES_NOTHING)
 
 
 def _refuse(layout: Layout, found: tuple[Alteration, ...]) -> None:

@@ -129,6 +129,14 @@ def test_ac6_what_somebody_went_on_with_is_in_the_ledger_and_in_every_later_atte
     assert (shown.status, shown.json["ok"], shown.json["accepted"][0]["path"]) == (0, True, path)
 
 
+@pytest.mark.parametrize("operation", ["eval", "rebuild", "fork"])
+def test_c13_a_log_that_is_gone_keeps_nobody_from_going_on_and_is_recorded(done, lab, operation):
+    (done / "runtime/events.jsonl").unlink()
+    assert lab(*OPERATIONS[operation]).status == 0
+    found = verify(done)
+    assert (found.altered, [each.path for each in found.accepted]) == ((), ["runtime/events.jsonl"])
+
+
 def test_ac6_what_is_altered_after_an_acceptance_is_refused_again(done, lab):
     state = "trials/trial_1/trial_state.json"
     TAMPERED[state](done)
