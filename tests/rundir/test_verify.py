@@ -20,7 +20,7 @@ from tests.runner.lab import raises
 pytestmark = pytest.mark.slow
 
 INVOCATIONS = "runtime/invocations.jsonl"
-OUT_OF_SCOPE = {"runtime/engine_lease.json", "runtime/operation.lock", "runtime/eval.log"}
+OUT_OF_SCOPE = {"runtime/engine_lease.json", "runtime/operation.lock", "runtime/control.lock", "runtime/eval.log"}
 STAMP = re.compile(rb'"timestamp": "[^"]*"')
 
 
