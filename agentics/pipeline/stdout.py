@@ -70,6 +70,9 @@ def take() -> Stream:
     # Unbuffered: a stage's thread may print while the interpreter ends, and must hold no lock then.
     _printed.append(Stream(1, buffering=0))
     sys.stdout, sys.stderr = data, Stream(2, buffering=0)
+    for name, stream in (("__stdout__", _printed[0]), ("__stderr__", sys.stderr)):
+        if getattr(sys, name) is None:  # a stage that prints there finds a stream, as everywhere
+            setattr(sys, name, stream)
     return data
 
 

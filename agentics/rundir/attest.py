@@ -102,17 +102,6 @@ def accepted(entries: Iterable[BaseModel]) -> tuple[Alteration, ...]:
     return tuple(each for entry in entries if isinstance(entry, AlterationsAccepted) for each in entry.alterations)
 
 
-def not_among(known: Iterable[Alteration], found: Iterable[Alteration]) -> tuple[Alteration, ...]:
-    """What was found that is not known yet: a line of a ledger, which may have grown since, by its fault; any other
-    file by its content."""
-    seen = {_identity(each) for each in known}
-    return tuple(each for each in found if _identity(each) not in seen)
-
-
-def _identity(each: Alteration) -> tuple[str, int | None, str | None]:
-    return (each.path, each.line, each.what if each.line is not None else each.found)
-
-
 def is_attested(file: File) -> bool:
     """Whether the attestation has the digest of a file itself: of truth that is no ledger."""
     return file.kind == "truth" and file.form != "ledger"

@@ -6,7 +6,7 @@ What others rest on is looked at first, so the first finding is the first thing 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,17 +27,26 @@ from agentics.model.rundir import (
 )
 from agentics.rundir import ledger
 from agentics.rundir.atomic import document_bytes
-from agentics.rundir.attest import chain_head, covered, digest_of, seal_of
+from agentics.rundir.attest import accepted, chain_head, covered, digest_of, seal_of
 from agentics.rundir.contents import File, files, place_of, strange
 from agentics.rundir.layout import Layout, TrialLayout
 from agentics.rundir.scope import fingerprint
 
 M = TypeVar("M", bound=BaseModel)
 
+Identity = tuple[str, int | None, str | None]
+"""Of an alteration: the path, the line, and what is there now: the digest of the line, or of the file."""
+
 ATTESTATION = "attestation.json"
+NO_FILE = "no regular file"
 _INVOCATIONS = "runtime/invocations.jsonl"
 _TRIAL = r"(?P<trial>trials/[^/]+|(?:forks|replays)/[^/]+/trial_1)"
 COPY = re.compile(_TRIAL + r"/(?P<name>(?!attempts/).+)")
+ONCE = re.compile(
+    r"(trials|forks|replays)/.+/attempts/\d+/|(forks|replays)/[^/]+/manifest\.json|"
+    r"(regrades|benchmark_history|damaged)/"
+)
+"""What nobody changes once it was attested, whatever goes on."""
 ATTEMPT = re.compile(_TRIAL + r"/attempts/(?P<number>\d+)/(?P<name>.+)")
 
 
@@ -51,12 +60,50 @@ class Look:
     current: bool = False
     """Nothing was to be changed since the attestation was written, so it covers everything."""
     altered: dict[str, Alteration] = field(default_factory=dict)
+    """By path, what nobody has accepted."""
+    doubtful: set[str] = field(default_factory=set)
+    """The paths of all that was altered, accepted or not."""
     notes: list[str] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)
 
-    def report(self, path: str, what: str, *, line: int | None = None, expected: str | None = None) -> None:
-        found = self.digest(path) if path in self.there else None
+    def report(
+        self, path: str, what: str, *, line: int | None = None, expected: str | None = None, sealed: bool = False
+    ) -> None:
+        """`sealed`: it differs from what was attested, so only what was accepted since then is known."""
+        found = self._found(path, line)
+        self.doubtful.add(path)
+        if (path, line, found) in (self.accepted_since if sealed else self.accepted):
+            return
         self.altered.setdefault(path, Alteration(path=path, line=line, what=what, expected=expected, found=found))
+
+    def _found(self, path: str, line: int | None) -> str | None:
+        if path not in self.there:
+            return None
+        if line is None:
+            return self.digest(path)
+        lines = ledger.whole_lines(self.there[path].at.read_bytes())
+        return ledger.digest_of_line(lines[line - 1]) if line <= len(lines) else None
+
+    @cached_property
+    def invocations(self) -> list[BaseModel | None]:
+        """What each line of the ledger of invocations says, None where it cannot be read."""
+        lines = ledger.whole_lines(self.there[_INVOCATIONS].at.read_bytes()) if _INVOCATIONS in self.there else []
+        found = (parsed(ledger.bare(line), InvocationLine) for line in lines)
+        return [line.root if line is not None else None for line in found]
+
+    @cached_property
+    def accepted(self) -> frozenset[Identity]:
+        return _identities(self.invocations)
+
+    @property
+    def accepted_since(self) -> frozenset[Identity]:
+        """Of these, what was accepted after the attestation."""
+        return _identities(self.invocations[self.covers :])
+
+    @property
+    def covers(self) -> int:
+        """How many lines of the ledger of invocations the attestation covers."""
+        return self.seal.ledgers[_INVOCATIONS].lines if self.seal and _INVOCATIONS in self.seal.ledgers else 0
 
     def digest(self, path: str) -> str:
         if path not in self.digests:
@@ -70,7 +117,7 @@ class Look:
     def recorded(self) -> dict[str, str]:
         """The digests that the evidence ledger has of attempts' files; nothing where the ledger itself is doubtful."""
         path = self.layout.evidence_records.relative_to(self.layout.root).as_posix()
-        if path in self.altered or path not in self.there:
+        if path in self.doubtful or path not in self.there:
             return {}
         found: dict[str, str] = {}
         for record in ledger.believed(self.there[path].at, EvidenceRecord):
@@ -81,6 +128,10 @@ class Look:
         return found
 
 
+def _identities(entries: Iterable[BaseModel | None]) -> frozenset[Identity]:
+    return frozenset((each.path, each.line, each.found) for each in accepted(filter(None, entries)))
+
+
 def look_at(layout: Layout, *, whole: bool) -> Look:
     """What whoever goes on with a run could cover up: all but artifacts, references and projections, which say at any
     time whether they are right. For a run that nobody works on.
@@ -89,7 +140,10 @@ def look_at(layout: Layout, *, whole: bool) -> Look:
     be those of a process that died, and whoever goes on brings them into order.
     """
     look = Look(layout=layout, there={file.path: file for file in files(layout.root)})
-    for check in (_strange, _attestation, _attested, look_at_chains, _heads, _experiment, _attempts):
+    _strange(look)
+    if not _began(look):
+        return look
+    for check in (_attestation, _attested, look_at_chains, _heads, _experiment, _attempts):
         check(look)
     if whole or look.current:
         _copies(look)
@@ -108,13 +162,27 @@ def _strange(look: Look) -> None:
     """Of a run nothing is a link or a special file: where one stands at the place of a file, that file was altered."""
     for path in strange(look.layout.root):
         if (place := place_of(path)) is not None and place.kind != "live" and path.isprintable():
-            look.report(path, "no regular file")
+            look.report(path, NO_FILE)
         else:
             look.notes.append(f"unknown: {shown_name(path)} is no part of a run, and no file that one can hold")
 
 
+def _began(look: Look) -> bool:
+    """Whether an invocation of the run has begun. Whoever begins says so first: nothing else is older than the ledger
+    of invocations."""
+    if _INVOCATIONS in look.there:
+        return True
+    later = (ATTESTATION, "runtime/run_control.json", "runtime/slot_commit_journal.jsonl", "trials/")
+    if any(path.startswith(later) for path in look.there):
+        look.report(_INVOCATIONS, "file is missing")
+        return True
+    return False
+
+
 def _attestation(look: Look) -> None:
     look.seal = _seal(look)
+    if look.seal is not None:
+        _look_at_what_followed(look, look.seal)
     known = {*look.seal.documents, *look.seal.ledgers} if look.seal else set()
     mine = {file.path for file in covered(look.layout, look.there.values())} | known
     for path in [path for path in look.there if path not in mine]:
@@ -132,24 +200,22 @@ def _seal(look: Look) -> Attestation | None:
     if seal is None or document_bytes(seal) != data or seal_of(seal) != seal.digest:
         look.report(ATTESTATION, "attestation differs from its own digest", expected=seal.digest if seal else None)
         return None
-    _look_at_what_followed(look, seal)
     return seal
 
 
 def _look_at_what_followed(look: Look, seal: Attestation) -> None:
     """What follows the lines that an attestation covers is the line that records it. Any more begin with one that says
     that a change was to come."""
-    covers = seal.ledgers[_INVOCATIONS].lines if _INVOCATIONS in seal.ledgers else 0
-    after = invocations(look)[covers:]
+    after = look.invocations[look.covers :]
     recorded = bool(after) and isinstance(after[0], RunAttested) and after[0].digest == seal.digest
     rest = after[1:] if recorded else after
     look.current = not rest
     newer = [entry.digest for entry in rest if isinstance(entry, RunAttested)]
     if newer:
         what = f"attestation is older than the last one that {_INVOCATIONS} records"
-        look.report(ATTESTATION, what, expected=newer[-1])
+        look.report(ATTESTATION, what, expected=newer[-1], sealed=True)
     elif rest and not isinstance(rest[0], OperationOpened):
-        line = covers + len(after) - len(rest) + 1
+        line = look.covers + len(after) - len(rest) + 1
         look.report(_INVOCATIONS, "ledger was added to: no operation was opened before this line", line=line)
     elif rest:
         look.notes.append("unattested: attestation.json is older than the last operation, and covers what was before")
@@ -158,32 +224,25 @@ def _look_at_what_followed(look: Look, seal: Attestation) -> None:
 
 
 def _look_for_a_missing_one(look: Look) -> None:
-    recorded = [entry.digest for entry in invocations(look) if isinstance(entry, RunAttested)]
+    recorded = [entry.digest for entry in look.invocations if isinstance(entry, RunAttested)]
     if recorded:
         look.report(ATTESTATION, f"attestation is missing, which {_INVOCATIONS} records", expected=recorded[-1])
     look.notes.append("unattested: the run has not ended, or its process died; there is nothing to hold it against")
-
-
-def invocations(look: Look) -> list[BaseModel | None]:
-    """What each line of the ledger of invocations says, None where it cannot be read."""
-    lines = ledger.whole_lines(look.there[_INVOCATIONS].at.read_bytes()) if _INVOCATIONS in look.there else []
-    found = (parsed(ledger.bare(line), InvocationLine) for line in lines)
-    return [line.root if line is not None else None for line in found]
 
 
 def _attested(look: Look) -> None:
     if look.seal is None:
         return
     for path, digest in look.seal.documents.items():
-        if not look.current and not ATTEMPT.fullmatch(path):
+        if not look.current and not ONCE.match(path):
             continue  # it may have been changed since, by an invocation that nobody attested
         if path not in look.there:
-            look.report(path, "attested file is missing", expected=digest)
+            look.report(path, "attested file is missing", expected=digest, sealed=True)
         elif look.digest(path) != digest:
-            look.report(path, "file differs from its attestation", expected=digest)
+            look.report(path, "file differs from its attestation", expected=digest, sealed=True)
     added = (f for f in look.of("truth") if f.path not in look.seal.documents and f.path not in look.seal.ledgers)
     for file in added if look.current else ():
-        look.report(file.path, "file is not attested: it was added")
+        look.report(file.path, "file is not attested: it was added", sealed=True)
 
 
 def look_at_chains(look: Look) -> None:
@@ -191,10 +250,9 @@ def look_at_chains(look: Look) -> None:
         if file.form != "ledger":
             continue
         data = file.at.read_bytes()
-        broken = ledger.first_broken(ledger.whole_lines(data))
-        if broken is not None:
-            look.report(file.path, "line breaks the chain of its ledger", line=broken)
-        elif data and not data.endswith(b"\n"):
+        for number in ledger.broken(ledger.whole_lines(data)):
+            look.report(file.path, "line breaks the chain of its ledger", line=number)
+        if file.path not in look.doubtful and data and not data.endswith(b"\n"):
             look.notes.append(f"torn: the last line of {file.path} was not written whole")
 
 
@@ -204,15 +262,15 @@ def _heads(look: Look) -> None:
     for path, kept in look.seal.ledgers.items():
         lines = ledger.whole_lines(look.there[path].at.read_bytes()) if path in look.there else []
         if path not in look.there:
-            look.report(path, "attested ledger is missing", expected=kept.head)
+            look.report(path, "attested ledger is missing", expected=kept.head, sealed=True)
         elif len(lines) < kept.lines:
             what = f"ledger was cut: {len(lines)} of {kept.lines} attested lines are left"
-            look.report(path, what, line=len(lines) or None, expected=kept.head)
+            look.report(path, what, line=len(lines) or None, expected=kept.head, sealed=True)
         elif ledger.head_of(lines[: kept.lines]) != kept.head:
-            look.report(path, "line differs from the attested head", line=kept.lines, expected=kept.head)
+            look.report(path, "line differs from the attested head", line=kept.lines, expected=kept.head, sealed=True)
         elif look.current and path != _INVOCATIONS and len(lines) > kept.lines:
             what = f"ledger was added to: {len(lines)} lines where {kept.lines} are attested"
-            look.report(path, what, line=kept.lines + 1, expected=kept.head)
+            look.report(path, what, line=kept.lines + 1, expected=kept.head, sealed=True)
     _trial_heads(look, look.seal)
 
 
@@ -239,7 +297,7 @@ def _experiment(look: Look) -> None:
         names[1]: noted.removesuffix("\n"),
         names[2]: manifest.resolved_experiment.digest,
     }
-    told = invocations(look)
+    told = look.invocations
     if len(set(said.values())) > 1 and told and isinstance(told[-1], OperationOpened):
         look.notes.append("unfinished: the process that was to write down its experiment died meanwhile")
         return

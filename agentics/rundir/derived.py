@@ -115,9 +115,9 @@ def commit_derived(run: Run) -> int:
 def commit_now(layout: Layout, run_id: str) -> None:
     """Commit what is there, unless somebody has the run: then it is theirs to do."""
     with suppress(Refused), _held(layout, run_id) as run:
-        admit(run, accept=False)
+        before = admit(run, accept=False)
         ledger.repair(layout.journal)
-        if commit_derived(run):
+        if commit_derived(run) and before.attested:  # what a dead process left is attested by whoever goes on with it
             write_attestation(run)
 
 
@@ -127,7 +127,8 @@ def _take_in(layout: Layout, run_id: str, *, accept: bool) -> None:
     except Refused:
         return  # whoever works on the run has done this
     with run:
-        if admit(run, accept=accept):
+        before = admit(run, accept=accept)
+        if before.accepted and before.attested:
             write_attestation(run)
 
 

@@ -5,14 +5,15 @@ The source of the rule is that an attestation is written anew by whoever changed
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from agentics.errors import RunAltered
 from agentics.model.finding import Finding
 from agentics.model.rundir import Alteration, AlterationsAccepted
 from agentics.rundir import ledger, lock, mend
 from agentics.rundir.atomic import utc_now
-from agentics.rundir.attest import accepted, not_among
-from agentics.rundir.checks import look_at
-from agentics.rundir.held import ENTRIES, Run
+from agentics.rundir.checks import NO_FILE, Look, look_at
+from agentics.rundir.held import Run
 from agentics.rundir.layout import Layout
 
 _DECIDES_NOTHING = "runtime/events.jsonl"
@@ -21,33 +22,46 @@ _MENDED = "`agentics run recover` sets damaged files aside, and what they said i
 _ACCEPTED = "`agentics run verify` names all of it; --accept-alterations goes on, and the run says so for good"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Admitted:
+    """`accepted`: what was altered, and is recorded now. `attested`: the attestation covered the whole run before."""
+
+    accepted: tuple[Alteration, ...]
+    attested: bool
+
+
 def check_unaltered(layout: Layout) -> None:
     """Raises RunAltered where a run that nobody works on was altered, and nobody has accepted that."""
     if not lock.is_held(layout.lock):
-        _refuse(layout, _decisive(_unknown(layout)))
+        _refuse(layout, _decisive(tuple(look_at(layout, whole=False).altered.values())))
 
 
-def admit(run: Run, *, accept: bool) -> bool:
+def admit(run: Run, *, accept: bool) -> Admitted:
     """As `check_unaltered`, for the holder of the lock. With `accept`, what was altered is recorded instead, in the
-    ledger of invocations and by every later attestation; so is what a recovery can mend. Whether anything was."""
-    found = _unknown(run.layout)
+    ledger of invocations and by every later attestation; so is what a recovery can mend."""
+    look = look_at(run.layout, whole=False)
+    found = tuple(look.altered.values())
     damaged = tuple(each for each in found if mend.can_be(run.layout, each)) if run.operation == "recover" else ()
     decisive = _decisive(found)
     if not accept and len(damaged) < len(decisive):
         _refuse(run.layout, decisive)
-    if not found:
-        return False
-    run.announce()
-    if damaged:
-        mend.set_aside(run.layout, damaged)
-        found += not_among(found, _unknown(run.layout))
-    entry = AlterationsAccepted(operation=run.operation, alterations=found, at=utc_now())
-    ledger.append(run.layout.invocations, entry)
-    return True
+    if found:
+        run.announce()
+        if damaged:
+            run.mended = mend.set_aside(run.layout, damaged)
+            found += _new(found, look_at(run.layout, whole=False))
+        entry = AlterationsAccepted(operation=run.operation, alterations=found, at=utc_now())
+        ledger.append(run.layout.invocations, entry)
+    return Admitted(accepted=found, attested=look.current)
+
+
+def _new(known: tuple[Alteration, ...], look: Look) -> tuple[Alteration, ...]:
+    seen = {(each.path, each.line, each.found) for each in known}
+    return tuple(each for each in look.altered.values() if (each.path, each.line, each.found) not in seen)
 
 
 def _decisive(found: tuple[Alteration, ...]) -> tuple[Alteration, ...]:
-    return tuple(each for each in found if each.path != _DECIDES_NOTHING)
+    return tuple(each for each in found if each.path != _DECIDES_NOTHING or each.what == NO_FILE)
 
 
 def _refuse(layout: Layout, found: tuple[Alteration, ...]) -> None:
@@ -59,11 +73,3 @@ def _refuse(layout: Layout, found: tuple[Alteration, ...]) -> None:
     findings = (Finding(code="altered", message=each.what, file=each.path, line=each.line or 0) for each in found)
     hint = _MENDED if all(mend.can_be(layout, each) for each in found) else _ACCEPTED
     raise RunAltered(msg, tuple(findings), hint=hint)
-
-
-def _unknown(layout: Layout) -> tuple[Alteration, ...]:
-    """What was altered, and is not accepted yet."""
-    if not layout.invocations.exists() and not layout.attestation.exists():
-        return ()
-    known = accepted(ledger.read(layout.invocations, ENTRIES))
-    return not_among(known, look_at(layout, whole=False).altered.values())

@@ -65,6 +65,8 @@ class Run:
     """Trials that a dead process had left running."""
     recovery: bool = False
     """Something had to be recovered, and a report says what."""
+    mended: bool = False
+    """A damaged record of a trial was set aside, so its slot is to be filled again."""
     unfinished: bool = False
     """The invocation before this one ended without a word."""
     redactor: Redactor = field(default_factory=Redactor)

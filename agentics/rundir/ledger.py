@@ -108,19 +108,30 @@ def check_chain(path: Path) -> int | None:
 
 def first_broken(lines: Sequence[bytes]) -> int | None:
     """As `check_chain`, of the lines themselves."""
-    before = ORIGIN
+    return next(broken(lines), None)
+
+
+def broken(lines: Sequence[bytes]) -> Iterator[int]:
+    """Every line, counted from 1, that is not what its neighbours say it is."""
+    before: str | None = ORIGIN
     for index, line in enumerate(lines):
-        link = _LINK.search(line)
-        digest = _digest(line)
+        link, digest = _LINK.search(line), _digest(line)
         if link is None:
-            return index + 1
-        if link[1].decode() != before:
+            yield index + 1
+            before = None
+        elif before is None or link[1].decode() == before:
+            before = digest
+        else:
             # One of two lines was altered: this one, if the next does not know it either.
             following = _LINK.search(lines[index + 1]) if index + 1 < len(lines) else None
             itself = index == 0 or (following is not None and following[1].decode() != digest)
-            return index + 1 if itself else index
-        before = digest
-    return None
+            yield index + 1 if itself else index
+            before = None if itself else digest
+
+
+def digest_of_line(line: bytes) -> str:
+    """What the next line is chained to."""
+    return _digest(line)
 
 
 def repair(path: Path) -> int:

@@ -16,6 +16,8 @@ from agentics.errors import Refused
 from agentics.model.rundir import LockOwner
 from agentics.rundir.atomic import storing, utc_now
 
+_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""A pipe that stands in the place of a lock is not waited for."""
 _TRIES = 5
 _BETWEEN_TRIES_S = 0.01
 
@@ -34,13 +36,13 @@ class Lock:
 def make(path: Path) -> None:
     """Make the file, if it is not there. Nobody holds the lock by that. Raises StorageError."""
     with storing(path):
-        os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644))
+        os.close(os.open(path, os.O_RDONLY | os.O_CREAT | _FLAGS, 0o644))
 
 
 def acquire(path: Path, operation: str) -> Lock:
     """Raises Refused (run_locked) within a tenth of a second when another process holds it."""
     with storing(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _FLAGS, 0o644)
     try:
         if not _taken(descriptor):
             raise _refusal(path, descriptor)
@@ -57,7 +59,7 @@ def acquire(path: Path, operation: str) -> Lock:
 def is_held(path: Path) -> bool:
     """Whether some process holds the lock now. For readers, who must not take it."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = os.open(path, os.O_RDONLY | _FLAGS)
     except FileNotFoundError:
         return False
     try:

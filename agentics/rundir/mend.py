@@ -29,8 +29,10 @@ def can_be(layout: Layout, found: Alteration) -> bool:
     return model is not None and place_of(found.path) is not None and parsed(path.read_bytes(), model) is None
 
 
-def set_aside(layout: Layout, found: tuple[Alteration, ...]) -> None:
-    """Move files to `damaged/`, below their paths; a copy is made again from what it repeats."""
+def set_aside(layout: Layout, found: tuple[Alteration, ...]) -> bool:
+    """Move files to `damaged/`, below their paths; a copy is made again from what it repeats. Whether one was no copy,
+    so that its slot is to be filled again."""
+    lost = False
     for each in found:
         aside = layout.damaged(each.path)
         make_directory(aside.parent)
@@ -40,6 +42,8 @@ def set_aside(layout: Layout, found: tuple[Alteration, ...]) -> None:
         source = _source(layout, each.path)
         if source is not None:
             write_bytes(layout.root / each.path, source)
+        lost = lost or source is None
+    return lost
 
 
 def _source(layout: Layout, path: str) -> bytes | None:

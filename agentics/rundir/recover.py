@@ -41,7 +41,10 @@ def recover(run: Run) -> None:
     settle_derived(run)
     commit_derived(run)
     control = read_document(run.layout.control, RunControl)
-    if control is not None and control.status == "running":
+    if control is not None and control.status == "completed" and run.mended:
+        transition(run, to="running")
+        transition(run, to="interrupted")
+    elif control is not None and control.status == "running":
         transition(run, to="interrupted")
     run.recovery = bool(run.recovered or finished) or (control is not None and control.status == "running")
     if run.recovery:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from agentics.errors import UsageError
 from agentics.model.document import load, place
 from agentics.model.evidence import CaseRecord, ContainerRecord, SessionRecord, TrialEvidence
 from agentics.model.experiment import ResolvedExperiment
@@ -74,7 +75,11 @@ def _file(file: File) -> tuple[Finding, ...]:
 
 
 def _lone(path: Path) -> tuple[Finding, ...]:
-    data, model = path.read_bytes(), _BY_NAME.get(path.name)
+    try:
+        data, model = path.read_bytes(), _BY_NAME.get(path.name)
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error.strerror or error}"
+        raise UsageError(msg, code="unreadable") from error
     if path.suffix == ".jsonl":
         return tuple(_lines(data, str(path), model, chained=True))
     said = _said(data)

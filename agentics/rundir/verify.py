@@ -14,8 +14,8 @@ from agentics.errors import StorageError, UsageError
 from agentics.model.record import references
 from agentics.model.rundir import Alteration, Manifest, RunControl
 from agentics.rundir import ledger, lock
-from agentics.rundir.attest import accepted, digest_of_bytes, not_among
-from agentics.rundir.checks import ATTEMPT, ATTESTATION, Look, invocations, look_at, look_at_chains, parsed
+from agentics.rundir.attest import accepted, digest_of_bytes
+from agentics.rundir.checks import ATTEMPT, ATTESTATION, Look, look_at, look_at_chains, parsed
 from agentics.rundir.contents import File, files
 from agentics.rundir.layout import Layout
 from agentics.rundir.reader import read_run
@@ -56,19 +56,11 @@ def verify(root: Path) -> Verified:
     look.notes += [f"unknown: {path} is no part of a run" for path in unknown]
     return Verified(
         run_id=_run_id(look),
-        altered=_unaccepted(look),
-        accepted=_accepted(look),
+        altered=tuple(look.altered.values()),
+        accepted=accepted(filter(None, look.invocations)),
         notes=tuple(look.notes),
         files=len(look.there),
     )
-
-
-def _accepted(look: Look) -> tuple[Alteration, ...]:
-    return accepted(filter(None, invocations(look)))
-
-
-def _unaccepted(look: Look) -> tuple[Alteration, ...]:
-    return not_among(_accepted(look), look.altered.values())
 
 
 def _concluded(look: Look) -> None:
@@ -89,7 +81,7 @@ def _artifacts(look: Look) -> None:
 def _references(look: Look) -> None:
     have = {file.at.parent.name for file in look.of("content")}
     for file in look.of("truth", "copy"):
-        if file.path in look.altered or file.form == "bytes" or _is_unfinished(look, file.path):
+        if file.path in look.doubtful or file.form == "bytes" or _is_unfinished(look, file.path):
             continue
         data = file.at.read_bytes()
         for ref in _named(file, data):
@@ -117,7 +109,7 @@ def _is_unfinished(look: Look, path: str) -> bool:
 
 
 def _projections(look: Look) -> None:
-    if _unaccepted(look) or not look.current or look.seal is None:
+    if look.altered or not look.current or look.seal is None:
         look.notes.append("projections were not compared: what they are made of is altered, or not attested")
         return
     try:

@@ -194,12 +194,12 @@ def rebuild(root: Path, *, accept_alterations: bool = False) -> tuple[str, ...]:
     with Run(
         view.layout, view.manifest.run_id, Artifacts(view.layout.artifacts), held, None, operation="rebuild"
     ) as run:
-        went_on = admit(run, accept=accept_alterations)
+        before = admit(run, accept=accept_alterations)
         if damaged := read_run(root).damaged:
             hint = "`agentics run verify` names what was altered"
             raise StorageError(damaged[0], code="damaged_file", hint=hint)
         written = write_projections(run)
-        if went_on:
+        if before.accepted and before.attested:
             write_attestation(run)
         return written
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 
@@ -33,6 +34,12 @@ def edited(path, old, new):
         (root / path).write_bytes(data.replace(old, new, 1))
 
     return tamper
+
+
+def altered(path, number):
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[number] = lines[number].replace(b'"run_id":"', b'"run_id":"x', 1)
+    path.write_bytes(b"".join(lines))
 
 
 def without_attestation(root):
@@ -145,6 +152,73 @@ def test_ac6_what_is_altered_after_an_acceptance_is_refused_again(done, lab):
     assert lab(*OPERATIONS["rebuild"]).status == 7
 
 
+def test_ac6_a_file_that_is_put_back_to_what_was_accepted_once_is_refused(done, lab):
+    state = done / "trials/trial_1/trial_state.json"
+    good = state.read_bytes()
+    bad = good.replace(b'"completed"', b'"failed"')
+    for data in (bad, good):
+        state.write_bytes(data)
+        assert lab(*OPERATIONS["rebuild"], "--accept-alterations").status == 0
+    state.write_bytes(bad)
+    assert [each.path for each in verify(done).altered] == ["trials/trial_1/trial_state.json"]
+    assert lab(*OPERATIONS["rebuild"]).status == 7
+
+
+@pytest.mark.parametrize("line", [0, 2])
+def test_ac6_of_a_ledger_with_a_line_that_was_accepted_no_line_is_altered_unseen(done, lab, line):
+    path = done / "evidence/evidence_records.jsonl"
+    for _ in range(3):
+        assert lab(*OPERATIONS["regrade"]).status == 0
+    altered(path, 0)
+    assert lab(*OPERATIONS["rebuild"], "--accept-alterations").status == 0
+    assert lab(*OPERATIONS["eval"]).status == 0
+    assert verify(done).altered == ()
+    altered(path, line)
+    assert [(each.path, each.line) for each in verify(done).altered] == [("evidence/evidence_records.jsonl", line + 1)]
+    assert lab(*OPERATIONS["eval"]).status == 7
+
+
+@pytest.mark.parametrize("journal", [True, False])
+def test_ac6_a_run_without_attestation_and_invocations_is_not_taken_for_a_new_one(done, lab, journal):
+    for path in ("attestation.json", INVOCATIONS, *(() if journal else ("runtime/slot_commit_journal.jsonl",))):
+        (done / path).unlink()
+    before = files_of(done)
+    for operation in ("eval", "rebuild", "recover"):
+        said = lab(*OPERATIONS[operation], "--json")
+        assert (said.status, said.json["error"]["code"]) == (7, "run_altered")
+    assert files_of(done) == before
+
+
+def test_ac6_what_no_operation_changes_is_held_against_an_attestation_that_is_out_of_date(done, lab):
+    assert lab(*OPERATIONS["regrade"]).status == 0
+    (regraded,) = (done / "regrades").iterdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("agentics.runner.invocation.write_attestation", lambda _: None)  # as if it died right before
+        assert lab(*OPERATIONS["eval"]).status == 0
+    assert verify(done).altered == ()
+    regraded.write_bytes(regraded.read_bytes().replace(b"passed", b"failed"))
+    said = lab(*OPERATIONS["eval"], "--json")
+    assert (said.status, said.json["error"]["details"]["findings"][0]["file"]) == (7, f"regrades/{regraded.name}")
+
+
+def test_c20_a_replay_in_a_run_whose_process_died_attests_to_nothing_of_it(done, lab):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("agentics.runner.invocation.write_attestation", lambda _: None)
+        assert lab(*OPERATIONS["eval"]).status == 0
+    (done / "mine/run_outcome.json").unlink()
+    assert lab(*OPERATIONS["replay"]).status == 0
+    found = verify(done)
+    assert (found.altered, found.notes[0].partition(":")[0]) == ((), "unattested")
+    assert lab(*OPERATIONS["eval"]).status == 0
+    assert (verify(done).altered, verify(done).notes) == ((), ())
+
+
+def test_c6_a_pipe_in_the_place_of_a_lock_is_not_waited_for(done, lab):
+    (done / "runtime/control.lock").unlink()
+    os.mkfifo(done / "runtime/control.lock")
+    assert lab(*OPERATIONS["eval"], "--json").json["ok"] in (True, False)
+
+
 def test_ac6_an_operation_that_is_refused_for_another_reason_leaves_the_run_attested(done, lab):
     before = files_of(done)
     (lab.home / "mine/run.sh").write_text("cat; true\n")
@@ -178,6 +252,7 @@ def test_a_damaged_record_of_a_trial_is_named_and_set_aside_by_a_recovery_and_it
     assert "agentics run recover" in refused.json["error"]["hint"]
     assert lab("run", "recover", "outputs/r").status == 0
     assert (done / "damaged/trials/trial_1" / name).read_bytes() == damaged
+    assert lab("run", "continue", "outputs/r").status == (7 if name == "result.json" else 0)
     assert lab("eval", *AGAIN).status == 0
     assert [status for status, *_ in lab.tasks()] == ["passed"]
     found = verify(done)
