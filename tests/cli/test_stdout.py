@@ -102,12 +102,12 @@ def test_without_output_of_stages_there_is_no_log(home, start):
     assert not (home / "outputs/r/runtime/stages.log").exists()
 
 
-def shell(home, words, redirection):
+def shell(home, words, redirection, env=None):
     """The process as a shell starts it."""
     command = f'"$0" -c "$1" {words} {redirection}'
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     argv = ["bash", "-c", command, sys.executable, PROGRAM]
-    return subprocess.run(argv, cwd=home, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    env = env or {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(argv, cwd=home, env=env, capture_output=True, text=True, check=False, timeout=60)
 
 
 EVAL = "eval one --solution mine --run-id r --quiet"
@@ -137,6 +137,14 @@ def test_a_talk_that_cannot_be_written_changes_nothing_else(home, redirection, w
     done = shell(home, words, redirection)
     assert (done.returncode, done.stderr) == (status, "")
     assert not done.stdout or json.loads(done.stdout)["ok"]
+
+
+@pytest.mark.parametrize("redirection", [">&-", "<&- >&- 2>&-"])
+def test_c12_a_stage_that_prints_into_a_closed_stdout_is_no_failure_of_the_run(home, noisy, redirection):
+    in_trials(home)
+    assert shell(home, f"{EVAL} --json", redirection, noisy).returncode == 0
+    log = (home / "outputs/r/runtime/stages.log").read_text()
+    assert [way for way in WAYS if f"run {way}\n" not in log] == []
 
 
 def test_with_every_stream_closed_no_file_of_the_run_is_taken_for_one(home):
