@@ -97,8 +97,9 @@ class Look:
 
     @property
     def accepted_since(self) -> frozenset[Identity]:
-        """Of these, what was accepted after the attestation."""
-        return _identities(self.invocations[self.covers :])
+        """Of these, what was accepted after the last attestation, whether it is still there or not."""
+        attested = [number for number, entry in enumerate(self.invocations, start=1) if isinstance(entry, RunAttested)]
+        return _identities(self.invocations[max([self.covers, *attested]) :])
 
     @property
     def covers(self) -> int:
@@ -198,7 +199,8 @@ def _seal(look: Look) -> Attestation | None:
     data = look.there[ATTESTATION].at.read_bytes()
     seal = parsed(data, Attestation)
     if seal is None or document_bytes(seal) != data or seal_of(seal) != seal.digest:
-        look.report(ATTESTATION, "attestation differs from its own digest", expected=seal.digest if seal else None)
+        expected = seal.digest if seal else None
+        look.report(ATTESTATION, "attestation differs from its own digest", expected=expected, sealed=True)
         return None
     return seal
 
@@ -226,7 +228,8 @@ def _look_at_what_followed(look: Look, seal: Attestation) -> None:
 def _look_for_a_missing_one(look: Look) -> None:
     recorded = [entry.digest for entry in look.invocations if isinstance(entry, RunAttested)]
     if recorded:
-        look.report(ATTESTATION, f"attestation is missing, which {_INVOCATIONS} records", expected=recorded[-1])
+        what = f"attestation is missing, which {_INVOCATIONS} records"
+        look.report(ATTESTATION, what, expected=recorded[-1], sealed=True)
     look.notes.append("unattested: the run has not ended, or its process died; there is nothing to hold it against")
 
 

@@ -68,7 +68,7 @@ def _concluded(look: Look) -> None:
     control = parsed(look.layout.control.read_bytes(), RunControl) if look.layout.control.is_file() else None
     if control is not None and control.status in _ENDS and ATTESTATION not in look.there:
         what = f"a {control.status} run has no attestation: its process died before it wrote one, or it was removed"
-        look.report(ATTESTATION, what)
+        look.report(ATTESTATION, what, sealed=True)
 
 
 def _artifacts(look: Look) -> None:

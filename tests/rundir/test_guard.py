@@ -164,6 +164,15 @@ def test_ac6_a_file_that_is_put_back_to_what_was_accepted_once_is_refused(done, 
     assert lab(*OPERATIONS["rebuild"]).status == 7
 
 
+def test_ac6_an_attestation_that_was_missed_once_is_missed_again(done, lab):
+    for _ in range(2):
+        (done / "attestation.json").unlink()
+        assert [each.path for each in verify(done).altered] == ["attestation.json"]
+        assert lab(*OPERATIONS["eval"]).status == 7
+        assert lab(*OPERATIONS["eval"], "--accept-alterations").status == 0
+        assert verify(done).altered == ()
+
+
 @pytest.mark.parametrize("line", [0, 2])
 def test_ac6_of_a_ledger_with_a_line_that_was_accepted_no_line_is_altered_unseen(done, lab, line):
     path = done / "evidence/evidence_records.jsonl"
