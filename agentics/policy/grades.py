@@ -46,6 +46,8 @@ class RunFacts:
     clean_commit: bool
     """The run was started in a git repository whose working tree was its commit."""
     trials: Sequence[TrialFacts] = field(default_factory=tuple)
+    accepted: int = 0
+    """Alterations of its directory that somebody went on with."""
 
 
 @dataclass
@@ -153,8 +155,11 @@ def _provenance(facts: RunFacts, book: _Book) -> Literal["attested", "recorded",
         "images_without_digest": [*loose],
         "clean_commit": facts.clean_commit,
     }
+    if facts.accepted:
+        book.note("provenance", f"{facts.accepted} alterations of the run directory were accepted")
     if lacking or not facts.trials:
         book.note("provenance", f"{lacking} of {len(facts.trials)} trials left no evidence")
+    if lacking or not facts.trials or facts.accepted:
         return "partial"
     if loose:
         book.note("provenance", "images that no registry knows by digest were used")

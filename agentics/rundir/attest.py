@@ -138,6 +138,7 @@ def run_facts(view: RunView) -> RunFacts:
         comparison=found.design.comparison if found else "none",
         clean_commit=isinstance(started.git, GitFacts) and bool(started.git.commit) and not started.git.dirty,
         trials=tuple(_trial_facts(trial) for trial in view.trials),
+        accepted=len(accepted(view.entries)),
     )
 
 

@@ -131,6 +131,7 @@ def test_ac6_what_somebody_went_on_with_is_in_the_ledger_and_in_every_later_atte
         assert [each.path for each in found.accepted] == [path]
         attested = json.loads((done / "attestation.json").read_bytes())
         assert [each["path"] for each in attested["alterations_accepted"]] == [path]
+        assert attested["grades_summary"]["provenance_grade"] == "partial"
         assert lab(*OPERATIONS["eval"]).status == 0
     shown = lab("run", "verify", "outputs/r", "--json")
     assert (shown.status, shown.json["ok"], shown.json["accepted"][0]["path"]) == (0, True, path)
