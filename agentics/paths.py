@@ -114,7 +114,7 @@ def _check_use(path: Path, found: os.stat_result | None, use: Use) -> None:
 
 
 def _nearest(path: Path) -> Path:
-    """The nearest place above a path that exists. A link to nothing is made by nobody, so it is in the way."""
+    """The nearest directory above a path that exists. Raises OSError where the path is a symbolic link to nothing."""
     if path.is_symlink():
         raise OSError(errno.ENOENT, "a symbolic link to nothing")
     return next(place for place in Path(os.path.abspath(path)).parents if place.exists())  # noqa: PTH100 - keeps links

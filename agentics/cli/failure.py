@@ -31,7 +31,7 @@ def show_error(error: AgenticsError) -> None:
 
 
 def show_details(error: AgenticsError) -> None:
-    """Where, and the mend."""
+    """Print the findings with their places, and the hint."""
     findings = [f for f in getattr(error, "findings", ()) if isinstance(f, Finding)]
     show_findings(findings)
     if error.hint and error.hint not in {finding.hint for finding in findings}:
@@ -46,7 +46,7 @@ def envelope(error: AgenticsError) -> dict[str, Any]:
 
 
 def show_bug(bug: Exception) -> None:
-    """The traceback of a bug of ours on stderr, as Python has it, but for secrets."""
+    """Print the traceback of a bug of ours on stderr. Secrets are replaced."""
     err.out(hidden("".join(traceback.format_exception(bug))), end="", highlight=False)
 
 

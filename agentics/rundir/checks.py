@@ -46,7 +46,7 @@ ONCE = re.compile(
     r"(trials|forks|replays)/.+/attempts/\d+/|(forks|replays)/[^/]+/manifest\.json|"
     r"(regrades|benchmark_history|damaged)/"
 )
-"""What nobody changes once it was attested, whatever goes on."""
+"""The paths of files that no operation changes after they were attested."""
 ATTEMPT = re.compile(_TRIAL + r"/attempts/(?P<number>\d+)/(?P<name>.+)")
 
 
@@ -93,13 +93,13 @@ class Look:
 
     @cached_property
     def accepted(self) -> frozenset[Identity]:
-        return _identities(self.invocations)
+        return identities(accepted(filter(None, self.invocations)))
 
     @property
     def accepted_since(self) -> frozenset[Identity]:
         """Of these, what was accepted after the last attestation, whether it is still there or not."""
         attested = [number for number, entry in enumerate(self.invocations, start=1) if isinstance(entry, RunAttested)]
-        return _identities(self.invocations[max([self.covers, *attested]) :])
+        return identities(accepted(filter(None, self.invocations[max([self.covers, *attested]) :])))
 
     @property
     def covers(self) -> int:
@@ -129,8 +129,8 @@ class Look:
         return found
 
 
-def _identities(entries: Iterable[BaseModel | None]) -> frozenset[Identity]:
-    return frozenset((each.path, each.line, each.found) for each in accepted(filter(None, entries)))
+def identities(alterations: Iterable[Alteration]) -> frozenset[Identity]:
+    return frozenset((each.path, each.line, each.found) for each in alterations)
 
 
 def look_at(layout: Layout, *, whole: bool) -> Look:

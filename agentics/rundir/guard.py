@@ -12,7 +12,7 @@ from agentics.model.finding import Finding
 from agentics.model.rundir import Alteration, AlterationsAccepted
 from agentics.rundir import ledger, lock, mend
 from agentics.rundir.atomic import utc_now
-from agentics.rundir.checks import NO_FILE, Look, look_at
+from agentics.rundir.checks import NO_FILE, identities, look_at
 from agentics.rundir.held import Run
 from agentics.rundir.layout import Layout
 
@@ -49,15 +49,11 @@ def admit(run: Run, *, accept: bool) -> Admitted:
         run.announce()
         if damaged:
             run.mended = mend.set_aside(run.layout, damaged)
-            found += _new(found, look_at(run.layout, whole=False))
+            known, after = identities(found), look_at(run.layout, whole=False).altered.values()
+            found += tuple(each for each in after if identities((each,)).isdisjoint(known))
         entry = AlterationsAccepted(operation=run.operation, alterations=found, at=utc_now())
         ledger.append(run.layout.invocations, entry)
     return Admitted(accepted=found, attested=look.current)
-
-
-def _new(known: tuple[Alteration, ...], look: Look) -> tuple[Alteration, ...]:
-    seen = {(each.path, each.line, each.found) for each in known}
-    return tuple(each for each in look.altered.values() if (each.path, each.line, each.found) not in seen)
 
 
 def _decisive(found: tuple[Alteration, ...]) -> tuple[Alteration, ...]:

@@ -103,12 +103,7 @@ def check_chain(path: Path) -> int | None:
 
     The last line has no neighbour that knows it: compare its digest with a head that was kept elsewhere.
     """
-    return first_broken(_lines_of(path))
-
-
-def first_broken(lines: Sequence[bytes]) -> int | None:
-    """As `check_chain`, of the lines themselves."""
-    return next(broken(lines), None)
+    return next(broken(_lines_of(path)), None)
 
 
 def broken(lines: Sequence[bytes]) -> Iterator[int]:
