@@ -2,7 +2,7 @@
 
 PYTHON := .venv/bin/python
 
-.PHONY: help demo test check setup run python lint format bench bare clean
+.PHONY: help demo test check attack setup run python lint format bench bare clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -16,6 +16,9 @@ test: setup ## the whole test suite, with a container engine
 
 check: lint ## what a change has to pass before anything else: no container engine, three minutes on two cores
 	@.venv/bin/pytest -q -n 2 -m "not docker and not slow"
+
+attack: run ## the whole attack suite on this machine, as `agentics doctor --attack --full`
+	@.venv/bin/agentics doctor --attack --full
 
 setup: ## virtual environment, container engine, images
 	@scripts/setup

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -21,6 +21,11 @@ from agentics.paths import checked
 from agentics.policy.network import refusal
 
 FILE = "agentics.toml"
+EVALUATOR_UID = 10002
+FEWEST_UIDS = 16
+RESERVED_UIDS = (65533, 65534, 65535)
+"""The supervisor of coexecuted containers takes the first for itself; the others are nobody's."""
+MOST_UID = (1 << 31) - 1
 Relax = Literal["writable_root", "root_user", "default_seccomp", "capabilities", "network"]
 
 
@@ -44,13 +49,50 @@ class RelaxRule(Record):
     allow: tuple[Relax, ...]
 
 
+class RuntimeRule(Record):
+    """What runs the containers of these targets and roles. Both are shell patterns; roles are those of evidence."""
+
+    target: str = "*"
+    role: str = "*"
+    runtime: str = Field(min_length=1)
+
+
 class Sandbox(Record):
-    """`engine`: its address, None to look for one. `scratch`: where places are made; the engine must see that path."""
+    """`engine`: its address, None to look for one. `scratch`: where places are made; the engine must see that path.
+    `runtime`: of the containers that no rule of `runtimes` names, None for the engine's default. `uids`: first and last
+    of the users that participant code gets where we are root, each container its own. The default lies between the
+    users of people and services (to 65535) and those of user namespaces (from 100000), as Linux distributions give
+    them."""
 
     engine: str | None = None
     scratch: Path | None = None
     places: Literal["auto", "loop", "tmpfs", "directory"] = "auto"
+    runtime: str | None = Field(default=None, min_length=1)
+    runtimes: tuple[RuntimeRule, ...] = ()
+    uids: str = "70000-70999"
     relax: tuple[RelaxRule, ...] = ()
+
+    @field_validator("uids")
+    @classmethod
+    def _say_a_range(cls, text: str) -> str:
+        first, _, last = text.partition("-")
+        if not (first.isdecimal() and last.isdecimal()):
+            msg = f"{text!r} is not two numbers with a - between them"
+            raise ValueError(msg)
+        numbers = range(int(first), int(last) + 1)
+        if len(numbers) < FEWEST_UIDS or numbers[0] <= EVALUATOR_UID or numbers[-1] > MOST_UID:
+            msg = f"{text!r} is not {FEWEST_UIDS} numbers or more between {EVALUATOR_UID + 1} and {MOST_UID}"
+            raise ValueError(msg)
+        if any(number in numbers for number in RESERVED_UIDS):
+            msg = f"{text!r} has a number that nobody may have: {', '.join(map(str, RESERVED_UIDS))}"
+            raise ValueError(msg)
+        return text
+
+    @property
+    def uid_range(self) -> range:
+        """The users that `uids` means."""
+        first, _, last = self.uids.partition("-")
+        return range(int(first), int(last) + 1)
 
 
 class Cases(Record):
@@ -66,6 +108,15 @@ class SetupKeeping(Record):
 
     reuse: bool = True
     keep_bytes: int | None = Field(default=None, ge=0)
+
+
+class EvidenceBounds(Record):
+    """How much of what one case left is kept: `case_bytes` of content, `case_entries` files and empty directories,
+    `case_name_bytes` of their paths. Evaluators see all of it."""
+
+    case_bytes: int = Field(default=8 << 20, ge=0)
+    case_entries: int = Field(default=256, ge=0)
+    case_name_bytes: int = Field(default=64 << 10, ge=0)
 
 
 class OwnStage(Record):
@@ -84,6 +135,19 @@ class Retry(Record):
     wait_s: float = Field(default=2.0, ge=0, le=300)
 
 
+class JobLimits(Record):
+    """What bounds a model evaluation; nothing of it changes what is measured. Seconds: `start_s` for a worker's start,
+    `request_s` for one request to a server with all of its tries, `task_s` for a task with its judges, `stop_s` for a
+    worker that was told to stop. After `consecutive_failures` requests that failed one after the other a server is
+    asked no more."""
+
+    start_s: float = Field(default=600, gt=0)
+    request_s: float = Field(default=300, gt=0)
+    task_s: float = Field(default=86400, gt=0)
+    stop_s: float = Field(default=30, gt=0)
+    consecutive_failures: int = Field(default=10, ge=1)
+
+
 class Lighteval(Record):
     """Model evaluations. Folders are relative to this file. `plugins`, `suites`: folders of them (`suites` also fsspec
     URLs), `templates`: of how judges are asked. `data`: a folder of datasets as `<organisation>/<name>`, for workers
@@ -95,6 +159,7 @@ class Lighteval(Record):
     data: Path | None = None
     templates: tuple[Path, ...] = ()
     worker: str = "container"
+    limits: JobLimits = JobLimits()
 
     @property
     def is_local(self) -> bool:
@@ -154,6 +219,7 @@ class Config(Record):
     sandbox: Sandbox = Sandbox()
     cases: Cases = Cases()
     setup: SetupKeeping = SetupKeeping()
+    evidence: EvidenceBounds = EvidenceBounds()
     retry: Retry = Retry()
     lighteval: Lighteval = Lighteval()
     storage: Storage = Storage()
@@ -227,6 +293,15 @@ def relaxed(config: Config, *references: str) -> frozenset[Relax]:
     )
 
 
+def runtime_of(config: Config, target: str, role: str) -> str | None:
+    """What runs a container of that role: the first rule that matches, then [sandbox] runtime. None: the engine's
+    default."""
+    for rule in config.sandbox.runtimes:
+        if fnmatchcase(target, rule.target) and fnmatchcase(role, rule.role):
+            return rule.runtime
+    return config.sandbox.runtime
+
+
 def _paths(config: Config) -> Iterator[tuple[str, Path]]:
     """The paths of this machine that the configuration names, each with its key and as it is used."""
     base = config.source.parent if config.source else Path()
@@ -268,12 +343,25 @@ def _wrong(source: Path | None, error: ValidationError) -> ConfigError:
     if first["type"] == "string_type":
         hint = "write it in quotes"
     if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(first["loc"][-1]), _keys(), 1)
+        key, beside = str(first["loc"][-1]), _beside(first["loc"][:-1])
+        near = difflib.get_close_matches(key, beside, 1) or difflib.get_close_matches(key, _keys(), 1)
         hint = f"did you mean {near[0]!r}?" if near else "this key is not known here"
     return ConfigError(f"{source}: {where}: {first['msg']}", hint=hint)
 
 
+def _beside(table: Sequence[int | str]) -> list[str]:
+    """The keys that the table at this place may have."""
+    model: type[Record] = Config
+    for part in table:
+        if isinstance(part, str):
+            kind = model.model_fields[part].annotation
+            model = next(
+                each for each in (kind, *get_args(kind)) if isinstance(each, type) and issubclass(each, Record)
+            )
+    return [*model.model_fields]
+
+
 def _keys() -> list[str]:
-    tables = (Config, Images, Sandbox, Cases, SetupKeeping, Retry, Lighteval, Storage, Network, Load)
-    models = (*tables, ImageRule, RelaxRule, OwnStage)
+    tables = (Config, Images, Sandbox, Cases, SetupKeeping, EvidenceBounds, Retry, Lighteval, Storage, Network, Load)
+    models = (*tables, JobLimits, ImageRule, RuntimeRule, RelaxRule, OwnStage)
     return [name for model in models for name in model.model_fields]

@@ -39,6 +39,7 @@ from agentics.model import (
 from agentics.model.challenge import Challenge
 from agentics.model.checkreport import CheckReport
 from agentics.model.evidence import CaseRecord, Checkpoint, ContainerRecord, SessionRecord, TrialEvidence
+from agentics.model.jobverdict import AnswerVerdict
 from agentics.model.jobwork import Answer, Judgement, Sample
 from agentics.model.manifest import RunManifest, SessionManifest
 from agentics.model.plan import Plan
@@ -88,6 +89,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "plan": Plan,
     "proposal": Proposal,
     "answer": Answer,
+    "answer-verdict": AnswerVerdict,
     "judgement": Judgement,
     "public-challenge": PublicChallenge,
     "sample": Sample,
@@ -102,6 +104,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
 LINES = frozenset(
     {
         "answer",
+        "answer-verdict",
         "case",
         "checkpoint",
         "container",

@@ -1,12 +1,14 @@
-"""Tables of the docs that are read from one place in the code each: images, their commands, hints, backends."""
+"""Tables of the docs that are read from one place in the code each: images and commands, hints, backends, attacks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import get_args
 
+from agentics.attacks.catalogue import cases, listed
 from agentics.lighteval import support
 from agentics.model import jobspec
+from agentics.model.caps import KINDS
 from agentics.policy.hints import SLIPS
 from agentics.sandbox.images import definitions
 
@@ -18,6 +20,16 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def code(values: Iterable[object]) -> str:
     return ", ".join(f"`{value}`" for value in values)
+
+
+def caps(_: str) -> str:
+    """How large the text of each kind of document may be."""
+    rows = [(kind, _size(cap.bytes), f"{cap.values:,}") for kind, cap in KINDS.items()]
+    return table(("document", "bytes", "values"), rows)
+
+
+def _size(count: int) -> str:
+    return f"{count >> 20} MiB" if count >= 1 << 20 else f"{count >> 10} KiB"
 
 
 def images(_: str) -> str:
@@ -58,6 +70,21 @@ def backends(_: str) -> str:
         for kind in get_args(jobspec.BackendType)
     ]
     return table(("backend", "fields", "generation", "log-probabilities", "network", "GPU"), rows)
+
+
+def attacks(_: str) -> str:
+    """Every number of the attack suite's list, its cases, and what they do not show."""
+    found = cases()
+    rows = [
+        (
+            one.number,
+            one.title,
+            ", ".join(f"`{case.group}/{case.name}`" for case in found if one.number in case.numbers),
+            one.unshown or "",
+        )
+        for one in listed()
+    ]
+    return table(("", "what is tried", "cases", "not shown here, because"), rows)
 
 
 def yes(holds: bool) -> str:  # noqa: FBT001 - one word for one truth

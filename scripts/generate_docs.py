@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import typer
-from docs_tables import backends, code, images, slips, table, tools, yes
+from docs_tables import attacks, backends, caps, code, images, slips, table, tools, yes
 from pydantic import BaseModel, TypeAdapter
 from typer.models import CommandInfo, OptionInfo, ParameterInfo
 
@@ -30,7 +30,7 @@ from agentics.policy.outcome import EXIT_CHALLENGE, EXIT_CONTROLLED, EXIT_INFRAS
 from agentics.runner.signals import SIGNALS
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+DOCUMENTS = (ROOT / "README.md", ROOT / "attacks" / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 PART = re.compile(r"(<!-- generated: (?P<what>[^\n]*?) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
 BEYOND_USE = 1 << 15
@@ -336,6 +336,8 @@ def _default(model: type[BaseModel], key: str) -> str:
     value = field.get_default(call_default_factory=True)
     if value is None:
         return "not set"
+    if isinstance(value, BaseModel):
+        return "as below"
     return f"`{json.dumps(list(value) if isinstance(value, tuple) else value)}`"
 
 
@@ -343,10 +345,12 @@ PARTS: dict[str, Callable[[str], str]] = {
     "slips": slips,
     "fields": fields,
     "kinds": kinds,
+    "caps": caps,
     "commands": commands,
     "statuses": statuses,
     "words": words,
     "settings": settings,
+    "attacks": attacks,
     "backends": backends,
     "images": images,
     "tools": tools,

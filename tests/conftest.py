@@ -19,6 +19,7 @@ BUNDLES = Path(__file__).parents[1] / "bundles"
 def own_surroundings(monkeypatch, tmp_path_factory):
     """No test reads the configuration of whoever runs it, and none leaves run directories where it was started."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
     monkeypatch.delenv("AGENTICS_CONFIG", raising=False)
 
 

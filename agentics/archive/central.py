@@ -22,6 +22,7 @@ _END64 = struct.Struct("<4sQ2H2L4Q")
 _ENTRY = struct.Struct("<4s4B4HL2L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
 _LZMA_HEAD = struct.Struct("<2xHBL")
+_ENTRY_MARK = b"PK\x01\x02"
 _END_MARK = b"PK\x05\x06"
 _MAX_COMMENT = 0xFFFF
 _MAX_ENDS = 1000
@@ -117,7 +118,8 @@ def _fail(code: str, message: str) -> NoReturn:
 
 
 def _end(file: BinaryIO) -> _End:
-    """The last end record that fits. Any bytes may follow it. What only looks like one is passed over."""
+    """The last end record that fits. Any bytes may follow it. What only looks like one is passed over; what has a
+    directory is one, and damaged."""
     fault = DamagedZip("not_a_zip", "not a ZIP archive")
     for seen, at in enumerate(_marks(file)):
         if seen == _MAX_ENDS:
@@ -125,6 +127,8 @@ def _end(file: BinaryIO) -> _End:
         try:
             end = _fitting(file, at)
         except DamagedZip as damage:
+            if _has_directory(file, at):
+                raise
             fault = damage if fault.code == "not_a_zip" else fault
             continue
         _undisputed(file, at)
@@ -156,9 +160,20 @@ def _fitting(file: BinaryIO, at: int) -> _End:
         _fail("damaged_zip", "the end record is cut off")
     end = _checked_end(file, at, _END.unpack(head))
     file.seek(end.start)
-    if end.count and file.read(4) != b"PK\x01\x02":
+    if end.count and file.read(4) != _ENTRY_MARK:
         _fail("damaged_zip", "the central directory is not where the archive says")
     return end
+
+
+def _has_directory(file: BinaryIO, at: int) -> bool:
+    """Whether a central directory ends where these bytes begin: nothing looks so by chance."""
+    file.seek(at)
+    head = file.read(_END.size)
+    start = at - _END.unpack(head)[5] if len(head) == _END.size else at
+    if not 0 <= start < at:
+        return False
+    file.seek(start)
+    return file.read(4) == _ENTRY_MARK
 
 
 def _undisputed(file: BinaryIO, end: int) -> None:
@@ -217,7 +232,7 @@ def _record(file: BinaryIO, shift: int) -> Record:
     fields = _ENTRY.unpack(file.read(_ENTRY.size))
     flags, method, crc, compressed, size = fields[5], fields[6], fields[9], fields[10], fields[11]
     name_size, extra_size, comment_size, external, offset = fields[12], fields[13], fields[14], fields[17], fields[18]
-    if fields[0] != b"PK\x01\x02":
+    if fields[0] != _ENTRY_MARK:
         _fail("damaged_zip", "the central directory has something that is no entry")
     raw = file.read(name_size)
     extra = file.read(extra_size)
@@ -348,11 +363,11 @@ def _decoder(record: Record, head: bytes) -> _Decoder:
         return bz2.BZ2Decompressor()
     size, properties, dictionary = _LZMA_HEAD.unpack(head.ljust(_LZMA_HEAD.size, b"\0"))
     position_bits, literal = divmod(properties, 45)
-    if size != _LZMA_HEAD.size - 4 or position_bits > 4:  # noqa: PLR2004  what LZMA allows
+    shape = {"pb": position_bits, "lp": literal // 9, "lc": literal % 9}
+    if size != _LZMA_HEAD.size - 4 or position_bits > 4 or shape["lp"] + shape["lc"] > 4:  # noqa: PLR2004  liblzma's
         _fail("damaged_zip", f"{record.name!r:.100} has no LZMA properties")
     # No match reaches back further than the file is long, so a file that names a huge dictionary gets none.
     window = max(1 << 12, min(dictionary, record.size))
-    shape = {"pb": position_bits, "lp": literal // 9, "lc": literal % 9}
     return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA1, "dict_size": window, **shape}])
 
 

@@ -185,6 +185,8 @@ def _path_problem(name: str) -> str | None:
     parts = _parts(name)
     if any(part in {"", ".", ".."} for part in parts):
         return "has an empty, '.' or '..' component"
+    if len(parts) > tree.MAX_DEPTH:
+        return f"has more than {tree.MAX_DEPTH} components"
     if max(len(part.encode()) for part in parts) > _MAX_COMPONENT or len(name.encode()) > _MAX_PATH:
         return "is too long"
     return None

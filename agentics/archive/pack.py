@@ -12,22 +12,23 @@ import re
 import stat
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentics.archive import tree
 from agentics.archive.envelope import SOLUTION
-from agentics.archive.ignore import Pattern, ignores, patterns
+from agentics.archive.glob import TooMuchWork, Work
+from agentics.archive.ignore import MAX_FILE_BYTES, Pattern, ignores, patterns
+from agentics.errors import InvalidDocument
 from agentics.model.document import invalid, parse, place
 from agentics.model.finding import Finding
 from agentics.model.jsontext import Path as Pointer
 from agentics.model.jsontext import Problem
-from agentics.model.solution import MANIFEST_BYTES, MANIFEST_FILE, Commands, SolutionManifest
+from agentics.model.solution import MANIFEST_FILE, Commands, SolutionManifest
 
 SKIPPED = frozenset({".git", ".venv", ".next", ".pytest_cache", ".ruff_cache", ".mypy_cache"}) | frozenset(
     {"target", "node_modules", "__pycache__", "dist", "build"}
 )
-_IGNORE_BYTES = 1 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _EXCLUDES_FILE = re.compile(r'^\s*excludesfile\s*=\s*"?\s*(\S+?)\s*"?\s*$', re.IGNORECASE | re.MULTILINE)
 
@@ -51,11 +52,15 @@ class _Ignored:
 
     git: tuple[_File, ...] = ()
     own: tuple[_File, ...] = ()
+    work: Work = field(default_factory=Work)
 
     def within(self, fd: int, prefix: str) -> _Ignored:
         """With the files of the directory `fd`, whose path is `prefix`."""
-        git, own = (_of(_read(fd, name, _IGNORE_BYTES), strip=len(prefix)) for name in (".gitignore", ".ignore"))
-        return _Ignored(git=self.git + git, own=self.own + own)
+        git, own = (
+            _of(_read(fd, name, MAX_FILE_BYTES), f"{prefix}{name}", self.work, strip=len(prefix))
+            for name in (".gitignore", ".ignore")
+        )
+        return _Ignored(git=self.git + git, own=self.own + own, work=self.work)
 
     def has(self, entry: tree.Entry) -> bool:
         for file in (*reversed(self.own), *reversed(self.git)):
@@ -70,7 +75,10 @@ def pack(root: Path) -> bytes:
     root = root.resolve()
     with tree.opened(root) as fd:
         data, commands = _manifest(fd)
-        found = sorted(_files(fd, "", _outer(root)), key=lambda entry: entry.path)
+        try:
+            found = sorted(_files(fd, "", _outer(root), 0), key=lambda entry: entry.path)
+        except TooMuchWork as error:
+            raise _too_costly() from error
         problems = list(_left_out(fd, commands, {entry.path for entry in found}))
         if problems:
             raise invalid(place(data, problems, MANIFEST_FILE))
@@ -78,8 +86,13 @@ def pack(root: Path) -> bytes:
         return _zip(fd, found)
 
 
+def _too_costly() -> InvalidDocument:
+    message, hint = "the ignore files have too many patterns for so many files", "use fewer patterns, with fewer '*'"
+    return invalid([Finding(code="ignore_files_too_costly", message=message, file=".", hint=hint)])
+
+
 def _manifest(fd: int) -> tuple[bytes, Commands]:
-    data = _read(fd, MANIFEST_FILE, MANIFEST_BYTES)
+    data = _read(fd, MANIFEST_FILE, SolutionManifest.cap.bytes)
     if data is None:
         hint = "a solution directory has it at its top"
         raise invalid([Finding(code="missing_file", message="no such file", file=MANIFEST_FILE, hint=hint)])
@@ -116,15 +129,17 @@ def _limited(found: list[tree.Entry]) -> None:
             )
 
 
-def _files(fd: int, prefix: str, ignored: _Ignored) -> Iterator[tree.Entry]:
+def _files(fd: int, prefix: str, ignored: _Ignored, depth: int) -> Iterator[tree.Entry]:
     ignored = ignored.within(fd, prefix)
     for entry in tree.entries(fd, prefix):
         name = tree.name_of(entry)
         if name in SKIPPED or not _is_utf8(name) or ignored.has(entry):
             continue
         if entry.kind == "directory":
+            if depth + 1 >= tree.MAX_DEPTH:
+                tree.refuse_too_deep(entry.path)
             with tree.below(fd, name) as inner:
-                yield from _files(inner, f"{entry.path}/", ignored)
+                yield from _files(inner, f"{entry.path}/", ignored, depth + 1)
         elif entry.kind == "file":
             yield entry
 
@@ -142,15 +157,16 @@ def _outer(root: Path) -> _Ignored:
     above = list(root.parents)
     repository = next((folder for folder in (root, *above) if (folder / ".git").exists()), None)
     gits = above if repository is None else above[: above.index(repository) + 1] if repository != root else []
-    git = _of(_read_file(_personal()))
+    work = Work()
+    git = _of_file(_personal(), work)
     if repository is not None:
-        git += _of(_read_file(repository / ".git" / "info" / "exclude"), prefix=_within(root, repository))
+        git += _of_file(repository / ".git" / "info" / "exclude", work, prefix=_within(root, repository))
     for folder in reversed(gits):
-        git += _of(_read_file(folder / ".gitignore"), prefix=_within(root, folder))
+        git += _of_file(folder / ".gitignore", work, prefix=_within(root, folder))
     own: tuple[_File, ...] = ()
     for folder in reversed(above):
-        own += _of(_read_file(folder / ".ignore"), prefix=_within(root, folder))
-    return _Ignored(git=git, own=own)
+        own += _of_file(folder / ".ignore", work, prefix=_within(root, folder))
+    return _Ignored(git=git, own=own, work=work)
 
 
 def _within(root: Path, folder: Path) -> str:
@@ -170,14 +186,18 @@ def _personal() -> Path:
     return config / "git" / "ignore"
 
 
-def _of(data: bytes | None, *, prefix: str = "", strip: int = 0) -> tuple[_File, ...]:
-    return () if data is None else (_File(patterns=patterns(data), prefix=prefix, strip=strip),)
+def _of_file(path: Path, work: Work, *, prefix: str = "") -> tuple[_File, ...]:
+    return _of(_read_file(path), str(path), work, prefix=prefix)
+
+
+def _of(data: bytes | None, file: str, work: Work, *, prefix: str = "", strip: int = 0) -> tuple[_File, ...]:
+    return () if data is None else (_File(patterns=patterns(data, file, work), prefix=prefix, strip=strip),)
 
 
 def _read_file(path: Path) -> bytes | None:
     try:
         with tree.opened(path.parent) as fd:
-            return _read(fd, path.name, _IGNORE_BYTES)
+            return _read(fd, path.name, MAX_FILE_BYTES)
     except OSError:
         return None
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from agentics.archive import tree
 from agentics.archive.envelope import SOLUTION, Inventory, inspect, read, unpack, verify
 from agentics.archive.pack import pack
 from agentics.model.document import invalid, parse
 from agentics.model.finding import Finding
-from agentics.model.solution import MANIFEST_BYTES, MANIFEST_FILE, SolutionManifest
+from agentics.model.solution import MANIFEST_FILE, SolutionManifest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +55,11 @@ def extract(package: SolutionPackage, dest: Path) -> None:
 
 def _read_zip(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with os.fdopen(tree.open_regular(None, str(path.resolve())), "rb") as file:
             return file.read(SOLUTION.compressed + 1)
     except OSError as error:
         hint = "a solution is a directory or a ZIP file"
-        message = f"cannot be read: {error.strerror}"
+        message = f"cannot be read: {error.strerror or 'no regular file'}"
         raise invalid([Finding(code="missing_file", message=message, file=str(path), hint=hint)]) from error
 
 
@@ -73,8 +75,8 @@ def _manifest(data: bytes, name: str, inventory: Inventory) -> SolutionManifest:
     if member is None:
         hint = f"put {MANIFEST_FILE} at the top of the archive, in no folder"
         raise invalid([Finding(code="missing_file", message=f"no {MANIFEST_FILE}", file=name, hint=hint)])
-    if member.record.size > MANIFEST_BYTES:
-        message = f"{member.record.size} bytes, at most {MANIFEST_BYTES} are allowed"
+    if member.record.size > SolutionManifest.cap.bytes:
+        message = f"{member.record.size} bytes, at most {SolutionManifest.cap.bytes} are allowed"
         hint = "it holds the names of scripts and a note; other data goes into files of its own"
         raise invalid([Finding(code="manifest_too_large", message=message, file=MANIFEST_FILE, hint=hint)])
     return parse(SolutionManifest, read(io.BytesIO(data), name, member), MANIFEST_FILE)

@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NoReturn
 
+from agentics.archive import hostile
 from agentics.model.document import invalid
 from agentics.model.finding import Finding
 
 MAX_BYTES = 1 << 30
 MAX_ENTRIES = 100_000
-MAX_DEPTH = 128
+MAX_DEPTH = hostile.MAX_DEPTH
 CHUNK = 1 << 20
 DIRECTORY_MODE = 0o755
 _NAME_BYTES = 255
 _PATH_BYTES = 4096
-_PIN = getattr(os, "O_PATH", os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Kind = Literal["file", "directory", "symlink", "special"]
 
@@ -51,7 +51,7 @@ def opened(root: Path) -> Iterator[int]:
 @contextmanager
 def below(fd: int, name: str) -> Iterator[int]:
     """A descriptor of the directory `name` in the directory `fd`. Raises OSError when it is none, or a link."""
-    inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+    inner = os.open(name, hostile.DIR, dir_fd=fd)
     try:
         yield inner
     finally:
@@ -61,12 +61,17 @@ def below(fd: int, name: str) -> Iterator[int]:
 @contextmanager
 def at(fd: int, path: str) -> Iterator[int]:
     """A descriptor of the directory at `path` below `fd`, which "" is itself. Raises OSError when it is none."""
-    if not path:
-        yield fd
-        return
-    name, _, rest = path.partition("/")
-    with below(fd, name) as inner, at(inner, rest) as found:
+    found = fd
+    try:
+        for name in path.split("/") if path else ():
+            inner = os.open(name, hostile.DIR, dir_fd=found)
+            if found != fd:
+                os.close(found)
+            found = inner
         yield found
+    finally:
+        if found != fd:
+            os.close(found)
 
 
 def open_regular(fd: int | None, name: str) -> int:
@@ -112,25 +117,13 @@ def walk(root: Path, *, skip: Callable[[str], bool] = lambda _: False) -> Iterat
 
     Raises InvalidDocument beyond MAX_ENTRIES and MAX_DEPTH, OSError when something cannot be read.
     """
-    count = 0
-    with opened(root) as fd:
-        for entry in _walk(fd, "", skip, 0):
-            count += 1
-            if count > MAX_ENTRIES:
-                refuse_tree(root, "tree_too_large", f"more than {MAX_ENTRIES} files and directories")
-            yield entry
-
-
-def _walk(fd: int, prefix: str, skip: Callable[[str], bool], depth: int) -> Iterator[Entry]:
-    for entry in entries(fd, prefix):
-        if skip(entry.path):
-            continue
+    for count, node in enumerate(hostile.walk(root.resolve(), hostile.Manner(skip=skip)), 1):
+        entry = _entry(node.path, node.found)
+        if count > MAX_ENTRIES:
+            refuse_tree(root, "tree_too_large", f"more than {MAX_ENTRIES} files and directories")
         yield entry
-        if entry.kind == "directory":
-            if depth + 1 >= MAX_DEPTH:
-                refuse_tree(Path(entry.path[:80]), "tree_too_deep", f"directories nested deeper than {MAX_DEPTH}")
-            with below(fd, name_of(entry)) as inner:
-                yield from _walk(inner, f"{entry.path}/", skip, depth + 1)
+        if entry.kind == "directory" and node.depth + 1 >= MAX_DEPTH:
+            refuse_too_deep(entry.path)
 
 
 def name_of(entry: Entry) -> str:
@@ -140,6 +133,11 @@ def name_of(entry: Entry) -> str:
 def refuse_tree(where: Path, code: str, message: str) -> NoReturn:
     """Raises InvalidDocument."""
     raise invalid([Finding(code=code, message=message, file=str(where))])
+
+
+def refuse_too_deep(path: str) -> NoReturn:
+    """Raises InvalidDocument."""
+    refuse_tree(Path(path[:80]), "tree_too_deep", f"directories nested deeper than {MAX_DEPTH}")
 
 
 def link_finding(entry: Entry, file: str) -> Finding:
@@ -188,7 +186,7 @@ def _copy(here: int, there: int, prefix: str, job: Copy, depth: int) -> None:
 
 def _copy_directory(here: int, there: int, entry: Entry, job: Copy, depth: int) -> None:
     if depth + 1 >= MAX_DEPTH:
-        refuse_tree(Path(entry.path[:80]), "tree_too_deep", f"directories nested deeper than {MAX_DEPTH}")
+        refuse_too_deep(entry.path)
     name = name_of(entry)
     with suppress(FileExistsError):
         os.mkdir(name, DIRECTORY_MODE, dir_fd=there)
@@ -242,20 +240,6 @@ def bad_name(path: str) -> str | None:
 def shown_name(path: str) -> str:
     """A path of a stranger in printable ASCII, at most 200 bytes of it."""
     return os.fsencode(path)[:200].decode("utf-8", "replace").encode("unicode_escape").decode() or "."
-
-
-def permit(at: int, name: str, found: os.stat_result, wanted: int) -> None:
-    """Add permissions to a file or directory; nothing else has any that matter, and setuid never survives."""
-    mode = stat.S_IMODE(found.st_mode)
-    if not (stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode)) or mode == (mode | wanted) & 0o777:
-        return
-    # chmod follows links, and an ordinary open needs permissions that are not there yet.
-    pinned = os.open(name, _PIN, dir_fd=at)
-    try:
-        if stat.S_IFMT(os.fstat(pinned).st_mode) == stat.S_IFMT(found.st_mode):
-            Path(f"/proc/self/fd/{pinned}").chmod((mode | wanted) & 0o777)
-    finally:
-        os.close(pinned)
 
 
 def file_mode(*, executable: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from agentics.archive.envelope import OVERLAY, inspect, parents, unpack
 from agentics.archive.origin import naming
 from agentics.bundle.files import SPEC, Files, problems_of_files, problems_of_scripts, specified
 from agentics.bundle.load import PROPOSAL, Bundle
+from agentics.model.challenge import Challenge
 from agentics.model.document import invalid, place
 from agentics.model.finding import Finding
 from agentics.model.jsontext import Problem
@@ -77,7 +79,7 @@ def _refuse(findings: Sequence[Finding]) -> None:
 
 def _problems(assembled: Bundle, mode: Mode) -> list[Finding]:
     files, challenge = Files(root=assembled.root), assembled.challenge
-    data = files.read(SPEC)
+    data = files.read(SPEC, Challenge)
     if isinstance(data, Finding):
         return [data]
     spec = specified(files, data, challenge)
@@ -111,9 +113,9 @@ def _lay_over(source: Path, dest: Path) -> None:
 
 def _opened(source: Path) -> BinaryIO:
     try:
-        return source.open("rb")
+        return os.fdopen(tree.open_regular(None, str(source.resolve())), "rb")
     except OSError as error:
-        message = f"cannot be read: {error.strerror}"
+        message = f"cannot be read: {error.strerror or 'no regular file'}"
         hint = "an overlay is a directory or a ZIP file"
         raise invalid([Finding(code="missing_file", message=message, file=str(source), hint=hint)]) from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from agentics.archive import tree
@@ -12,6 +12,7 @@ from agentics.bundle.files import (
     Files,
     Level,
     Specified,
+    directories_with,
     problems_of_files,
     problems_of_scripts,
     specified,
@@ -22,7 +23,7 @@ from agentics.bundle.load import PROPOSAL, Proposed, differing, read_proposed
 from agentics.errors import InvalidDocument, UsageError
 from agentics.model.challenge import Challenge
 from agentics.model.checkreport import CheckReport, CheckResult, report
-from agentics.model.document import place
+from agentics.model.document import capped, place
 from agentics.model.finding import Finding
 from agentics.model.jsontext import Path as Pointer
 from agentics.model.jsontext import Problem
@@ -37,9 +38,13 @@ SHAPES = (
 
 def check(path: Path) -> CheckReport:
     """Check what is at `path`. Raises UsageError when there is nothing that can be checked."""
-    for folder in _shapes(path):
-        if folder:
-            return report(tuple(check_one(each) for each in folder))
+    for folder, inside in _shapes(path):
+        if inside:
+            beside = () if folder == inside[0] else tuple(_links(folder))
+            return report((*(check_one(each) for each in inside), *beside))
+    links = tuple(link for folder in _folders(path) for link in _links(folder))
+    if links:
+        return report(links)
     msg = f"{path}: nothing to check"
     raise UsageError(msg, code="nothing_to_check", hint=SHAPES)
 
@@ -48,11 +53,16 @@ def check_one(path: Path) -> CheckResult:
     """Check one proposal or bundle."""
     name: str | None = None
     try:
-        name, findings = _check_proposal(path) if (path / PROPOSAL).is_file() else _check_bundle(path)
+        name, findings = _check_proposal(path) if _has(path, PROPOSAL) else _check_bundle(path)
     except InvalidDocument as error:
         findings = [finding for finding in error.findings if isinstance(finding, Finding)]
     except OSError as error:
         findings = [Finding(code="unreadable", message=str(error.strerror), file=str(error.filename or path))]
+    return _result(path, name, findings)
+
+
+def _result(path: Path, name: str | None, findings: Sequence[Finding]) -> CheckResult:
+    findings = capped(findings)
     errors = [finding for finding in findings if finding.severity == "error"]
     return CheckResult(
         path=str(path),
@@ -60,22 +70,37 @@ def check_one(path: Path) -> CheckResult:
         status="failed" if errors else "passed",
         warnings=tuple(finding.message for finding in findings if finding.severity == "warning"),
         error=f"{errors[0].file}: {errors[0].message}" if errors else None,
-        findings=tuple(findings),
+        findings=findings,
     )
 
 
-def _shapes(path: Path) -> Iterable[list[Path]]:
-    """The accepted shapes in the order they are tried: the first that has something is meant."""
-    yield [path] if (path / PROPOSAL).is_file() else []
-    yield _children(path / "challenges", PROPOSAL)
-    yield _children(path, PROPOSAL)
-    yield [path] if (path / SPEC).is_file() else []
-    yield _children(path / "challenges", SPEC)
-    yield _children(path, SPEC)
+def _shapes(path: Path) -> Iterable[tuple[Path, list[Path]]]:
+    """The accepted shapes in the order they are tried, each a folder with what is checked in it: the first that has
+    something is meant."""
+    for document in (PROPOSAL, SPEC):
+        yield path, [path] if _has(path, document) else []
+        for folder in _folders(path):
+            yield folder, directories_with(folder, document)
 
 
-def _children(path: Path, document: str) -> list[Path]:
-    return sorted(each for each in path.iterdir() if (each / document).is_file()) if path.is_dir() else []
+def _has(path: Path, document: str) -> bool:
+    return path.is_dir() and Files(root=path).kind(document) is not None
+
+
+def _folders(path: Path) -> list[Path]:
+    """Where bundles or proposals may be."""
+    if not path.is_dir():
+        return []
+    return [path / "challenges", path] if Files(root=path).kind("challenges") == "directory" else [path]
+
+
+def _links(folder: Path) -> Iterator[CheckResult]:
+    """The links in a folder: each may stand for a bundle, and none is followed."""
+    with tree.opened(folder) as fd:
+        links = [entry for entry in tree.entries(fd) if entry.kind == "symlink"]
+    for entry in links:
+        file = str(folder / entry.path)
+        yield _result(folder / entry.path, None, [tree.link_finding(entry, file)])
 
 
 def _check_proposal(path: Path) -> tuple[str | None, list[Finding]]:
@@ -115,7 +140,7 @@ def _check_bundle(path: Path) -> tuple[str | None, list[Finding]]:
 
 def _assembled_with(path: Path) -> str | None:
     """The directory of private data, if it is in place."""
-    data = Files(root=path).read(SPEC)
+    data = Files(root=path).read(SPEC, Challenge)
     if isinstance(data, Finding):
         return None
     spec = specified(Files(root=path), data, read_challenge(data).sound)
@@ -125,7 +150,7 @@ def _assembled_with(path: Path) -> str | None:
 def _check_files(root: Path, level: Level, proposed: Proposed | None) -> tuple[Challenge | None, list[Finding]]:
     """Everything that is wrong with a bundle, and the challenge as far as it is sound."""
     files = Files(root=root)
-    data = files.read(SPEC)
+    data = files.read(SPEC, Challenge)
     if isinstance(data, Finding):
         return None, [data]
     loaded = read_challenge(data, files.name(SPEC))

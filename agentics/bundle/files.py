@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from agentics.archive import tree
+from agentics.model.base import Document
 from agentics.model.challenge import Challenge, Execution, Piped
 from agentics.model.document import Loaded, invalid, place
 from agentics.model.finding import Finding
@@ -23,7 +24,6 @@ from agentics.policy.manifests import check_run_manifest, check_session_manifest
 
 SPEC = "spec.json"
 STATEMENT = "statement.md"
-DOCUMENT_BYTES = 256 << 20
 _OVERLAY = "official data arrives as an overlay: --overlay DIR or --overlay ZIP"
 _FIXED = {STATEMENT: f"every bundle has a {STATEMENT} beside its {SPEC}"}
 
@@ -45,21 +45,29 @@ class Files:
     def name(self, path: str) -> str:
         return str(self.root / path)
 
-    def read(self, path: str) -> bytes | Finding:
+    def read(self, path: str, model: type[Document]) -> bytes | Finding:
+        """The text of a document; one that is too large for its kind is cut, which its loader reports."""
         try:
             with tree.opened(self.root) as fd:
-                data = tree.read_below(fd, path, DOCUMENT_BYTES + 1)
+                return tree.read_below(fd, path, model.cap.bytes + 1)
         except OSError:
             return self.missing(path)
-        if len(data) > DOCUMENT_BYTES:
-            return Finding(code="too_large", message=f"more than {DOCUMENT_BYTES} bytes", file=self.name(path))
-        return data
 
     def missing(self, path: str) -> Finding:
         """That a file is not there, or is no regular file, whose name no document gives."""
         found = self.kind(path) if self.root.is_dir() else None
         message = "no such file" if found is None else f"a {found} where a file should be"
         return Finding(code="missing_file", message=message, file=self.name(path), hint=_FIXED.get(path))
+
+
+def directories_with(folder: Path, *documents: str) -> list[Path]:
+    """The directories in `folder` that have one of the documents, by name. A link is none, and nothing is read. A
+    document that is a link counts: its reader reports it."""
+    if not folder.is_dir():
+        return []
+    with tree.opened(folder) as fd:
+        inside = [entry.path for entry in tree.entries(fd) if entry.kind == "directory"]
+        return [folder / path for path in inside if any(tree.kind_at(fd, f"{path}/{name}") for name in documents)]
 
 
 def read_run_manifest(data: bytes, file: str, root: Path) -> RunManifest:
@@ -163,10 +171,10 @@ def _static_manifest(spec: Specified, static: tuple[str, str], side: str, level:
     if files.kind(path) != "file":
         problem = unfit(files, ("execution", key), path)
         return spec.place([replace(problem, hint=_OVERLAY) if side == "official" and level == "runtime" else problem])
-    data = files.read(path)
+    piped = isinstance(spec.execution, Piped)
+    data = files.read(path, SessionManifest if piped else RunManifest)
     if isinstance(data, Finding):
         return [data]
-    piped = isinstance(spec.execution, Piped)
     loaded: Loaded[SessionManifest] | Loaded[RunManifest] = (
         check_session_manifest(data, name) if piped else check_run_manifest(data, name)
     )

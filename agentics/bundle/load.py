@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agentics.bundle.files import SPEC, Files, problems_of_files, specified, unfit
+from agentics.bundle.files import SPEC, Files, directories_with, problems_of_files, specified, unfit
 from agentics.model.challenge import Challenge
 from agentics.model.document import invalid, place
 from agentics.model.finding import Finding
@@ -53,14 +53,13 @@ def load_challenge(path: Path) -> Bundle:
     Checks what needs neither overlays nor a publication: the specification, the statement, the public data and the
     validation manifest. Raises InvalidDocument with everything that is wrong with any of them.
     """
-    proposed, root = None, path
-    if not (path / SPEC).is_file() and (path / PROPOSAL).is_file():
+    proposed, root, files = None, path, Files(root=path)
+    if path.is_dir() and files.kind(SPEC) is None and files.kind(PROPOSAL) is not None:
         proposed = read_proposed(path)
         if proposed.root is None:
             raise invalid(proposed.findings or [_no_bundle(proposed)])
-        root = proposed.root
-    files = Files(root=root)
-    data = files.read(SPEC)
+        root, files = proposed.root, Files(root=proposed.root)
+    data = files.read(SPEC, Challenge)
     if isinstance(data, Finding):
         raise invalid([replace(data, hint=f"a bundle has {SPEC}, a proposal has {PROPOSAL}")])
     loaded = read_challenge(data, files.name(SPEC))
@@ -76,7 +75,7 @@ def load_challenge(path: Path) -> Bundle:
 def read_proposed(path: Path) -> Proposed:
     """The proposal in the directory `path`. Raises InvalidDocument when there is none that can be read."""
     files = Files(root=path)
-    data = files.read(PROPOSAL)
+    data = files.read(PROPOSAL, Proposal)
     if isinstance(data, Finding):
         raise invalid([data])
     name = files.name(PROPOSAL)
@@ -110,7 +109,7 @@ def _no_bundle_there(files: Files, path: str) -> Problem | None:
 
 def _only_bundle(path: Path) -> Path | None:
     """What a proposal most likely means that is too broken to say it."""
-    found = [each.parent for each in sorted(path.glob(f"*/{SPEC}"))]
+    found = directories_with(path, SPEC)
     return found[0] if len(found) == 1 else None
 
 

@@ -18,10 +18,12 @@ from agentics.cli.console import middle, one_line, plain
 from agentics.cli.words import STYLES
 from agentics.model.explanation import CaseExplanation, ContainerExplanation, Excerpt, Explanation, Hint, Measurements
 from agentics.model.outcome import RunOutcome, TaskRecord
+from agentics.policy.casefiles import listing_text
 from agentics.policy.reasons import advice, what
 
 MIB = 1 << 20
 MOST_CASES = 6
+_MOST_FAILURES = 4
 _NAME = 24
 _INPUT_LINES, _OUTPUT_LINES, _LOG_LINES = 4, 5, 6
 _LABEL = 11
@@ -56,7 +58,7 @@ class Screen:
 
 def block(screen: Screen, outcome: RunOutcome, record: TaskRecord, told: Explanation | None) -> str:
     """Markup of several lines."""
-    style, reason = STYLES.get(record.status, "red"), record.reason or record.status
+    style, reason = STYLES.get(record.status, "red"), one_line(record.reason or record.status)
     title = one_line(f"{record.task} · {outcome.model}")
     if screen.width is not None:
         title = middle(title, max(30, screen.width - len(f"{record.status} {reason} ")))
@@ -99,6 +101,7 @@ def _rows(screen: Screen, record: TaskRecord, told: Explanation | None, reason: 
         yield BlockRow(label="why", text=told.message)
     if record.attempts > 1:
         yield BlockRow(label="tries", text=f"{record.attempts} attempts")
+    yield from _failures(told)
     for container in told.containers:
         if told.session is None or container.role != "solution":
             yield from _container(container)
@@ -107,6 +110,19 @@ def _rows(screen: Screen, record: TaskRecord, told: Explanation | None, reason: 
     for hint in told.hints:
         yield from _hint(hint, told)
     yield from _places(screen, told)
+
+
+def _failures(told: Explanation) -> Iterator[BlockRow]:
+    """What a server, a judge or a plugin said, and the end of a traceback."""
+    for failure in told.failures[:_MOST_FAILURES]:
+        who = f"judge {failure.judge}" if failure.judge is not None else failure.what
+        often = f" ({failure.count} times)" if failure.count > 1 else ""
+        if failure.what != "order":  # an order's message is why
+            yield BlockRow(label="said", text=f"{who}: {failure.code}{often}: {failure.message}")
+        lines = (failure.traceback or "").rstrip("\n").split("\n")
+        yield from (BlockRow(text=line, quoted=True, indent=4) for line in lines[-_LOG_LINES:] if line)
+    if len(told.failures) > _MOST_FAILURES:
+        yield BlockRow(text=f"and {len(told.failures) - _MOST_FAILURES} more, in the log", indent=4)
 
 
 def _container(container: ContainerExplanation) -> Iterator[BlockRow]:
@@ -170,6 +186,8 @@ def _detail(case: CaseExplanation, *, is_session: bool) -> Iterator[BlockRow]:
     yield from _text("stderr", case.stderr, _OUTPUT_LINES)
     for file in case.left[:_OUTPUT_LINES]:
         yield BlockRow(label="left", text=f"{file.path}, {file.size_bytes} bytes")
+    if case.listing is not None:
+        yield BlockRow(label="left", text=listing_text(case.listing))
 
 
 def _text(label: str, excerpt: Excerpt | None, most: int, *, start: bool = False) -> Iterator[BlockRow]:

@@ -11,8 +11,9 @@ from rich.markup import escape
 
 from agentics.cli.arguments import NameReader, RunDir
 from agentics.cli.blocks import shown_path, usage
-from agentics.cli.console import one_line, out, plain, print_json, print_line
+from agentics.cli.console import one_line, out, print_json, print_line
 from agentics.model.explanation import Excerpt
+from agentics.policy.casefiles import listing_text
 from agentics.rundir.cases import CaseQuery, FoundCase, find_case
 from agentics.rundir.reader import read_run
 
@@ -114,6 +115,8 @@ def _files(found: FoundCase, root: Path) -> Iterator[str]:
         yield _row("given", f"{file.path}, {file.size_bytes} bytes{_place(file.file, root)}")
     for file in case.left:
         yield _row("left", f"{file.path}, {file.size_bytes} bytes{_place(file.file or file.whole, root)}")
+    if case.listing is not None:
+        yield _row("left", listing_text(case.listing))
     if found.session is not None:
         yield _row("session", f"the case was played in the session {found.session}, which has what was said")
     if case.folder is not None:
@@ -148,4 +151,4 @@ def _row(label: str, text: str) -> str:
 def _write(text: str, *, raw: bool) -> None:
     """A text as it is, or fit for a terminal; nothing of an empty one."""
     if text:
-        print_line((text if raw else plain(text, len(text))).removesuffix("\n"))
+        print_line(text.removesuffix("\n"), raw=raw)

@@ -6,9 +6,11 @@ import json
 import os
 import sys
 import unicodedata
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 from agentics.pipeline.stdout import lost
 
@@ -21,15 +23,32 @@ class Answer(SystemExit):
     """The end of a command whose exit status is an answer of its own, also where nobody reads its stdout."""
 
 
+class PlainConsole(Console):
+    """A console on which every text is shown and none is obeyed, whichever field it came from: escape sequences come
+    from styles only, and a link in a text is none."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else _shown(segment)
+
+
+def _shown(segment: Segment) -> Segment:
+    style = segment.style
+    if style is not None and style.link is not None:
+        style = style.update_link(None)
+    return Segment(plain(segment.text, len(segment.text)), style)
+
+
 # A table is as wide as the terminal, and wide enough for every cell where nobody has a terminal.
 _is_terminal = sys.stdout is not None and sys.stdout.isatty()
-out = Console(highlight=False, soft_wrap=True, emoji=False, width=None if _is_terminal else _PIPE_WIDTH)
-err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+out = PlainConsole(highlight=False, soft_wrap=True, emoji=False, width=None if _is_terminal else _PIPE_WIDTH)
+err = PlainConsole(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def plain(text: str, limit: int = 2000) -> str:
     """Text of a stranger, fit for a terminal: control characters shown, not obeyed; tabs and newlines kept."""
-    shown = "".join(_visible(character) for character in text[:limit])
+    kept = text[:limit]
+    shown = kept if kept.isprintable() else "".join(_visible(character) for character in kept)
     return shown if len(text) <= limit else f"{shown}…"
 
 
@@ -48,15 +67,17 @@ def middle(text: str, width: int) -> str:
 def print_json(document: Any, *, indented: bool | None = None) -> None:  # noqa: ANN401 - anything that JSON can say
     """One JSON document on stdout; on a terminal indented, unless said, and readable without being obeyed."""
     if out.file.isatty() if indented is None else indented:
-        text = json.dumps(document, indent=2, ensure_ascii=False)
-        print_line(plain(text, len(text)))
+        print_line(json.dumps(document, indent=2, ensure_ascii=False))
     else:
         print_line(json.dumps(document))
 
 
-def print_line(text: str) -> bool:
-    """Text and a line feed on stdout, at once; False when nobody reads any more, which changes nothing else."""
-    out.file.write(text + "\n")
+def print_line(text: str, *, raw: bool = False) -> bool:
+    """Write text and a line feed to stdout, and flush. Returns False when stdout was closed; nothing is raised then.
+
+    What steers a terminal is shown as in JSON, so a text that is JSON still says the same; with `raw`, it is obeyed.
+    """
+    out.file.write((text if raw else plain(text, len(text))) + "\n")
     out.file.flush()
     return lost(out.file) is None
 

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from agentics import config as configuration
-from agentics.cli.arguments import AcceptAlterations, FreshSetup, NameReader, RunDir
+from agentics.cli.arguments import AcceptAlterations, FreshSetup, NameReader, RunDir, Trust
 from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.progress import shown
 from agentics.cli.report import show_ended
@@ -101,6 +101,7 @@ def resume(
     json: Json = False,
     fresh_setup: FreshSetup = False,
     accept_alterations: AcceptAlterations = False,
+    trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
     """Let a paused run go on: where its process lives it is thawed, otherwise this one goes on from the checkpoints."""
@@ -122,7 +123,9 @@ def resume(
         run, fresh_setup=fresh_setup, accept_alterations=accept_alterations, trial_id=trial_id, label=label
     )
     with shown(quiet=quiet or json, verbose=False) as observer:
-        ended = commands.continue_run(run, configuration.load(), observer, operation="resume", changes=changes)
+        ended = commands.continue_run(
+            run, configuration.load(), observer, operation="resume", changes=changes, trust=trust
+        )
     facts: dict[str, Any] = {
         "trial_id": next(iter(checkpoints), None),
         "trial_ids": list(checkpoints),
@@ -136,13 +139,14 @@ def continue_(
     run: RunDir,
     fresh_setup: FreshSetup = False,
     accept_alterations: AcceptAlterations = False,
+    trust: Trust = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Go on with a run that was interrupted, failed, or paused and left; what is complete is not run again."""
     changes = _changes(run, fresh_setup=fresh_setup, accept_alterations=accept_alterations)
     with shown(quiet=quiet or json, verbose=False) as observer:
-        ended = commands.continue_run(run, configuration.load(), observer, changes=changes)
+        ended = commands.continue_run(run, configuration.load(), observer, changes=changes, trust=trust)
     _end(ended, "continue", {"run": {"run_id": ended.run_id, "run_dir": str(ended.run_dir)}}, json=json)
 
 

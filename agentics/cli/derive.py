@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agentics import config as configuration
-from agentics.cli.arguments import AcceptAlterations, FreshSetup, NameReader, PathReader, RunDir
+from agentics.cli.arguments import AcceptAlterations, FreshSetup, NameReader, PathReader, RunDir, Trust
 from agentics.cli.console import one_line, out, print_json
 from agentics.cli.control import Json, Quiet
 from agentics.cli.progress import shown
@@ -71,6 +71,7 @@ def fork(
     strict: Strict = False,
     dry_run: Dry = False,
     accept_alterations: AcceptAlterations = False,
+    trust: Trust = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -83,6 +84,7 @@ def fork(
         strict=strict,
         dry_run=dry_run,
         accept_alterations=accept_alterations,
+        trust=trust,
     )
     with shown(quiet=quiet or json or dry_run, verbose=False) as observer:
         made = derive.fork(run, wanted, configuration.load(), observer)
@@ -101,12 +103,17 @@ def replay(
     strict: Strict = False,
     fresh_setup: FreshSetup = False,
     accept_alterations: AcceptAlterations = False,
+    trust: Trust = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Run a committed trial again as it was recorded, and say what is no longer as it was."""
     wanted = derive.ReplayRequest(
-        trial_id=trial_id, strict=strict, fresh_setup=fresh_setup, accept_alterations=accept_alterations
+        trial_id=trial_id,
+        strict=strict,
+        fresh_setup=fresh_setup,
+        accept_alterations=accept_alterations,
+        trust=trust,
     )
     with shown(quiet=quiet or json, verbose=False) as observer:
         made = derive.replay(run, wanted, configuration.load(), observer)
@@ -131,6 +138,7 @@ def regrade(
     adapter_only: Annotated[bool, typer.Option("--adapter-only", help="Only the benchmark's adapter.")] = False,
     dry_run: Dry = False,
     accept_alterations: AcceptAlterations = False,
+    trust: Trust = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -141,6 +149,7 @@ def regrade(
         adapter_only=adapter_only,
         dry_run=dry_run,
         accept_alterations=accept_alterations,
+        trust=trust,
     )
     with shown(quiet=quiet or json, verbose=False) as observer:
         done = grade_again(run, wanted, configuration.load(), observer)

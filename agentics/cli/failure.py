@@ -26,7 +26,7 @@ def show_error(error: AgenticsError) -> None:
     """What, where, and the mend; nothing twice."""
     findings = [f for f in getattr(error, "findings", ()) if isinstance(f, Finding)]
     message = error.message if not findings else f"{len(findings)} finding{'s' * (len(findings) > 1)}"
-    err.print(f"[red bold]error[/] [bold]{error.code}[/]: {escape(one_line(hidden(message), 2000))}")
+    err.print(f"[red bold]error[/] [bold]{escape(one_line(error.code))}[/]: {escape(one_line(hidden(message), 2000))}")
     show_details(error)
 
 
@@ -46,7 +46,7 @@ def envelope(error: AgenticsError) -> dict[str, Any]:
 
 
 def show_bug(bug: Exception) -> None:
-    """Print the traceback of a bug of ours on stderr. Secrets are replaced."""
+    """Print the traceback of an error in agentics itself on stderr. Secrets are replaced."""
     err.out(hidden("".join(traceback.format_exception(bug))), end="", highlight=False)
 
 

@@ -10,18 +10,13 @@ import typer
 from rich.markup import escape
 
 from agentics import config as configuration
-from agentics.cli import job_env, job_read, job_run
+from agentics.cli import job_env, job_init, job_read, job_run, job_tasks
 from agentics.cli.arguments import PathReader
 from agentics.cli.console import one_line, out, print_json
 from agentics.cli.findings import show_findings
-from agentics.errors import UsageError
-from agentics.lighteval.check import Checked, surroundings
-from agentics.lighteval.check import check as check_spec
 from agentics.lighteval.job import Job
-from agentics.lighteval.judge_templates import judge_templates
-from agentics.lighteval.places import template_folders
 from agentics.model.document import invalid
-from agentics.runner.suites import suite_reader
+from agentics.runner.jobfile import check_file
 
 app = typer.Typer(help="Evaluate models, each job from one file: a JobSpec.", no_args_is_help=True)
 
@@ -48,7 +43,7 @@ def register(root: typer.Typer) -> None:
 @app.command("check", epilog=CHECK_EPILOG)
 def check(file: JobSpecFile, json: Json = False) -> None:
     """Check a JobSpec: every finding at once, with its place and its mend. Starts nothing, and needs no LightEval."""
-    checked = read_job(file)
+    checked = check_file(file, configuration.load())
     if checked.job is None:
         raise invalid(checked.findings)
     if json:
@@ -63,20 +58,8 @@ def check(file: JobSpecFile, json: Json = False) -> None:
 job_run.add(app)
 job_read.add(app)
 job_env.add(app)
-
-
-def read_job(file: Path) -> Checked:
-    """Raises UsageError where there is no such file."""
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        msg = f"{file}: {error.strerror}"
-        raise UsageError(msg, hint="a JobSpec is a JSON file") from error
-    config = configuration.load()
-    around = surroundings(
-        file.parent, config, reader=suite_reader(config), templates=judge_templates(template_folders(config))
-    )
-    return check_spec(data, str(file), around)
+job_tasks.add(app)
+job_init.add(app)
 
 
 def described(job: Job) -> dict[str, Any]:

@@ -100,7 +100,9 @@ def run(
     output_path: Annotated[
         Path, typer.Option(parser=PathReader("--output-path", "folder"), help="Where run directories go.")
     ] = Path("outputs"),
-    exit_policy: Annotated[Policy, typer.Option(help="What exit code 0 demands.")] = Policy(DEFAULT_EXIT_POLICY),
+    exit_policy: Annotated[
+        Policy, typer.Option(show_default=False, help="What exit code 0 demands. [default: smoke]")
+    ] = Policy(DEFAULT_EXIT_POLICY),
     tasks: Annotated[
         list[str] | None,
         typer.Option(parser=NameReader("--tasks"), help="Only these tasks, as `agentics job plan` names them."),

@@ -9,15 +9,18 @@ import typer
 from rich.markup import escape
 
 from agentics import config as configuration
+from agentics.cli import attack
 from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.failure import hidden
+from agentics.errors import UsageError
 from agentics.runner.doctor import examine
 from agentics.runner.machine import clean as clean_machine
 from agentics.runner.machine import clean_setups
 from agentics.sandbox.kept_setups import size_text
 
 DOCTOR_EPILOG = """
-Exit codes: 0 fit · 5 something that evaluations need is missing.
+Exit codes: 0 fit · 5 something that evaluations need is missing. With --attack: 0 no case failed · 1 a case failed ·
+5 no container engine.
 
 Examples:
 
@@ -26,9 +29,15 @@ Examples:
   agentics doctor --json
 
   agentics doctor --setups
+
+  agentics doctor --attack
+
+  agentics doctor --attack --full --json
 """
 
 CLEAN_EPILOG = """
+Exit codes: 0 nothing is left · 5 a directory that only its owner or root can remove is left.
+
 Examples:
 
   agentics clean
@@ -44,9 +53,21 @@ def register(app: typer.Typer) -> None:
 
 def doctor(
     setups: Annotated[bool, typer.Option("--setups", help="Read every byte that is kept of challenge setups.")] = False,
+    attacked: Annotated[
+        bool, typer.Option("--attack", help="Run the quick half of the attack suite: hostile solutions and files.")
+    ] = False,
+    full: Annotated[bool, typer.Option("--full", help="With --attack: the whole suite.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Check everything that evaluations need of this machine, with a fix for each line that fails."""
+    """Check everything that evaluations need of this machine, with a fix for each line that fails; or attack it."""
+    if attacked:
+        if setups:
+            msg = "--setups and --attack are two examinations"
+            raise UsageError(msg, hint="ask for one at a time")
+        leave(attack.run(full=full, as_json=json))
+    if full:
+        msg = "--full is an option of --attack"
+        raise UsageError(msg, hint="agentics doctor --attack --full")
     checks = examine(configuration.load(), whole_setups=setups)
     fit = all(check.ok or check.severity == "warning" for check in checks)
     if json:
@@ -76,10 +97,13 @@ def clean(
     if gone is not None and not json:
         in_use = f"; {gone.in_use} in use stayed" if gone.in_use else ""
         out.print(f"kept setups: removed {gone.count} ({size_text(gone.bytes)}){in_use}", highlight=False)
-    containers, places = clean_machine(config, everything=everything)
+    done = clean_machine(config, everything=everything)
     if json:
         kept = asdict(gone) if gone is not None else None
-        facts = {"containers": containers, "scratch_directories": places, "setups": kept}
-        print_json({"ok": True, "command": "clean", **facts})
-        return
-    out.print(f"removed {containers} containers and {places} scratch directories")
+        facts = {**asdict(done), "left": [*map(str, done.left)], "setups": kept}
+        print_json({"ok": not done.left, "command": "clean", **facts})
+    else:
+        out.print(f"removed {done.containers} containers and {done.scratch_directories} scratch directories")
+        for path in done.left:
+            out.print(f"[yellow]![/] cannot be removed: {escape(one_line(str(path)))}", highlight=False)
+    leave(5 if done.left else 0)

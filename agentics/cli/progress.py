@@ -65,6 +65,7 @@ class Active:
     limit_s: float | None = None
     done: int = 0
     total: int = 0
+    failed: int = 0
 
 
 @dataclass
@@ -114,14 +115,17 @@ class Board:
         elif trial in self.active and event.kind == "setup_waiting":
             self.active[trial] = Active(title=_title(event), stage="waiting for the setup")
         elif trial in self.active and event.kind in ("case_finished", "samples_done"):
-            self.active[trial].done, self.active[trial].total = int(facts["done"]), int(facts["total"])
+            active = self.active[trial]
+            active.done, active.total = int(facts["done"]), int(facts["total"])
+            active.failed = sum(facts.get("failures", {}).values())
 
 
 def _columns(trial: Active) -> tuple[str, str, str]:
     """Where a trial is, how many cases are over, and its time beside its limit."""
     elapsed = f"{time.monotonic() - trial.since:.1f}"
     limit = f"/{trial.limit_s:g} s{' each' * (trial.stage == 'cases')}" if trial.limit_s else " s"
-    return trial.stage, f"{trial.done}/{trial.total}" if trial.total else "", f"{elapsed}{limit}"
+    failed = f", {trial.failed} failed" if trial.failed else ""
+    return trial.stage, f"{trial.done}/{trial.total}{failed}" if trial.total else "", f"{elapsed}{limit}"
 
 
 def _line(event: Progress, *, verbose: bool) -> None:
@@ -133,9 +137,16 @@ def _line(event: Progress, *, verbose: bool) -> None:
 
 
 def _sentence(event: Progress) -> str | None:
-    facts = {key: escape(one_line(str(value))) for key, value in event.facts.items() if value is not None}
+    facts = {key: escape(one_line(_text(value))) for key, value in event.facts.items() if value is not None}
     say = _SENTENCES.get(event.kind)
     return say(escape(_title(event)), facts) if say else None
+
+
+def _text(value: object) -> str:
+    """A fact as people read it; counts by name are `name count, name count`."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {count}" for name, count in value.items())
+    return str(value)
 
 
 def _stage(title: str, facts: Mapping[str, str]) -> str | None:
@@ -173,7 +184,7 @@ def _samples(title: str, facts: Mapping[str, str]) -> str | None:
     step = max(1, total // 10)
     if done < total and done // step == max(0, done - int(facts["new"])) // step:
         return None
-    failed = f", [red]{facts['failed']} failed[/]" if facts["failed"] != "0" else ""
+    failed = f", [red]failed: {facts['failures']}[/]" if facts["failures"] else ""
     return f"{title}: {done}/{total}{failed}"
 
 

@@ -13,7 +13,7 @@ from agentics.cli.console import err, is_watched, middle, one_line, out
 from agentics.cli.failure import show_details
 from agentics.cli.words import STYLES
 from agentics.model.explanation import Explanation
-from agentics.model.outcome import RunOutcome, TaskRecord
+from agentics.model.outcome import PrimaryMetric, RunOutcome, TaskRecord
 from agentics.policy.reasons import advice
 from agentics.rundir.explain import explained, explained_outward
 from agentics.rundir.reader import RunView, read_run
@@ -102,15 +102,22 @@ def _row(record: TaskRecord) -> tuple[str, str, str, str, str]:
     return (
         one_line(record.task),
         f"{record.status} {one_line(reason)}" if reason else record.status,
-        f"{one_line(metric.metric_name)} {metric.value:g}" if metric else "-",
+        _metric(metric) if metric else "-",
         time,
         memory,
     )
 
 
+def _metric(metric: PrimaryMetric) -> str:
+    """With its coverage, where samples are missing."""
+    over = f" over {metric.n}/{metric.of}" if metric.n != metric.of else ""
+    return f"{one_line(metric.metric_name)} {metric.value:g}{over}"
+
+
 def _show_errors(outcomes: Sequence[RunOutcome]) -> None:
     """What went wrong with the invocation itself is the same for every variant."""
     for error in (error for outcome in outcomes for error in outcome.errors):
-        err.print(f"\n[red bold]{error.stage}[/] [bold]{error.error_type}[/]: {escape(one_line(error.message, 2000))}")
+        kind, message = escape(one_line(error.error_type)), escape(one_line(error.message, 2000))
+        err.print(f"\n[red bold]{escape(error.stage)}[/] [bold]{kind}[/]: {message}")
         if (text := advice(error.error_type)) is not None:
-            err.print(f"  [cyan]hint:[/] {text}")
+            err.print(f"  [cyan]hint:[/] {escape(text)}")

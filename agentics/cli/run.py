@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from agentics.cli import case, compare, control, derive, rebuild, verify, watch
 from agentics.cli.arguments import PathReader, RunDir
-from agentics.cli.console import leave, out, print_json
+from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.report import show_outcomes
 from agentics.errors import StorageError, UsageError
 from agentics.model.outcome import RunOutcome
 from agentics.policy.outcome import gate as gate_opens
 from agentics.rundir.atomic import read_document
 from agentics.rundir.explain import dumped, explanations
+from agentics.rundir.inside import read_file, real
 from agentics.rundir.project import rebuild_outcome
 from agentics.rundir.reader import read_run
 
@@ -62,7 +64,8 @@ def show(
         return
     show_outcomes(view.layout.root, outcomes)
     state = view.control.status if view.control else "unknown"
-    out.print(f"run {view.manifest.run_id}: {state}{', being worked on now' if view.held else ''}", style="dim")
+    now = ", being worked on now" if view.held else ""
+    out.print(escape(one_line(f"run {view.manifest.run_id}: {state}{now}")), style="dim")
 
 
 @app.command("gate", epilog=GATE_EPILOG)
@@ -92,7 +95,7 @@ def _outcome_files(path: Path) -> list[Path]:
 
 
 def _outcome(path: Path) -> RunOutcome:
-    found = read_document(path, RunOutcome)
+    found = read_document(real(path), RunOutcome)
     if found is None:
         msg = f"{path}: missing"
         raise UsageError(msg, code="no_outcome")
@@ -100,10 +103,10 @@ def _outcome(path: Path) -> RunOutcome:
 
 
 def _public(run: Path) -> Any:  # noqa: ANN401 - a JSON document
-    place = run / "public" / "run.json"
+    place = real(run) / "public" / "run.json"
     try:
-        return jsonlib.loads(place.read_bytes())
-    except (OSError, ValueError) as error:
+        return jsonlib.loads(read_file(place))
+    except (OSError, ValueError, RecursionError) as error:
         msg = f"{place}: {error}"
         raise StorageError(msg, hint="the run has not ended yet, or the file was damaged") from error
 

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agentics import config as configuration
+from agentics.archive.documents import read_document
 from agentics.cli.arguments import NameReader, PathReader
 from agentics.cli.console import one_line, out, print_json
 from agentics.cli.findings import show_findings
@@ -19,6 +20,7 @@ from agentics.lighteval.catalogue import shipped
 from agentics.lighteval.places import plugin_folders, suite_places
 from agentics.lighteval.suitecheck import rules
 from agentics.lighteval.suites import SuiteBook, parse_suite, read_suites
+from agentics.model.suite import Suite
 from agentics.policy.suites import metric_of
 from agentics.runner.suites import suite_reader
 
@@ -104,7 +106,7 @@ def check(
 ) -> None:
     """Check a suite: every finding at once, with its place and its mend."""
     try:
-        data = file.read_bytes()
+        data = read_document(file, Suite)
     except OSError as error:
         msg = f"{file}: {error.strerror}"
         raise UsageError(msg) from error

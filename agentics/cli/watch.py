@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +14,7 @@ from agentics.errors import AgenticsError, UsageError
 from agentics.model.event import RunnerEvent
 from agentics.rundir import lock
 from agentics.rundir.eventlog import Tail
+from agentics.rundir.inside import real
 from agentics.rundir.layout import Layout
 
 EPILOG = """
@@ -45,7 +44,7 @@ def watch(
     json: Annotated[bool, typer.Option("--json", help="Each event as a line of JSON, as in --json-stream.")] = False,
 ) -> None:
     """Show the events of a run as they happen: one line each."""
-    layout = Layout(Path(os.path.abspath(run)))  # noqa: PTH100 - keeps links as they are
+    layout = Layout(real(run))
     looks = _looks(timeout)
     while not _exists(layout):
         if not wait:

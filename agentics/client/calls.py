@@ -24,6 +24,7 @@ from agentics.client.responses import (
 )
 from agentics.model.event import RunnerEvent
 from agentics.model.outcome import RunOutcome
+from agentics.rundir.inside import real
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -91,7 +92,7 @@ class Client:
             pipe.close()
             await asyncio.to_thread(process.close, kill=kill_on_break)
 
-    def call(self, model: type[R], *words: str | Path, **options: object) -> R:
+    def call(self, model: type[R], /, *words: str | Path, **options: object) -> R:
         """Any command that has `--json`, and its envelope as `model`; `Response` takes each."""
         process = self._start((*words, "--json"), options)
         try:
@@ -106,6 +107,26 @@ class Client:
 
     def experiment(self, file: str | Path, **options: object) -> RunResponse:
         return self.call(RunResponse, "experiment", "run", file, **options)
+
+    def job(self, spec: str | Path, **options: object) -> RunResponse:
+        """`client.job("job.json", run_id="nightly")`: evaluate a model as a JobSpec says."""
+        return self.call(RunResponse, "job", "run", spec, **options)
+
+    def job_check(self, spec: str | Path, **options: object) -> Response:
+        """Raises ClientError (invalid_document) with every finding in its details."""
+        return self.call(Response, "job", "check", spec, **options)
+
+    def job_plan(self, spec: str | Path, **options: object) -> Response:
+        """`plans` and `digests`: what the job would do."""
+        return self.call(Response, "job", "plan", spec, **options)
+
+    def job_details(self, run: str | Path, task: str, **options: object) -> Response:
+        """A page of the answers of a task, in `details`. Options: variant, page, page_size."""
+        return self.call(Response, "job", "details", run, task=task, **options)
+
+    def job_compare(self, baseline: str | Path, run: str | Path, **options: object) -> Response:
+        """Options: baseline_model, model."""
+        return self.call(Response, "job", "compare", baseline, run, **options)
 
     def pause(self, run: str | Path, **options: object) -> PauseResponse:
         """Options: trial_id, label, timeout_seconds."""
@@ -169,7 +190,7 @@ class Client:
         return reading.events(self._place(run), first)
 
     def _place(self, run: str | Path) -> Path:
-        return (self.cwd or Path()) / run
+        return real((self.cwd or Path()) / run)
 
     def _start(self, words: tuple[str | Path, ...], options: Mapping[str, Any]) -> Process:
         command = (self.binary, *map(str, words), *_options(options))

@@ -12,6 +12,7 @@ from agentics.model.event import RunnerEvent
 from agentics.model.outcome import RunOutcome
 from agentics.rundir.atomic import read_document
 from agentics.rundir.eventlog import Tail
+from agentics.rundir.inside import LEDGER_BYTES, read_file
 
 D = TypeVar("D")
 Row = dict[str, Any]
@@ -116,8 +117,10 @@ def _row(path: Path, data: bytes) -> Row:
 
 def _bytes(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return read_file(path, LEDGER_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except StorageError as error:
+        raise ClientError(Cause(code=error.code, message=error.message, hint=error.hint)) from error
     except OSError as error:
         raise ClientError(Cause(code="damaged_file", message=f"{path}: {error.strerror or error}")) from error

@@ -33,13 +33,14 @@ class RunPlace(Answer):
 
 
 class RunResponse(Response):
-    """How an evaluation or an experiment ended. `outcomes` is by variant name; `explanations` by variant name and task,
-    one for each trial that is not passed."""
+    """How an evaluation, an experiment or a job ended. `outcomes` is by variant name; `explanations` by variant name
+    and task, one for each trial that is not passed; `suites`: by model, what a job's suite came to."""
 
     run: RunPlace
     exit_code: int | None = None
     outcomes: dict[str, RunOutcome] = Field(default_factory=dict)
     explanations: dict[str, dict[str, tuple[Explanation, ...]]] = Field(default_factory=dict)
+    suites: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
 
 
 class Paused(Answer):

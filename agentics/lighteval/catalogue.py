@@ -30,14 +30,26 @@ class CatalogueMetric(Record):
     judge: bool = False
 
 
+class CatalogueModule(Record):
+    """What LightEval says of a module's tasks. `paper`: addresses. `offline`: what they need that no worker without a
+    network has; None: nothing but their data."""
+
+    about: str
+    languages: tuple[str, ...]
+    tags: tuple[str, ...]
+    paper: str | None
+    offline: str | None = None
+
+
 class CatalogueTask(Record):
-    """A task's own configuration. `module`: what of LightEval's defines it. `generation_size` None or -1: as much as
-    fits. `num_samples`: answers to each question."""
+    """A task's own configuration. `module`: what of LightEval's defines it. `hf_avail_splits`: the splits that its data
+    have. `generation_size` None or -1: as much as fits. `num_samples`: answers to each question."""
 
     module: str
     hf_repo: str | None
     hf_subset: str | None = None
     hf_revision: str | None = None
+    hf_avail_splits: tuple[str, ...]
     evaluation_splits: tuple[str, ...] = ()
     few_shots_split: str | None = None
     few_shots_select: str | None = None
@@ -62,6 +74,7 @@ class Catalogue:
     lighteval: str
     entries: Mapping[str, Any]
     options: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    modules: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def supersets(self) -> Mapping[str, tuple[str, ...]]:
@@ -76,6 +89,9 @@ class Catalogue:
     def find(self, name: str) -> CatalogueTask | None:
         entry = self.entries.get(name)
         return None if entry is None else CatalogueTask.model_validate(entry)
+
+    def module(self, name: str) -> CatalogueModule:
+        return CatalogueModule.model_validate(self.modules[name])
 
     def expand(self, name: str) -> tuple[str, ...]:
         """The task itself, the tasks of a superset, or nothing."""
@@ -102,5 +118,5 @@ def catalogue_of(value: Mapping[str, JsonValue]) -> Catalogue:
     if value.get("catalogue_version") != VERSION:
         msg = f"a catalogue of version {value.get('catalogue_version')!r:.20}, and this reads version {VERSION}"
         raise ConfigError(msg)
-    more: dict[str, Any] = {"entries": value["tasks"], "options": value.get("options", {})}
+    more: dict[str, Any] = {"entries": value["tasks"], "options": value.get("options", {}), "modules": value["modules"]}
     return Catalogue(lighteval=str(value["lighteval"]), **more)

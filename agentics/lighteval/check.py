@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from agentics.config import Config
+from agentics.config import EVALUATOR_UID, Config
 from agentics.lighteval.catalogue import Catalogue, shipped
 from agentics.lighteval.job import Job, JobTask
 from agentics.lighteval.places import data_folder, plugin_folders, suite_places
-from agentics.lighteval.rules import backend, scoring, secrets, tasks
+from agentics.lighteval.rules import backend, reach, scoring, secrets, tasks
 from agentics.lighteval.rules.params import chosen
-from agentics.lighteval.rules.review import Review, Surroundings, online
+from agentics.lighteval.rules.review import Review, Surroundings, data_of, online
 from agentics.lighteval.suites import Reader, folder_files, read_suites
 from agentics.model.document import load, place
 from agentics.model.finding import Finding
@@ -58,17 +58,20 @@ def surroundings(
         suites=cache(lambda: read_suites(suite_places(config), reader)),
         templates=None if templates is None else frozenset(templates),
         environment=environment,
+        in_container=not config.lighteval.is_local,
+        # As root, containers get users of their own; otherwise they run as we do.
+        reader=EVALUATOR_UID if not config.lighteval.is_local and os.geteuid() == 0 else None,
     )
 
 
 def check(data: bytes, file: str, around: Surroundings) -> Checked:
     """Never raises on bad input. `file` is how findings name it. Raises what reading the operator's suites raises."""
-    read = scan(data)
+    read = scan(data, JobSpec.cap)
     version = _version(read.value) if read.complete else None
     if version is not None:
         return Checked(job=None, findings=place(data, [version], file))
     review = Review(around=around)
-    parts = (backend, tasks, scoring, secrets)
+    parts = (backend, tasks, scoring, secrets, reach)
     loaded = load(JobSpec, data, file, [rule for part in parts for rule in part.rules(review)])
     leaked = place(data, secrets.leaks(read.value, around.environment), file) if read.complete else ()
     elsewhere = review.search.findings if review.search else []
@@ -95,7 +98,6 @@ def _version(value: Json) -> Problem | None:
 
 def _job(review: Review, spec: JobSpec, file: str) -> Job:
     model_path = spec.backend.model_path
-    suite = review.around.suites().find(spec.benchmark_pack_id) if spec.benchmark_pack_id else None
     return Job(
         spec=spec,
         file=file,
@@ -104,7 +106,7 @@ def _job(review: Review, spec: JobSpec, file: str) -> Job:
         tasks=tuple(_tasks(review, spec)),
         plugins=tuple(review.plugins(spec).found),
         judges=scoring.judges_of(spec.scoring_config),
-        suite=suite.suite if suite else None,
+        suite=scoring.suite_of(review, spec),
         model_path=(review.around.folder / model_path).resolve() if model_path else None,
         secrets=secrets.secret_names(spec),
         network=online(spec),
@@ -129,5 +131,5 @@ def _tasks(review: Review, spec: JobSpec) -> Iterable[JobTask]:
                 params=entry.params,
                 sampling=sampling,
                 metrics=metrics,
-                data=tasks.data_of(review, entry, task),
+                data=data_of(review, entry, task),
             )

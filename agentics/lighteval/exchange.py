@@ -7,6 +7,7 @@
         <files named by orders> known answers, items, rows; written before the order
         events.jsonl            event lines (model.jobwork.Event), appended by the child, flushed line by line
         stop                    made by us: stop asking, and end the order with `failed` (code "stopped") within moments
+        kill                    made by us: the parent kills the child, whatever it does
         ended.json              written by the parent when the child is gone: {"exit_code": …} (negative: a signal)
     shutdown                    made by us: end all sessions and exit
 
@@ -16,6 +17,7 @@ Everything that a worker wrote is read with suspicion: plugins run in there.
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 import time
@@ -26,11 +28,14 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json, to_json
 
 from agentics.errors import EngineError
 from agentics.model.jobwork import EVENT, PROTOCOL, Done, Event, Failed, Order
+from agentics.policy.redact import Redactor
 
 LOOK_S = 0.01
+STOP_S = 30.0
 LINE_BYTES = 64 << 20
 EVENT_BYTES = 8 << 30
 _SMALL = 1 << 20
@@ -157,10 +162,13 @@ class Tail:
 
 @dataclass(kw_only=True)
 class Session:
-    """One session of a worker. `gone`: why the worker is no longer there, None while it is."""
+    """One session of a worker. `gone`: why the worker is no longer there, None while it is. `redactor` takes secrets
+    out of all that it says. `stop_s`: how long it may take to end an order once it was told to stop."""
 
     place: Folder
     gone: Callable[[], str | None]
+    redactor: Redactor = field(default_factory=Redactor)
+    stop_s: float = STOP_S
     number: int = 0
     tail: Tail = field(init=False)
 
@@ -187,13 +195,13 @@ class Session:
         """Give an order and follow it to its end, which is a `Done` or a `Failed` and the last event.
 
         Raises EngineError when the worker dies, or says what it cannot say. Once `interrupt` is set the worker is told
-        to stop; whoever reads goes on until the end, or lets go.
+        to stop; when it does not, the session is killed, which is an EngineError, too.
         """
-        number, told = self.send(order), False
+        number, last = self.send(order), None
         while True:
             ended = self._ended()
             why = self.gone()
-            batch = [event for line in self.tail.lines() if (event := _event(line)).order == number]
+            batch = [event for line in self.tail.lines() if (event := _event(line, self.redactor)).order == number]
             if batch:
                 yield batch
                 if isinstance(batch[-1], Done | Failed):
@@ -201,13 +209,21 @@ class Session:
                 continue
             if why is not None or ended is not None:
                 raise died(why or f"the session's process ended with {_how(ended or 0)}")
-            if interrupt.is_set() and not told:
+            if interrupt.is_set() and last is None:
                 self.stop()
-                told = True
+                last = time.monotonic() + self.stop_s
+            elif last is not None and time.monotonic() > last:
+                self.kill()
+                why = f"it was told to stop, and did not within {self.stop_s:g} s"
+                raise died(why)
             time.sleep(LOOK_S)
 
     def stop(self) -> None:
         self.place.mark("stop")
+
+    def kill(self) -> None:
+        """Kill the session's process, also one that hangs."""
+        self.place.mark("kill")
 
     def _ended(self) -> int | None:
         said = self.place.small("ended.json")
@@ -219,46 +235,53 @@ class Session:
 
 @dataclass(kw_only=True)
 class Exchange:
-    """The directory of one worker, whose parent is ours alone. `gone` as in a session."""
+    """The directory of one worker, whose parent is ours alone. `gone` and `redactor` as in a session."""
 
     top: Folder
     sessions: Path
+    redactor: Redactor = field(default_factory=Redactor)
     gone: Callable[[], str | None] = lambda: None
     _folders: list[Folder] = field(default_factory=list)
 
     @classmethod
-    def make(cls, root: Path) -> Exchange:
+    def make(cls, root: Path, redactor: Redactor | None = None) -> Exchange:
         """Make the directory ready, before the worker starts: it may be another user, who can neither move nor replace
         what is ours in there."""
         top = Folder.make(root, _SHARED)
         (root / "sessions").mkdir()
         (root / "sessions").chmod(0o755)
-        return cls(top=top, sessions=root / "sessions")
+        return cls(top=top, sessions=root / "sessions", redactor=redactor or Redactor())
 
     @property
     def root(self) -> Path:
         return self.top.path
 
-    def wait_ready(self, interrupt: Asked) -> None:
-        """Until the worker has started. Raises EngineError when it cannot, or speaks another protocol."""
+    def wait_ready(self, interrupt: Asked, limit_s: float = math.inf) -> None:
+        """Until the worker has started. Raises EngineError when it cannot, takes longer than `limit_s` seconds, or
+        speaks another protocol."""
+        last = time.monotonic() + limit_s
         while (said := self.top.small("ready.json")) is None:
             if (why := self.gone()) is not None:
                 raise died(why)
             if interrupt.is_set():
                 return
+            if time.monotonic() > last:
+                msg = f"the worker did not start within {limit_s:g} s"
+                hint = "raise start_s of [lighteval.limits] in agentics.toml; `agentics job worker` starts one alone"
+                raise EngineError(msg, code="worker_start_timeout", retryable=False, hint=hint)
             time.sleep(LOOK_S)
         error = said.get("error")
         if isinstance(error, Mapping):
-            msg = f"the worker cannot work: {error.get('message')}"
+            msg = self.redactor.known(f"the worker cannot work: {error.get('message')}")
             raise EngineError(msg, code=str(error.get("code")), retryable=False)
         if said.get("protocol") != PROTOCOL:
             msg = f"the worker speaks protocol {said.get('protocol')!r}, this version {PROTOCOL}"
             raise EngineError(msg, code="worker_protocol", retryable=False, hint="build its image or environment anew")
 
-    def session(self, name: str) -> Session:
+    def session(self, name: str, stop_s: float = STOP_S) -> Session:
         place = Folder.make(self.sessions / name, _SHARED)
         self._folders.append(place)
-        return Session(place=place, gone=self.gone)
+        return Session(place=place, gone=self.gone, redactor=self.redactor, stop_s=stop_s)
 
     def shut_down(self) -> None:
         self.top.mark("shutdown")
@@ -277,11 +300,20 @@ def died(why: str) -> EngineError:
     return EngineError(f"the worker died: {why}", code="worker_died", retryable=True)
 
 
-def _event(line: bytes) -> Event:
+def _event(line: bytes, redactor: Redactor) -> Event:
+    """An event without the secrets that a server, a model or a plugin repeated.
+
+    Raises EngineError (worker_protocol).
+    """
     try:
+        if redactor.values:
+            # A JSON text may write any character as an escape: secrets are looked for in what it means.
+            line = to_json(redactor.known_json(from_json(line), keys=True))
         return EVENT.validate_json(line)
-    except ValidationError as error:
-        msg = f"{line[:200]!r}: {error.errors()[0]['msg']}"
+    except ValueError as error:
+        # Cut afterwards: half a secret is no longer found.
+        shown = redactor.known(line.decode(errors="replace"))[:200]
+        msg = f"{shown!r}: {error.errors()[0]['msg'] if isinstance(error, ValidationError) else error}"
         raise broken(msg) from error
 
 

@@ -17,8 +17,8 @@ from agentics.model.suite import Suite
 @dataclass(frozen=True, kw_only=True)
 class KnownTask:
     """A task by its name, from the catalogue or a plugin. `modules`: LightEval's own that define it. `samples`:
-    answers to each question. `metrics`: what they need from the model where that is known; `judges`: those that ask
-    another model."""
+    answers to each question. `hf_avail_splits`: the splits of its data. `metrics`: what they need from the model where
+    that is known; `judges`: those that ask another model."""
 
     name: str
     plugin: str | None
@@ -28,6 +28,7 @@ class KnownTask:
     judges: frozenset[str]
     primary_metric: str | None
     few_shots_split: str | None
+    hf_avail_splits: tuple[str, ...]
     evaluation_splits: tuple[str, ...]
     fewshot_pool: int | None
     hf_repo: str | None

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 
+from agentics.archive.documents import read_document
 from agentics.errors import ConfigError
 from agentics.model.document import parse
 from agentics.model.template import JudgeTemplate
@@ -18,7 +19,7 @@ def judge_templates(folders: Iterable[Path] = ()) -> Mapping[str, JudgeTemplate]
     shipped = resources.files("agentics.lighteval").joinpath("templates")
     files = [(item.name, item.read_bytes()) for item in shipped.iterdir() if item.name.endswith(_SUFFIX)]
     for folder in folders:
-        files += [(str(path), path.read_bytes()) for path in sorted(folder.glob(f"*{_SUFFIX}"))]
+        files += [(str(path), read_document(path, JudgeTemplate)) for path in sorted(folder.glob(f"*{_SUFFIX}"))]
     found: dict[str, JudgeTemplate] = {}
     for name, data in files:
         template = parse(JudgeTemplate, data, name)

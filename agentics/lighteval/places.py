@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agentics.config import Config
+from agentics.lighteval.ondisk import is_folder
 
 
 def plugin_folders(config: Config) -> tuple[Path, ...]:
@@ -22,6 +23,14 @@ def template_folders(config: Config) -> tuple[Path, ...]:
 
 def data_folder(config: Config) -> Path | None:
     return None if config.lighteval.data is None else _base(config) / config.lighteval.data
+
+
+def dataset_folder(data: Path | None, repo: str) -> Path | None:
+    """The operator's folder of a data set. None: it is not here, or its name would lead out of `data`."""
+    if data is None or ".." in repo.split("/") or repo.startswith("/"):
+        return None
+    folder = data / repo
+    return folder.resolve() if is_folder(folder) else None
 
 
 def _base(config: Config) -> Path:

@@ -16,6 +16,7 @@ from agentics.model.jobplan import AskModel, JudgeAnswers, KeepDetails, ScoreAns
 from agentics.model.jobspec import ENDPOINTS, BackendType
 from agentics.model.jobwork import Evaluate, OrderBackend, OrderGeneration, OrderJudge, OrderPlugin, OrderTask
 from agentics.model.plan import ANY_PLATFORM, ImageNeed, Plan, StageDefinition, WorkerMount, WorkerPlan
+from agentics.model.plugin import PluginManifest
 from agentics.model.record import Record
 from agentics.model.template import JudgeTemplate
 from agentics.policy.digests import digest_of
@@ -99,6 +100,7 @@ def _evaluate(job: Job, task: JobTask, known: Identified, limit: int | None) -> 
                 type=each.manifest.type,
                 path=where[f"plugin:{each.manifest.name}"],
                 module=each.manifest.module,
+                provides=_provides(each.manifest),
             )
             for each in job.plugins
         ),
@@ -107,6 +109,11 @@ def _evaluate(job: Job, task: JobTask, known: Identified, limit: int | None) -> 
         chunk=_CHUNKS.get(spec.backend.type, _CHUNK),
         score=spec.scoring_mode == "deterministic",
     )
+
+
+def _provides(manifest: PluginManifest) -> dict[str, tuple[str, ...]]:
+    tasks = {task.name: task.metrics for task in manifest.tasks}
+    return {**tasks, **dict.fromkeys((*manifest.metrics, *manifest.classes), ())}
 
 
 def _most(job: Job, limit: int | None) -> int | None:
@@ -154,6 +161,7 @@ def _judges(job: Job, known: Identified) -> JudgeAnswers | None:
         templates={each.name: known.templates[each.template_id] for each in job.judges},
         aggregation=config.aggregation,
         report_disagreement=config.report_disagreement,
+        min_judges=config.min_judges or len(job.judges),
     )
 
 
@@ -180,6 +188,7 @@ def _score(job: Job, task: JobTask, known: Identified, limit: int | None) -> Sco
         endpoint=spec.backend.type in ENDPOINTS,
         primary_metric=_primary(job, task),
         model_revision=revision(job, known),
+        allow_truncated_prompts=spec.allow_truncated_prompts,
         comparability={
             "suite": job.suite.id if job.suite else None,
             "task": {"id": task.id, "fewshot": task.fewshot, "params": dict(task.params)},

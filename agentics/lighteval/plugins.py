@@ -17,8 +17,6 @@ from agentics.model.jsontext import Path as Pointer
 from agentics.model.jsontext import Problem
 from agentics.model.plugin import MANIFEST, RULES, PluginManifest
 
-_MANIFEST_BYTES = 4 << 20
-
 
 @dataclass(frozen=True, kw_only=True)
 class Located:
@@ -110,7 +108,7 @@ def _listed(places: Sequence[Path]) -> Iterator[tuple[Path, PluginManifest]]:
 def _bytes(root: Path) -> bytes | None:
     try:
         with tree.opened(root) as fd:
-            return tree.read_below(fd, MANIFEST, _MANIFEST_BYTES)
+            return tree.read_below(fd, MANIFEST, PluginManifest.cap.bytes + 1)
     except (OSError, ValueError):
         return None
 

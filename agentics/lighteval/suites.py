@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
+from agentics.archive.documents import read_document
 from agentics.errors import ConfigError, InvalidDocument, UsageError
 from agentics.model.document import Rule
 from agentics.model.finding import Finding
 from agentics.model.formats import format_of, read
 from agentics.model.suite import RULES, Suite
 
-Reader = Callable[[str], Mapping[str, bytes]]
-"""From a folder, or its URL, to the files in it by name."""
+Files = Mapping[str, bytes | InvalidDocument]
+"""The files of a folder by name; for a link or another special file, why it is not read."""
+Reader = Callable[[str], Files]
+"""From a folder, or its URL, to the files in it."""
 
 _SHIPPED = "shipped_suites"
 _PART = re.compile(r"[.+_-]|(?<=\d)(?=[A-Za-z])|(?<=[A-Za-z])(?=\d)")
@@ -31,10 +34,12 @@ class Listed:
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteBook:
-    """The suites, and what is wrong with files that are none."""
+    """The suites, and what is wrong with files that are none. `ambiguous`: the files of each name and version that is
+    several different suites; the first of them is in `listed`."""
 
     listed: tuple[Listed, ...] = ()
     findings: tuple[Finding, ...] = ()
+    ambiguous: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def versions(self, name: str) -> tuple[Listed, ...]:
         """Those of that name, the newest last."""
@@ -42,20 +47,27 @@ class SuiteBook:
         return tuple(sorted(found, key=lambda each: _age(each.suite.version)))
 
     def find(self, wanted: str) -> Listed | None:
-        """`name@version`, or the newest version of `name`."""
+        """`name@version`, or the newest version of `name`; None where there is none. Raises UsageError
+        (`duplicate_suite`) where it is several different suites."""
         name, _, version = wanted.partition("@")
         found = [each for each in self.versions(name) if version in ("", each.suite.version)]
-        return found[-1] if found else None
+        if not found:
+            return None
+        files = self.ambiguous.get(found[-1].suite.id)
+        if files is not None:
+            msg = f"{found[-1].suite.id} is not one suite: {' and '.join(files)} differ"
+            raise UsageError(msg, code="duplicate_suite", hint="give one of them another version")
+        return found[-1]
 
 
-def folder_files(place: str) -> Mapping[str, bytes]:
+def folder_files(place: str) -> Files:
     """The files of a folder on this machine. Raises ConfigError."""
     if "://" in place:
         msg = f"{place}: a URL cannot be read here"
         raise ConfigError(msg)
     try:
-        files = [path for path in sorted(Path(place).iterdir()) if path.is_file() and format_of(path.name)]
-        return {path.name: path.read_bytes() for path in files}
+        files = [path for path in sorted(Path(place).iterdir()) if not path.is_dir() and format_of(path.name)]
+        return {path.name: _document(path) for path in files}
     except OSError as error:
         msg = f"{place}: {error.strerror}"
         raise ConfigError(msg, hint="[lighteval] suites in agentics.toml lists folders of suites") from error
@@ -65,8 +77,11 @@ def read_suites(places: Sequence[str] = (), reader: Reader = folder_files) -> Su
     """The shipped ones and those in `places`. Whatever `reader` raises is raised."""
     listed: list[Listed] = []
     findings: list[Finding] = []
+    ambiguous: dict[str, tuple[str, ...]] = {}
     for source, name, data in _files(places, reader):
         try:
+            if isinstance(data, InvalidDocument):
+                raise data
             suite = parse_suite(data, name, source)
         except InvalidDocument as error:
             findings += [finding for finding in error.findings if isinstance(finding, Finding)]
@@ -78,7 +93,8 @@ def read_suites(places: Sequence[str] = (), reader: Reader = folder_files) -> Su
             message = f"{suite.id} is another suite in {same.source}"
             hint = "what changes gets another version"
             findings.append(Finding(code="duplicate_suite", message=message, file=source, hint=hint))
-    return SuiteBook(listed=tuple(listed), findings=tuple(findings))
+            ambiguous[suite.id] = (*ambiguous.get(suite.id, (same.source,)), source)
+    return SuiteBook(listed=tuple(listed), findings=tuple(findings), ambiguous=ambiguous)
 
 
 def parse_suite(data: bytes, name: str, source: str, more: Sequence[Rule[Suite]] = ()) -> Suite:
@@ -90,7 +106,14 @@ def parse_suite(data: bytes, name: str, source: str, more: Sequence[Rule[Suite]]
     return read(Suite, data, kind, source, (*RULES, *more))
 
 
-def _files(places: Sequence[str], reader: Reader) -> Iterator[tuple[str, str, bytes]]:
+def _document(path: Path) -> bytes | InvalidDocument:
+    try:
+        return read_document(path, Suite)
+    except InvalidDocument as error:
+        return error
+
+
+def _files(places: Sequence[str], reader: Reader) -> Iterator[tuple[str, str, bytes | InvalidDocument]]:
     """Source, name and content."""
     folder = resources.files("agentics.lighteval").joinpath(_SHIPPED)
     for file in sorted(folder.iterdir(), key=lambda file: file.name):

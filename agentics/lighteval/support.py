@@ -60,6 +60,13 @@ WITHHELD: dict[tuple[str, str], str] = {
     ("*", "cache_dir"): "answers are kept in the run directory",
     ("accelerate", "device"): "this backend takes the accelerator that is there",
     ("accelerate", "continuous_batching"): "it takes other settings than those of the job",
+    ("accelerate", "subfolder"): "name the folder itself in backend.model_path",
+    ("accelerate", "skip_special_tokens"): "LightEval always skips them",
+    ("vllm", "subfolder"): "name the folder itself in backend.model_path",
+    ("vllm", "is_async"): "this backend asks in batches",
+    ("vllm", "swap_space"): "LightEval does not hand it to vLLM",
+    ("endpoint_litellm", "max_model_length"): "the server's own limit counts: no prompt is cut here",
+    ("endpoint_inference_providers", "max_model_length"): "the server's own limit counts: no prompt is cut here",
     ("dummy", "seed"): "say it in generation.seed",
     ("custom", "model_definition_file_path"): "say it in backend.model",
 }

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Any, NoReturn, TypeVar
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, NoReturn, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -16,11 +17,16 @@ from pydantic import (
     Field,
     PlainValidator,
     SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
     model_serializer,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticOmit
 
+from agentics.model.caps import SMALL, Cap
 from agentics.model.jsontext import Json
 from agentics.model.timestamp import RFC3339, instant
 
@@ -42,9 +48,13 @@ U32, I64, U64 = (1 << 32) - 1, (1 << 63) - 1, (1 << 64) - 1
 
 
 class Document(BaseModel):
-    """The base of everything a bundle contains: frozen, no coercion, and unknown keys are errors."""
+    """The base of everything a bundle contains: frozen, no coercion, and unknown keys are errors.
+
+    `cap`: how large the text of such a document may be.
+    """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+    cap: ClassVar[Cap] = SMALL
 
 
 class OpenDocument(Document):
@@ -232,9 +242,34 @@ Positive32 = Annotated[int, Field(ge=1, le=U32)]
 Positive64 = Annotated[int, Field(ge=1, le=U64)]
 Count = Annotated[int, Field(ge=0, le=U64)]
 
+
+@dataclass
+class Mistakes:
+    """The mistakes in the lists of one document, as the context of its validation: pydantic keeps each mistake, and a
+    document of a few megabytes can make millions. Beyond `most` the entries of lists are not looked at."""
+
+    most: int
+    count: int = 0
+
+
+def _counted(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:  # noqa: ANN401
+    mistakes = info.context
+    if not isinstance(mistakes, Mistakes):
+        return handler(value)
+    if mistakes.count > mistakes.most:
+        raise PydanticOmit
+    before = mistakes.count
+    try:
+        return handler(value)
+    except ValidationError as errors:
+        # Those of lists further down are counted already.
+        mistakes.count = max(mistakes.count, before + errors.error_count())
+        raise
+
+
 # A JSON array arrives as a list, and models hold tuples: the only coercion there is.
-List = Annotated[tuple[T, ...], Field(strict=False)]
-NonEmpty = Annotated[tuple[T, ...], Field(strict=False, min_length=1)]
+List = Annotated[tuple[Annotated[T, WrapValidator(_counted)], ...], Field(strict=False)]
+NonEmpty = Annotated[tuple[Annotated[T, WrapValidator(_counted)], ...], Field(strict=False, min_length=1)]
 
 
 class LocalizedText(Document):

@@ -5,7 +5,7 @@ Strict, unlike records of our own: these files are written by programs that are 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from agentics.model.base import List, Text, Timestamp, refuse
+from agentics.model.caps import ADAPTER, Cap
 from agentics.model.record import ArtifactRef, Ids, Record, if_artifact
 from agentics.model.rundir import Objective, ResultOutcome
 
@@ -34,6 +35,7 @@ class Row(Record):
     """No coercion: "1" is no number and 1 is no text. JSON knows neither NaN nor infinity."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
+    cap: ClassVar[Cap] = ADAPTER
 
 
 class BenchmarkSource(Row):
@@ -234,13 +236,15 @@ class TrialSummary(Record):
 class Grading(Record):
     """runtime/grading.json: an adapter is at work, or its runner was killed; until it is gone, benchmark/ is not to be
     believed. `set_aside` is where benchmark_history/ keeps what was in benchmark/ before; null for nothing. `process`
-    is the adapter's process id and when it was started, in the kernel's own count; null until it is known."""
+    is the adapter's process id and when it was started, in the kernel's own count; null until it is known. `seal`: says
+    to the user whose process it is that they wrote this."""
 
     schema_version: Literal["grading_v1"] = "grading_v1"
     run_id: str
     started_at: Timestamp
     set_aside: NonNegativeInt | None = None
     process: tuple[PositiveInt, str] | None = None
+    seal: str | None = None
 
 
 DOCUMENTS: dict[str, type[Record]] = {

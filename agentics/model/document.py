@@ -13,14 +13,20 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from agentics.errors import InvalidDocument
+from agentics.model.base import Mistakes
+from agentics.model.caps import RECORD, Cap
 from agentics.model.explain import explain
 from agentics.model.finding import Finding, shown_pointer
-from agentics.model.jsontext import MAX_PROBLEMS, Json, Lines, Path, Problem, Scan, locate, pointer, scan
+from agentics.model.jsontext import MAX_PROBLEMS, Json, Path, Problem, Scan, locate, pointer, positions, scan
 from agentics.model.part import sound_part
 from agentics.model.shape import owner
 
 M = TypeVar("M", bound=BaseModel)
+MAX_FINDINGS = 1000
+TOO_MANY = "too_many_findings"
 _LIST_SHOWN = 1000
+SIZES = "how large each kind of document may be: docs/bundle-format.md#how-large-a-document-may-be"
+_SIZED = frozenset({"too_large", "too_many_values"})
 _JUDGED = frozenset({"lone_surrogate", "number_out_of_range", "too_deep"})
 
 
@@ -46,8 +52,8 @@ class Loaded(Generic[M]):
 
 
 def load(model: type[M], data: bytes, file: str, rules: Sequence[Rule[M]] = ()) -> Loaded[M]:
-    """Read a document. `file` is how findings name it. Never raises on bad input."""
-    read = scan(data)
+    """Read a document within the model's `cap`. `file` is how findings name it. Never raises on bad input."""
+    read = scan(data, cap_of(model))
     if not read.complete:
         return Loaded(value=None, findings=_placed(read, read.problems, file))
     textual = [problem for problem in read.problems if not _skipped(model, read.value, problem)]
@@ -55,10 +61,10 @@ def load(model: type[M], data: bytes, file: str, rules: Sequence[Rule[M]] = ()) 
         return Loaded(value=None, findings=_placed(read, textual, file))
     value, shape = _shape(model, read)
     found = [*textual, *islice(_duplicates(model, read), MAX_PROBLEMS), *shape]
+    sound: M | None = value
     if value is not None:
-        sound: M | None = value
         found += _apply(value, rules)
-    else:
+    elif all(problem.code != TOO_MANY for problem in shape):
         part = sound_part(model, read.value, found, deep=False) if rules else None
         sound = sound_part(model, read.value, found, deep=True)
         found += [] if part is None else _apply(part, [r for r in rules if all(hasattr(part, n) for n in r.needs)])
@@ -75,6 +81,12 @@ def parse(model: type[M], data: bytes, file: str, rules: Sequence[Rule[M]] = ())
     return loaded.value
 
 
+def cap_of(model: type[BaseModel]) -> Cap:
+    """How large the text of such a document may be."""
+    cap: Cap = getattr(model, "cap", RECORD)
+    return cap
+
+
 def invalid(findings: Sequence[Finding]) -> InvalidDocument:
     """The exception for findings of which at least one is an error: its message is the first of them, and how many."""
     errors = [f for f in findings if f.severity == "error"]
@@ -82,13 +94,22 @@ def invalid(findings: Sequence[Finding]) -> InvalidDocument:
     where = f"{first.file}:{first.line}:{first.column}" if first.line else first.file
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     at = f" at {_printable(shown_pointer(first.pointer))}" if first.pointer else ""
-    return InvalidDocument(f"{where}: {first.message}{at}{more}", tuple(findings), hint=first.hint)
+    return InvalidDocument(f"{where}: {first.message}{at}{more}", capped(findings), hint=first.hint)
+
+
+def capped(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The first MAX_FINDINGS, and where there are more one that says so: a tree can hold a hundred thousand links."""
+    if len(findings) <= MAX_FINDINGS:
+        return tuple(findings)
+    message = f"{len(findings)} findings, of which only the first {MAX_FINDINGS} are listed"
+    return (*findings[:MAX_FINDINGS], Finding(code=TOO_MANY, message=message, file=findings[0].file))
 
 
 def place(data: bytes, problems: Iterable[Problem], file: str) -> tuple[Finding, ...]:
-    """Findings for problems of a document that `load` could read, such as those that only files reveal."""
-    listed = list(problems)
-    return _placed(scan(data), listed, file) if listed else ()
+    """Findings for problems of a document that `load` could read, such as those that only files reveal. At most
+    MAX_PROBLEMS of them, and one more that says so."""
+    listed = _first(problems)
+    return _placed(scan(data, RECORD), listed, file) if listed else ()
 
 
 def _printable(text: str) -> str:
@@ -98,18 +119,17 @@ def _printable(text: str) -> str:
 
 def _shape(model: type[M], read: Scan) -> tuple[M | None, list[Problem]]:
     try:
-        return model.model_validate(read.value), []
+        return model.model_validate(read.value, context=Mistakes(most=MAX_PROBLEMS)), []
     except ValidationError as errors:
         if errors.error_count() <= MAX_PROBLEMS:
             return None, explain(model, read.value, errors)
-        count = errors.error_count()
     # A hostile document can hold a million mistakes; listing them all would cost more than reading it.
-    return None, [*_first_mistakes(model, read.value), _too_many(count)]
+    return None, [*_first_mistakes(model, read.value), _too_many()]
 
 
 def _first_mistakes(model: type[M], value: Json) -> list[Problem]:
     try:
-        model.model_validate(_shortened(value))
+        model.model_validate(_shortened(value), context=Mistakes(most=MAX_PROBLEMS))
     except ValidationError as errors:
         return explain(model, value, errors)[:MAX_PROBLEMS]
     return []
@@ -123,8 +143,13 @@ def _shortened(value: Json) -> Json:
     return value
 
 
-def _too_many(count: int) -> Problem:
-    return Problem(code="too_many_findings", message=f"{count} problems, of which only the first are listed")
+def _first(problems: Iterable[Problem]) -> list[Problem]:
+    listed = list(islice(problems, MAX_PROBLEMS + 1))
+    return [*listed[:MAX_PROBLEMS], _too_many()] if len(listed) > MAX_PROBLEMS else listed
+
+
+def _too_many() -> Problem:
+    return Problem(code=TOO_MANY, message=f"more than {MAX_PROBLEMS} problems, of which only the first are listed")
 
 
 def _skipped(model: type[M], value: Json, problem: Problem) -> bool:
@@ -144,7 +169,7 @@ def _duplicates(model: type[M], read: Scan) -> Iterator[Problem]:
 
 
 def _apply(value: M, rules: Sequence[Rule[M]]) -> list[Problem]:
-    return [problem for rule in rules for problem in rule.check(value)]
+    return _first(problem for rule in rules for problem in rule.check(value))
 
 
 def _placed(read: Scan, problems: Iterable[Problem], file: str) -> tuple[Finding, ...]:
@@ -153,12 +178,9 @@ def _placed(read: Scan, problems: Iterable[Problem], file: str) -> tuple[Finding
     # What the text itself got wrong has been said; that the stand-in for it has the wrong type is no second finding.
     listed = [p for p in listed if p.offset is not None or not p.path or p.path not in said or p.code == "unknown_key"]
     keys, values = locate(read.text, [p.path for p in listed if p.offset is None]) if read.complete else ({}, {})
-    lines = Lines(read.text)
-    findings = []
-    for problem in listed:
-        offset = problem.offset if problem.offset is not None else _offset(problem, keys, values)
-        line, column = lines.position(offset)
-        findings.append(_finding(problem, file, line, column))
+    offsets = [p.offset if p.offset is not None else _offset(p, keys, values) for p in listed]
+    places = positions(read.text, offsets)
+    findings = [_finding(problem, file, *places[offset]) for problem, offset in zip(listed, offsets, strict=True)]
     return tuple(sorted(findings, key=lambda f: (f.line, f.column)))
 
 
@@ -179,6 +201,6 @@ def _finding(problem: Problem, file: str, line: int, column: int) -> Finding:
         line=line,
         column=column,
         pointer=pointer(problem.path),
-        hint=problem.hint,
+        hint=problem.hint or (SIZES if problem.code in _SIZED else None),
         severity="warning" if problem.severity == "warning" else "error",
     )

@@ -17,6 +17,7 @@ EventName = Literal[
     "run_started",
     "trial_started",
     "setup_finished",
+    "samples_done",
     "trial_finished",
     "load_doubtful",
     "run_paused",
@@ -64,6 +65,20 @@ class SetupFinished(Event):
     attempt: PositiveInt
     reused: bool
     made_at: Timestamp
+
+
+class SamplesDone(Event):
+    """So many requests of a stage have ended, `failed` of them without an answer, and the attempt's ledgers hold them.
+
+    `total`: of the stage. Told once a second at most, and when all are done."""
+
+    event: Literal["samples_done"] = "samples_done"
+    trial_id: str
+    attempt: PositiveInt
+    stage: Literal["ask_model", "judge_answers"]
+    done: NonNegativeInt
+    total: NonNegativeInt
+    failed: NonNegativeInt
 
 
 class TrialFinished(Event):
@@ -120,6 +135,7 @@ RunnerEvent = Annotated[
     RunStarted
     | TrialStarted
     | SetupFinished
+    | SamplesDone
     | TrialFinished
     | LoadDoubtful
     | RunPaused

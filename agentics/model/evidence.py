@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from agentics.model.jobresult import JobResult
+from agentics.model.jobresult import JobFailure, JobResult
 from agentics.model.jobwork import Environment, Report, TaskReady
 from agentics.model.load import Load
 from agentics.model.plan import Topology
@@ -12,6 +12,9 @@ from agentics.model.record import ArtifactRef, Mode, Record, Trust
 from agentics.model.result import Result
 from agentics.model.setups import SetupRecord
 
+UserMode = Literal["own", "operator", "namespace"]
+"""Who runs containers. `own`: users that nobody else on the host has, a participant's container one of its own.
+`operator`: the user who runs agentics. `namespace`: the user 0 of a rootless engine, who is its owner outside."""
 Speaker = Literal["solution", "evaluator"]
 ScriptPhase = Literal["setup", "build", "run"]
 
@@ -48,6 +51,31 @@ class HostCheck(Record):
     detail: str = ""
 
 
+class UsedUp(Record):
+    """A resource of a shared container of which the solution held more than its half, or all that it may have:
+    `tmp_bytes`, `shm_inodes`, `processes`, …"""
+
+    resource: str
+    used: int
+    limit: int
+
+
+class SharedUse(Record):
+    """What the supervisor of a shared container reported. `runs`: commands that it ran as the solution's user; none
+    means that all code of the solution ran as the evaluator. `log_ref`: what these commands wrote to the streams of
+    the evaluator that they were given, with a cap. `left_behind`: None where the container ended before the report.
+    `users_apart`: false where the kernel shows users each other's processes; then no command was run."""
+
+    runs: int = 0
+    refused: int = 0
+    users_apart: bool = True
+    left_behind: bool | None = None
+    used_up: tuple[UsedUp, ...] = ()
+    log_ref: ArtifactRef | None = None
+    log_bytes: int = 0
+    log_truncated: bool = False
+
+
 class ContainerRecord(Record):
     """How one container ended. Times in seconds, sizes in bytes; `None` is "not measured on this engine"."""
 
@@ -70,9 +98,18 @@ class ContainerRecord(Record):
     log_bytes: int = 0
     log_truncated: bool = False
     relaxed: tuple[str, ...] = ()
+    runtime: str = ""
+    """The engine's name of what ran it."""
+    kernel: Literal["shared", "own"] | None = None
+    """`own`: its system calls were not answered by the engine's kernel. None: it was not looked at."""
+    user: str = ""
+    """Who ran its first process: `<uid>:<gid>`."""
+    user_mode: UserMode = "own"
     paused_s: float = 0.0
     network: NetworkUse | None = None
     """None where it had no network, or only by a relaxation of its image."""
+    shared: SharedUse | None = None
+    """Of a container that solution and evaluator share."""
 
     @property
     def clean(self) -> bool:
@@ -131,12 +168,26 @@ class Checkpoint(Record):
         return tuple(file.ref for file in self.files)
 
 
+class CaseListing(Record):
+    """All that a case left, where not all of it is kept: how many files and empty directories, the bytes of their
+    content and of their paths. `digest`: `sha256:` over a line of compact JSON for each, in the order of the paths:
+    [path, size, sha256, executable] of a file, then [path] of an empty directory."""
+
+    files: int
+    folders: int
+    size_bytes: int
+    name_bytes: int
+    digest: str
+
+
 class CaseRecord(Record):
     """One case of a separated evaluation. `folders` are the empty directories that it left; `restored`: it ran in an
     earlier attempt. `events_problem`: why there is no `events_ref` although the solution left something there.
 
     `given`: `stdin.txt` and the files below `input/`; the heads of them are kept in a validation only. `tails`: the
-    ends of `stdout.txt` and `stderr.txt`, where a violation keeps everything out of `files`."""
+    ends of `stdout.txt` and `stderr.txt`, where they are not in `files`: a violation keeps everything out of that.
+    `listing`: where the case left more than the operator's `[evidence]` keeps; then `files` and `folders` are a part,
+    and the case can be neither restored nor regraded."""
 
     run_name: str
     alias: str
@@ -145,6 +196,7 @@ class CaseRecord(Record):
     violation: Violation | None = None
     files: tuple[OutputFile, ...] = ()
     folders: tuple[str, ...] = ()
+    listing: CaseListing | None = None
     given: tuple[KeptPart, ...] = ()
     tails: tuple[KeptPart, ...] = ()
     place_kind: str
@@ -216,13 +268,14 @@ class Submission(Record):
 
 class JobFacts(Record):
     """What was observed of a model on a task: what the worker is, what it loaded, and what came out of the answers.
-    `details_ref`: the details as Parquet."""
+    `details_ref`: the details as Parquet; `failures`: what a server, a judge or a plugin said where it failed."""
 
     environment: Environment | None = None
     ready: TaskReady | None = None
     report: Report | None = None
     result: JobResult | None = None
     details_ref: ArtifactRef | None = None
+    failures: tuple[JobFailure, ...] = ()
 
 
 class TrialEvidence(Record):

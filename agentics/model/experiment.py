@@ -5,11 +5,12 @@ The names and enums are the contract's, also where this version honours one valu
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, FiniteFloat, JsonValue
 
 from agentics.model.base import Document, List, Text, refuse
+from agentics.model.caps import EXPERIMENT, Cap
 from agentics.model.design import Comparison, Integration, RetryOn, Scheduling
 from agentics.model.outcome import DEFAULT_EXIT_POLICY, ExitPolicy
 from agentics.model.record import Mode
@@ -217,6 +218,7 @@ class Ext(Document):
 class ResolvedExperiment(Document):
     """Private: it names paths of this machine. Its digest stands in the manifest."""
 
+    cap: ClassVar[Cap] = EXPERIMENT
     version: Literal["0.5"]
     experiment: ExperimentName
     dataset: Dataset

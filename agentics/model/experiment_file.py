@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field, FiniteFloat, JsonValue
 
 from agentics.model.base import Document, List, Text
+from agentics.model.caps import EXPERIMENT, Cap
 from agentics.model.design import Comparison, Integration, Scheduling
 from agentics.model.document import Rule
 from agentics.model.experiment import EvidenceClass, One, OrAbsent, Prune, Retry
@@ -70,8 +71,10 @@ _Task = Annotated[TaskEntry, BeforeValidator(_entry)]
 class ExperimentFile(Document):
     """Paths are relative to the file. `comparison` is `paired` where it is not said and there is something to compare;
     `limit` counts cases of a task; `images` maps declared images to local ones. `jobspecs`: files of model evaluations,
-    each a variant of its own on the tasks it names; with them, tasks and variants may be left out."""
+    each a variant of its own on the tasks it names; with them, tasks and variants may be left out. `baseline`: a name
+    of `variants`, or what a JobSpec is called in the run."""
 
+    cap: ClassVar[Cap] = EXPERIMENT
     name: Text
     description: str | None = None
     owner: str | None = None
@@ -121,8 +124,9 @@ def _something(file: ExperimentFile) -> Iterator[Problem]:
 
 
 def _baseline(file: ExperimentFile) -> Iterator[Problem]:
+    """What a JobSpec is called is known once it was read."""
     known = names(file)
-    if file.baseline is not None and file.baseline not in known:
+    if file.baseline is not None and file.baseline not in known and known and not file.jobspecs:
         near = get_close_matches(file.baseline, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(known)}"
         yield Problem(

@@ -10,7 +10,8 @@ from typing import Literal
 
 from pydantic import FiniteFloat, NonNegativeInt
 
-from agentics.model.evidence import Violation
+from agentics.model.evidence import CaseListing, Violation
+from agentics.model.jobresult import JobFailure
 from agentics.model.record import Fault, Ids, Mode, Record, Status
 from agentics.model.result import ResultStatus
 
@@ -76,7 +77,8 @@ class CaseExplanation(Record):
     """One case that is not passed, or a session. `name`: the run's name, the evaluator's where it matches no run; an
     alias where names are private. `folder`: where its files are, relative to the run directory.
 
-    `transcript`: of a session, who said what."""
+    `listing`: where the case left more than is kept; then `left` is a part. `transcript`: of a session, who said
+    what."""
 
     name: str
     alias: str | None = None
@@ -90,6 +92,7 @@ class CaseExplanation(Record):
     transcript: Excerpt | None = None
     given: tuple[NamedFile, ...] = ()
     left: tuple[NamedFile, ...] = ()
+    listing: CaseListing | None = None
 
 
 class ContainerExplanation(Record):
@@ -110,8 +113,8 @@ class EvaluatorExplanation(Record):
 
 class Explanation(Record):
     """`trials/<trial_id>/explanation.json`. `message`: what the reason's own finding is. `cases`: those that are not
-    passed, of `cases_total`. `private`: it holds official data. `withheld`: official data was left out, and the file
-    of this path, relative to the run directory, has it."""
+    passed, of `cases_total`. `failures`: of a model's trial. `private`: it holds official data. `withheld`: official
+    data was left out, and the file of this path, relative to the run directory, has it."""
 
     schema_version: Literal["explanation_v1"] = "explanation_v1"
     ids: Ids
@@ -128,6 +131,7 @@ class Explanation(Record):
     session: CaseExplanation | None = None
     containers: tuple[ContainerExplanation, ...] = ()
     evaluator: EvaluatorExplanation | None = None
+    failures: tuple[JobFailure, ...] = ()
     hints: tuple[Hint, ...] = ()
     log: str
     private: bool = False

@@ -15,17 +15,31 @@ from typing import Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel
 
-from agentics.model.document import Loaded, Rule, invalid, load
+from agentics.model.caps import OTHER, Cap
+from agentics.model.document import SIZES, Loaded, Rule, invalid, load
 from agentics.model.finding import Finding
-from agentics.model.jsontext import MAX_DEPTH, Json, Path, pointer
+from agentics.model.jsontext import MAX_DEPTH, Json, Path, pointer, scan
 
 M = TypeVar("M", bound=BaseModel)
 Format = Literal["json", "yaml", "toml"]
+_TOO_MANY = f"more than {OTHER.values} values"
 Places = dict[str, tuple[int, int]]
 
 _SUFFIXES: dict[str, Format] = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml"}
 _SCALARS = {"tag:yaml.org,2002:" + name for name in ("str", "int", "float", "bool", "null")}
-_MAX_NODES = 100_000
+
+
+class _Loader(yaml.SafeLoader):
+    """Stops at the value after the last one that is allowed: a node takes a kilobyte and a tenth of a millisecond."""
+
+    left = OTHER.values
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self.left -= 1
+        if self.left < 0:
+            mark = self.get_mark()
+            raise _Refused(code="too_many_values", message=_TOO_MANY, at=(mark.line + 1, mark.column + 1), hint=SIZES)
+        return super().compose_node(parent, index)
 
 
 class _Refused(Exception):
@@ -41,13 +55,12 @@ def format_of(file: str) -> Format | None:
     return next((kind for end, kind in _SUFFIXES.items() if file.endswith(end)), None)
 
 
-def value_of(data: bytes, kind: Format, file: str) -> Json:
-    """The plain value, for a look before a model is chosen. Raises InvalidDocument where the text cannot be read."""
+def value_of(data: bytes, kind: Format, file: str, cap: Cap) -> Json:
+    """The plain value, for a look before a model is chosen. Raises InvalidDocument where the text cannot be read; of
+    JSON that cannot, the value is None, and `read` says what is wrong, with its place."""
     if kind == "json":
-        try:
-            return json.loads(data)
-        except (ValueError, RecursionError):
-            return None  # `read` says what is wrong, with its place
+        found = scan(data, cap)
+        return found.value if found.complete else None
     found, _ = _other(data, kind, file)
     return found
 
@@ -77,6 +90,8 @@ def _place(places: Places, where: str) -> dict[str, Any]:
 
 def _other(data: bytes, kind: Format, file: str) -> tuple[Json, Places]:
     try:
+        if len(data) > OTHER.bytes:
+            raise _Refused(code="too_large", message=f"more than {OTHER.bytes} bytes of {kind.upper()}", hint=SIZES)
         text = data.decode("utf-8")
         return _yaml(text) if kind == "yaml" else (_toml(text), {})
     except UnicodeDecodeError as error:
@@ -97,14 +112,15 @@ def _toml(text: str) -> Json:
     except tomllib.TOMLDecodeError as error:
         raise _Refused(code="syntax", message=str(error)) from error
     except (TypeError, ValueError, RecursionError) as error:
-        raise _Refused(code="not_json", message=f"a date, time or infinity has no place here: {error}") from error
+        message = f"a date, a time or such a number has no place here: {error}"
+        raise _Refused(code="not_json", message=message) from error
     return value
 
 
 def _yaml(text: str) -> tuple[Json, Places]:
     places: Places = {}
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         root = loader.get_single_node()
         return _node(loader, root, (), places) if root is not None else None, places
     except yaml.MarkedYAMLError as error:
@@ -120,8 +136,10 @@ def _yaml(text: str) -> tuple[Json, Places]:
 def _node(loader: yaml.SafeLoader, node: yaml.Node, path: Path, places: Places) -> Json:
     at = (node.start_mark.line + 1, node.start_mark.column + 1)
     # An alias may stand for what holds thousands of aliases: what is counted is what comes out.
-    if len(path) > MAX_DEPTH or len(places) > _MAX_NODES:
-        raise _Refused(code="too_deep", message=f"nested deeper than {MAX_DEPTH} levels, or too large", at=at)
+    if len(path) > MAX_DEPTH:
+        raise _Refused(code="too_deep", message=f"nested deeper than {MAX_DEPTH} levels", at=at)
+    if len(places) > OTHER.values:
+        raise _Refused(code="too_many_values", message=_TOO_MANY, at=at, hint=SIZES)
     places.setdefault(pointer(path), at)
     match node:
         case yaml.MappingNode(tag="tag:yaml.org,2002:map"):
@@ -150,7 +168,13 @@ def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode, path: Path, places
 
 
 def _scalar(loader: yaml.SafeLoader, node: yaml.ScalarNode, at: tuple[int, int]) -> Json:
-    value = loader.construct_object(node)
+    try:
+        value = loader.construct_object(node)
+        if isinstance(value, int):
+            float(value)
+    except (ValueError, OverflowError) as error:  # `0x_`, or more digits than a double can tell
+        message = f"{node.value[:40]!r} is no number that can be read"
+        raise _Refused(code="number_out_of_range", message=message, at=at) from error
     if isinstance(value, float) and value - value != 0:
         raise _Refused(code="not_json", message=f"{node.value} is not a finite number", at=at)
     return value

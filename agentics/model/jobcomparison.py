@@ -6,39 +6,36 @@ from typing import Literal
 
 from pydantic import FiniteFloat, NonNegativeInt, PositiveInt
 
-from agentics.model.analysis import Difference
+from agentics.model.analysis import Interval
 from agentics.model.jobspec import ScoringMode
 from agentics.model.record import Record
 
 
 class MetricComparison(Record):
-    """`difference` is the variant's minus the baseline's. `stderr`: as if both were measured on different samples, so
-    rather too large. `better`: whether the variant's is the better value; null where they are equal or not known."""
+    """`difference` is the variant's minus the baseline's. `better`: whether the variant's is the better value; null
+    where they are equal or not known.
+
+    A metric that is a mean over samples is compared over the documents of which both have a value, each under each
+    seed: `pairs` of them, and `left_out` others. `baseline` and `variant` are the means over these, `stderr` that of
+    the mean of the differences, `interval` Student's of 95 %. `pairs` null: the metric is no mean; the values are of
+    all documents, and there is a difference only where both lack none."""
 
     metric: str
     primary: bool
     higher_is_better: bool
+    pairs: NonNegativeInt | None
+    left_out: NonNegativeInt
     baseline: FiniteFloat | None
     variant: FiniteFloat | None
     difference: FiniteFloat | None
     stderr: FiniteFloat | None
+    interval: Interval | None
     better: bool | None
-
-
-class PairedSamples(Record):
-    """The same documents, answered by both: the mean of the differences with Student's interval. `excluded`: only one
-    of the two has a value."""
-
-    metric: str
-    pairs: NonNegativeInt
-    excluded: NonNegativeInt
-    difference: Difference | None
 
 
 class TaskComparison(Record):
     task: str
     metrics: tuple[MetricComparison, ...]
-    paired: tuple[PairedSamples, ...] = ()
 
 
 class JobComparison(Record):
@@ -54,12 +51,14 @@ class JobComparison(Record):
 
 
 class Place(Record):
-    """One line of a leaderboard. `rank` null: there is no score. Equal scores share a rank."""
+    """One line of a leaderboard. `rank` null: there is no score. Equal scores share a rank. `partial`: the tasks whose
+    values lack answers."""
 
     rank: PositiveInt | None
     name: str
     score: FiniteFloat | None
     stderr: FiniteFloat | None
+    partial: tuple[str, ...] = ()
 
 
 class Leaderboard(Record):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat, JsonValue, NonNegativeInt
 
-from agentics.model.jobresult import AnswerCounts, JobResult, JudgeSummary, Latency
+from agentics.model.jobresult import AnswerCounts, AnswerEnds, JobResult, JudgeSummary, Latency
 from agentics.model.jobspec import ScoringMode
 from agentics.model.outcome import Timestamp
 from agentics.model.record import Fault, Record, Status
@@ -45,7 +45,8 @@ class ResultsFile(Record):
 
 
 class MetricRow(Record):
-    """One metric of one task. `seed` null: over all seeds, with `sd` where there are several; `n`: samples of all."""
+    """One metric of one task. `seed` null: over all seeds, with `sd` where there are several; `n` samples are in the
+    value, `of` those that were asked for."""
 
     run_id: str
     variant: str
@@ -57,6 +58,7 @@ class MetricRow(Record):
     stderr: FiniteFloat | None
     sd: FiniteFloat | None
     n: NonNegativeInt
+    of: NonNegativeInt
     higher_is_better: bool
     primary: bool
     scoring_mode: ScoringMode
@@ -102,6 +104,7 @@ class TaskMetadata(Record):
     seeds: tuple[NonNegativeInt, ...] = ()
     documents: NonNegativeInt | None = None
     answers: AnswerCounts | None = None
+    ends: AnswerEnds | None = None
     errors: dict[str, NonNegativeInt] = Field(default_factory=dict)
     prompt_tokens: NonNegativeInt | None = None
     completion_tokens: NonNegativeInt | None = None

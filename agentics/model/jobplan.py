@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import JsonValue
+from pydantic import JsonValue, PositiveInt
 
 from agentics.model.jobspec import JuryAggregation, ScoringMode
 from agentics.model.jobwork import Evaluate, OrderJudge
@@ -11,24 +11,27 @@ from agentics.model.template import JudgeTemplate
 
 
 class AskModel(Record):
-    """Options of asking a model about one task. `ask` is the order as the worker gets it, but for its number and the
-    file of known answers."""
+    """Options of asking a model about one task. `ask` is the order as the worker gets it, but for its number, the file
+    of known answers, and the operator's limits."""
 
     ask: Evaluate
 
 
 class JudgeAnswers(Record):
-    """Options of asking judges about the answers. `templates`: by judge, with the rules by which its words are read."""
+    """Options of asking judges about the answers. `templates`: by judge, with the rules by which its words are read.
+    `min_judges`: how many judges must give a verdict on an answer, so that the answer has one."""
 
     judges: tuple[OrderJudge, ...]
     weights: dict[str, float]
     templates: dict[str, JudgeTemplate]
     aggregation: JuryAggregation
     report_disagreement: bool
+    min_judges: PositiveInt
 
 
 class ScoreAnswers(Record):
-    """Options of making the result. `comparability`: what two results must share to be compared, beside their data."""
+    """Options of making the result. `comparability`: what two results must share to be compared, beside their data.
+    `allow_truncated_prompts`: a prompt that was cut does not make the task `degraded`."""
 
     task: str
     fewshot: int
@@ -36,6 +39,7 @@ class ScoreAnswers(Record):
     endpoint: bool
     primary_metric: str | None
     model_revision: str | None
+    allow_truncated_prompts: bool
     comparability: dict[str, JsonValue]
 
 

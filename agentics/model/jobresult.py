@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, FiniteFloat, JsonValue, NonNegativeInt
+from pydantic import Field, FiniteFloat, JsonValue, NonNegativeInt, PositiveInt
 
 from agentics.model.jobspec import JuryAggregation, ScoringMode
 from agentics.model.jobwork import MetricValue
@@ -13,21 +13,28 @@ from agentics.model.record import Record
 
 class MetricSummary(Record):
     """One metric over the seeds: `mean` of those that have it, `sd` (n-1) with two or more. `stderr`: of the only seed.
-    `aggregation`: how LightEval makes it from samples."""
+    `aggregation`: how LightEval makes it from samples. Coverage, over all seeds: `n` samples are in the numbers, `of`
+    those that were asked for."""
 
     mean: FiniteFloat | None
     sd: FiniteFloat | None = None
     stderr: FiniteFloat | None = None
     higher_is_better: bool = True
     aggregation: str = "mean"
+    n: NonNegativeInt
+    of: NonNegativeInt
     seeds: tuple[MetricValue, ...]
 
 
 class Primary(Record):
+    """The metric that counts, with its coverage: `n` samples of `of`."""
+
     name: str
     value: FiniteFloat | None
     stderr: FiniteFloat | None = None
     higher_is_better: bool = True
+    n: NonNegativeInt
+    of: NonNegativeInt
 
 
 class AnswerCounts(Record):
@@ -38,6 +45,17 @@ class AnswerCounts(Record):
     empty: NonNegativeInt
     failed: NonNegativeInt
     known: NonNegativeInt = 0
+
+
+class AnswerEnds(Record):
+    """How answers ended. `finish_reasons`: texts by the server's word, empty where the backend does not tell; `refused`
+    answers. `truncated`: prompts that were cut to fit the model, null where it is not known of any;
+    `truncated_allowed`: the job allows that."""
+
+    finish_reasons: dict[str, NonNegativeInt] = Field(default_factory=dict)
+    refused: NonNegativeInt = 0
+    truncated: NonNegativeInt | None = None
+    truncated_allowed: bool = False
 
 
 class Latency(Record):
@@ -70,7 +88,8 @@ class JudgeSummary(Record):
 
 
 class JurySummary(Record):
-    """`judged` answers have a value, `unjudged` none: no judge gave one, or they tied (`ties`).
+    """`judged` answers have a verdict, `unjudged` none: fewer than `min_judges` judges gave a value (`short`), or the
+    judges tied (`ties`).
 
     `disagreement`: mean over answers of the share of judges that differ from the verdict (majority), or of the range of
     what they gave (mean, median). `agreement`: of the pairs of judges that gave something to the same answer, the share
@@ -79,7 +98,9 @@ class JurySummary(Record):
     aggregation: JuryAggregation
     judged: NonNegativeInt
     unjudged: NonNegativeInt
+    short: NonNegativeInt = 0
     ties: NonNegativeInt = 0
+    min_judges: PositiveInt
     disagreement: FiniteFloat | None = None
     agreement: FiniteFloat | None = None
     alpha: FiniteFloat | None = None
@@ -96,6 +117,20 @@ class Provenance(Record):
     generation: dict[str, JsonValue]
 
 
+class JobFailure(Record):
+    """What came to nothing: an order to the worker, answers of a server, or words of the judge of that name.
+
+    `count`: how often this code came; `message` and `traceback` are those of the first.
+    """
+
+    what: Literal["order", "answers", "judge"]
+    judge: str | None = None
+    code: str
+    count: PositiveInt = 1
+    message: str
+    traceback: str | None = None
+
+
 class JobResult(Record):
     """Stored in the evidence of a trial. `comparability`: two results with the same one may be compared; it covers
     `compared_on`, a digest for each thing that must be the same. `hashes`: LightEval's four, of the first seed; null
@@ -110,6 +145,7 @@ class JobResult(Record):
     metrics: dict[str, MetricSummary]
     primary: Primary | None
     answers: AnswerCounts
+    ends: AnswerEnds
     errors: dict[str, NonNegativeInt] = Field(default_factory=dict)
     prompt_tokens: NonNegativeInt | None = None
     completion_tokens: NonNegativeInt | None = None
@@ -123,6 +159,12 @@ class JobResult(Record):
     reproducible: bool
     pinned: bool
     warnings: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every answer that was asked for is in the numbers."""
+        unjudged = self.jury is not None and (self.jury.unjudged + self.answers.empty) > 0
+        return not self.answers.failed and not unjudged
 
 
 DOCUMENTS: dict[str, type[Record]] = {"job_result": JobResult}

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, FiniteFloat, JsonValue
+from pydantic import BeforeValidator, Field, FiniteFloat, JsonValue
 
-from agentics.model.base import Document, List, Text
+from agentics.model.base import Document, List, Text, refuse
 
 BackendType = Literal["accelerate", "vllm", "endpoint_litellm", "endpoint_inference_providers", "custom", "dummy"]
 ScoringMode = Literal["deterministic", "judge", "jury"]
@@ -18,6 +18,28 @@ PluginType = Literal["task", "metric", "model"]
 
 ENDPOINTS: frozenset[BackendType] = frozenset({"endpoint_litellm", "endpoint_inference_providers"})
 """Backends that ask a server: they can generate, and give no log-probabilities of given choices."""
+
+_SERVER = "start the server, and ask it with endpoint_litellm and its base_url"
+_TGI = ("LightEval asks it with the package text-generation, which no worker has", _SERVER)
+_ENDPOINT = (
+    "LightEval would start machines in an account of Hugging Face's, which cost money until they are stopped",
+    "start the endpoint, and ask it with endpoint_litellm and its base_url; or take endpoint_inference_providers",
+)
+_NOT_OURS = {
+    "sglang": ("it needs a GPU and packages that no worker has", _SERVER),
+    "nanotron": ("its checkpoints have nanotron's own format", "convert the checkpoint, and take accelerate or vllm"),
+    **dict.fromkeys(("tgi", "endpoint_tgi"), _TGI),
+    **dict.fromkeys(("inference-endpoint", "inference_endpoint", "endpoint_inference_endpoint"), _ENDPOINT),
+}
+"""Backends of LightEval that a JobSpec cannot have: the reason, and what to do instead."""
+
+
+def _ours(given: object) -> object:
+    if isinstance(given, str) and given in _NOT_OURS:
+        reason, hint = _NOT_OURS[given]
+        refuse("backend_unsupported", f"backend {given!r} is not supported: {reason}", hint=hint)
+    return given
+
 
 One = Annotated[int, Field(ge=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -40,7 +62,7 @@ class Backend(Document):
     LightEval's configuration classes.
     """
 
-    type: BackendType
+    type: Annotated[BackendType, BeforeValidator(_ours)]
     model_name: Text
     model_path: Text | None = None
     revision: Text | None = None
@@ -108,22 +130,26 @@ class Judge(Document):
 
 
 class ScoringConfig(Document):
-    """Of judge and jury only. A judge's own `judge_template_id` comes before the common one."""
+    """Of judge and jury only. A judge's own `judge_template_id` comes before the common one. `min_judges`: how many
+    judges must give a verdict on an answer, so that the answer has one; null: all."""
 
     judges: Annotated[List[Judge], Field(min_length=1)]
     aggregation: JuryAggregation = "mean"
+    min_judges: One | None = None
     report_disagreement: bool = True
     judge_template_id: Text | None = None
 
 
 class JobSpec(Document):
-    """The request. `secret_refs`: names of environment variables that the worker may read beside the keys."""
+    """The request. `secret_refs`: names of environment variables that the worker may read beside the keys.
+    `allow_truncated_prompts`: a prompt that was cut to fit the model does not make its task `degraded`."""
 
     jobspec_version: Literal["1"] = "1"
     run_name: Name | None = None
     benchmark_pack_id: Text | None = None
     max_samples: One | None = None
     num_fewshot_seeds: One = 1
+    allow_truncated_prompts: bool = False
     backend: Backend
     generation: Generation = Generation()
     tasks: Annotated[List[TaskSpec], Field(min_length=1)]

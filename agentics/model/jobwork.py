@@ -6,7 +6,8 @@ Paths in orders are the worker's own. No secret is in an order: `api_key_env` na
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal, get_args, get_origin
 
 from pydantic import Field, FiniteFloat, JsonValue, NonNegativeInt, PositiveInt, TypeAdapter
 
@@ -16,10 +17,13 @@ from agentics.model.record import Record
 PROTOCOL = 1
 Sampling = Literal["generative", "logprobs", "perplexity"]
 AnswerStatus = Literal["answered", "empty", "failed"]
+NoVerdict = Literal["tie", "too_few_judges"]
+"""Why judges gave an answer no verdict: they tied, or fewer than `min_judges` gave a value."""
 
 
 class OrderPlugin(Record):
-    """`path` is the plugin's folder, `modules` the files in it that are imported, `model_class` for backend custom."""
+    """`path` is the plugin's folder, `module` the file in it that is imported. `provides`: the names of the tasks,
+    metrics or classes that its manifest lists; of a task its metrics, too."""
 
     name: str
     version: str
@@ -27,6 +31,7 @@ class OrderPlugin(Record):
     type: Literal["task", "metric", "model"]
     path: str
     module: str
+    provides: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 class OrderBackend(Record):
@@ -72,6 +77,13 @@ class OrderTask(Record):
     modules: tuple[str, ...] = ()
 
 
+class RequestLimits(Record):
+    """What bounds requests to a server: seconds for one with all of its tries, and how many may fail in a row."""
+
+    request_s: FiniteFloat
+    consecutive_failures: PositiveInt
+
+
 class Evaluate(Record):
     """Load the task, ask the model what is not known, and score what it answered with the task's own metrics.
 
@@ -89,6 +101,7 @@ class Evaluate(Record):
     fewshot_seeds: PositiveInt = 1
     chunk: PositiveInt = 16
     known: str | None = None
+    limits: RequestLimits | None = None
     score: bool = True
     """False under judge and jury: the task's own metrics are not computed."""
 
@@ -116,6 +129,7 @@ class Judge(Record):
     judges: tuple[OrderJudge, ...]
     items: str
     known: str | None = None
+    limits: RequestLimits | None = None
 
 
 class Details(Record):
@@ -202,7 +216,11 @@ class AnswerError(Record):
 
 class Answer(Record):
     """The model's answer to one request, or that there is none. `key` covers everything that can change an answer, so
-    the same key is never asked twice. `response`: LightEval's ModelResponse as plain JSON; null where it failed."""
+    the same key is never asked twice. `response`: LightEval's ModelResponse as plain JSON; null where it failed.
+
+    `finish_reasons`: for each sample why the text ended, in the server's word (`stop`, `length`, `content_filter`, …);
+    `refusals`: for each sample why the server refused to answer. Both are empty where the backend does not tell.
+    `truncated`: whether the prompt was cut to fit the model; null: not known."""
 
     type: Literal["answer"] = "answer"
     order: int
@@ -213,10 +231,18 @@ class Answer(Record):
     status: AnswerStatus
     response: dict[str, JsonValue] | None = None
     error: AnswerError | None = None
+    finish_reasons: tuple[str | None, ...] = ()
+    refusals: tuple[str | None, ...] = ()
+    truncated: bool | None = None
     latency_s: FiniteFloat | None = None
     usage: Usage = Usage()
     known: bool = False
     """It was in the order's file of known answers."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether the server refused a sample, or its filter took the text."""
+        return any(self.refusals) or "content_filter" in self.finish_reasons
 
 
 class Sample(Record):
@@ -300,7 +326,10 @@ class Judgement(Record):
 
 
 class DetailRow(Record):
-    """One row of the details, in one fixed schema for all tasks and backends; what is free-form is JSON text."""
+    """One row of the details, in one fixed schema for all tasks and backends; what is free-form is JSON text.
+
+    With judges, `metric` has the verdict on the answer, `no_verdict` says why there is none, and `judgements` is a list
+    of `JudgeVerdict`."""
 
     task: str
     fewshot: int
@@ -315,8 +344,12 @@ class DetailRow(Record):
     doc: str
     model_response: str | None
     metric: str | None
+    no_verdict: NoVerdict | None
     judgements: str | None
     error: str | None
+    finish_reasons: tuple[str | None, ...]
+    refusals: tuple[str | None, ...]
+    truncated: bool | None
     latency_s: FiniteFloat | None
     prompt_tokens: int | None
     completion_tokens: int | None
@@ -350,3 +383,15 @@ Event = Annotated[
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 """One line of a session's events."""
+
+
+def _words(kinds: tuple[type[Record], ...]) -> Iterator[str]:
+    for kind in kinds:
+        for name, field in kind.model_fields.items():
+            yield name
+            if get_origin(field.annotation) is Literal:
+                yield from get_args(field.annotation)
+
+
+EVENT_WORDS = frozenset(_words((*get_args(get_args(Event)[0]), Usage, AnswerError, MetricValue, SeedReport)))
+"""The names of fields, and the values that are one of a few, in event lines: what they mean depends on them."""

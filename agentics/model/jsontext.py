@@ -1,19 +1,20 @@
 """Reads JSON text as strictly as serde_json does, remembers every problem, and goes on where going on makes sense.
 
-Linear in the text, bounded in depth. Knows nothing of documents: whether a repeated key matters, or a value that a
-document ignores, is decided elsewhere.
+Linear in the text, bounded in depth and in the number of values. Knows nothing of documents: whether a repeated key
+matters, or a value that a document ignores, is decided elsewhere.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from json import JSONDecodeError
+from json import JSONDecodeError, JSONDecoder
 from json.decoder import scanstring  # type: ignore[attr-defined]  # the C scanner, missing from the type stubs
 from typing import Any, NoReturn, TypeAlias
+
+from agentics.model.caps import Cap
 
 MAX_DEPTH = 127
 MIN_INTEGER, MAX_INTEGER = -(1 << 63), (1 << 64) - 1
@@ -31,6 +32,9 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _WORDS = {"true": True, "false": False, "null": None}
 _CONSTANTS = frozenset({"NaN", "Infinity", "-Infinity"})
 _CLOSERS = {"{": "}", "[": "]"}
+# For text that `scan` has read. `float` takes what `int` refuses, a number of ten thousand digits.
+_DECODER = JSONDecoder(parse_int=float)
+_UNWANTED: Trie = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +71,7 @@ class _Stop(Exception):
 @dataclass
 class _Cursor:
     text: str
+    left: int
     at: int = 0
     path: list[str | int] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -85,6 +90,12 @@ class _Cursor:
         self.note(code, message, offset, hint)
         raise _Stop
 
+    def count(self) -> None:
+        """One more value begins here."""
+        self.left -= 1
+        if self.left < 0:
+            self.stop("too many values: the rest is not read", self.at, "too_many_values")
+
     def skip(self) -> str:
         """Move to the next character that is not space; that character, or "" at the end."""
         here = self.text[self.at : self.at + 1]
@@ -96,15 +107,18 @@ class _Cursor:
         return self.text[self.at : self.at + 1]
 
 
-def scan(data: bytes) -> Scan:
-    """Read one JSON document. Never raises."""
+def scan(data: bytes, cap: Cap) -> Scan:
+    """Read one JSON document. Never raises. Beyond the cap on bytes nothing is read, beyond that on values no more."""
+    if len(data) > cap.bytes:
+        problem = Problem(code="too_large", message=f"more than {cap.bytes} bytes", offset=0)
+        return Scan(text="", value=None, complete=False, problems=(problem,), duplicates=())
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         good = data[: error.start].decode("utf-8")
         problem = Problem(code="not_utf8", message="not UTF-8", offset=len(good), hint="save the file as UTF-8")
         return Scan(text=good, value=None, complete=False, problems=(problem,), duplicates=())
-    cursor = _Cursor(text)
+    cursor = _Cursor(text, left=cap.values)
     value, complete = None, False
     try:
         value = _document(cursor)
@@ -127,22 +141,23 @@ def locate(text: str, wanted: Iterable[Path]) -> tuple[Mapping[Path, int], Mappi
         here = root
         for part in path:
             here = here.setdefault(part, {})
-    cursor = _Cursor(text)
+    cursor = _Cursor(text, left=len(text))
     if text.startswith("\ufeff"):
         cursor.at = 1
     _value(cursor, root, 0)
     return cursor.keys, cursor.values
 
 
-class Lines:
-    """Offsets to lines and columns, both from 1; a column counts characters."""
-
-    def __init__(self, text: str) -> None:
-        self._starts = [0, *(m.end() for m in re.finditer("\n", text))]
-
-    def position(self, offset: int) -> tuple[int, int]:
-        line = bisect_right(self._starts, offset)
-        return line, offset - self._starts[line - 1] + 1
+def positions(text: str, offsets: Iterable[int]) -> Mapping[int, tuple[int, int]]:
+    """The line and column of each offset, both from 1; a column counts characters."""
+    found: dict[int, tuple[int, int]] = {}
+    line, start, before = 1, 0, 0
+    for offset in sorted(set(offsets)):
+        line += text.count("\n", before, offset)
+        start = text.rfind("\n", before, offset) + 1 or start
+        found[offset] = (line, offset - start + 1)
+        before = offset
+    return found
 
 
 def pointer(path: Path) -> str:
@@ -162,8 +177,12 @@ def _document(cursor: _Cursor) -> Json:
 
 def _value(cursor: _Cursor, wanted: Trie | None, depth: int) -> Json:
     first = cursor.skip()
+    cursor.count()
     if wanted is not None:
-        cursor.values[tuple(cursor.path)] = cursor.at
+        if wanted is not _UNWANTED:
+            cursor.values[tuple(cursor.path)] = cursor.at
+        if not wanted:
+            return _step_over(cursor)
     if first == '"':
         return _string(cursor)
     if first in _CLOSERS:
@@ -173,6 +192,18 @@ def _value(cursor: _Cursor, wanted: Trie | None, depth: int) -> Json:
     if first and first in "-0123456789":
         return _number(cursor)
     return _word(cursor)
+
+
+def _step_over(cursor: _Cursor) -> None:
+    """Past a value that `scan` has read, in which nothing is wanted."""
+    try:
+        _, cursor.at = _DECODER.raw_decode(cursor.text, cursor.at)
+    except RecursionError:
+        _too_deep(cursor)
+
+
+def _below(wanted: Trie | None, part: str | int) -> Trie | None:
+    return None if wanted is None else wanted.get(part, _UNWANTED)
 
 
 def _too_deep(cursor: _Cursor) -> None:
@@ -195,6 +226,7 @@ def _opened(cursor: _Cursor, closers: list[str]) -> bool:
     if first not in _CLOSERS:
         _value(cursor, None, 0)
         return False
+    cursor.count()
     cursor.at += 1
     if cursor.skip() == _CLOSERS[first]:
         cursor.at += 1
@@ -225,8 +257,8 @@ def _object(cursor: _Cursor, wanted: Trie | None, depth: int) -> dict[str, Json]
     while True:
         key, start = _key(cursor)
         cursor.path.append(key)
-        below = wanted.get(key) if wanted else None
-        if below is not None:
+        below = _below(wanted, key)
+        if below is not None and below is not _UNWANTED:
             cursor.keys[tuple(cursor.path)] = start
         if key in members:
             cursor.duplicates.append((tuple(cursor.path), start))
@@ -256,7 +288,7 @@ def _array(cursor: _Cursor, wanted: Trie | None, depth: int) -> list[Json]:
         return items
     while True:
         cursor.path.append(len(items))
-        items.append(_value(cursor, wanted.get(len(items)) if wanted else None, depth))
+        items.append(_value(cursor, _below(wanted, len(items)), depth))
         cursor.path.pop()
         if _ends(cursor, "]"):
             return items

@@ -5,11 +5,12 @@ What a manifest names must exist below its root; that is checked by whoever read
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, WithJsonSchema, model_validator
 
 from agentics.model.base import Document, NonEmpty, RelPath, RunName, SparseDocument, refuse
+from agentics.model.caps import MANIFEST, Cap
 
 MAX_RUNS = 100
 RESERVED_RUN_NAME = "agentics-runs.json"
@@ -83,12 +84,14 @@ Runs = Annotated[NonEmpty[Run], Field(max_length=MAX_RUNS)]
 
 
 class RunManifest(Document):
+    cap: ClassVar[Cap] = MANIFEST
     runs: Runs
 
 
 class SessionManifest(Document):
     """There is one session in an evaluation; several cases in it are the challenge's own business."""
 
+    cap: ClassVar[Cap] = MANIFEST
     session_name: RunName
     input_files: InputFiles | None
     metadata: dict[str, JsonValue] | None

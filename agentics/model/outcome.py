@@ -9,7 +9,7 @@ from collections import Counter
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, FiniteFloat, JsonValue, NonNegativeInt, model_validator
+from pydantic import AfterValidator, Field, FiniteFloat, JsonValue, NonNegativeInt, model_validator
 
 from agentics.model.record import Fault, Mode, Record, Status, Trust
 
@@ -23,7 +23,13 @@ Direction = Literal["maximize", "minimize"]
 COMPLETED: frozenset[Status] = frozenset({"passed", "degraded", "skipped", "no_samples"})
 NON_PASSING: frozenset[Status] = frozenset({"failed", "error", "pending", "skipped", "no_samples"})
 
-Timestamp = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$")]
+
+def _moment(text: str) -> str:
+    datetime.fromisoformat(text)  # raises ValueError for a 13th month
+    return text
+
+
+Timestamp = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$"), AfterValidator(_moment)]
 """UTC, RFC 3339, always with `Z`."""
 
 
@@ -40,9 +46,13 @@ class SampleSummary(Record):
 
 
 class PrimaryMetric(Record):
+    """`n` samples of `of` are in the value of a model's metric; null for other metrics."""
+
     metric_name: str
     value: FiniteFloat
     direction: Direction | None = None
+    n: NonNegativeInt | None = None
+    of: NonNegativeInt | None = None
 
 
 class SubtaskRecord(Record):

@@ -24,15 +24,19 @@ _LISTS = {"task": "tasks", "metric": "metrics", "model": "classes"}
 
 
 class PluginTask(Document):
-    """A task as the plugin's module defines it. `fewshot_pool`: how many examples can be drawn, if that is known;
-    `num_samples`: answers to each question, for metrics that need several."""
+    """A task as the plugin's module defines it. `hf_avail_splits`: the splits of its data, by default LightEval's own;
+    where `few_shots_split` names none, examples come from one of them. `documents`: how many are evaluated, and
+    `fewshot_pool`: how many examples can be drawn, if that is known. `num_samples`: answers to each question, for
+    metrics that need several."""
 
     name: Text
     sampling: NonEmpty[Sampling]
     metrics: NonEmpty[Text]
     primary_metric: Text | None = None
     few_shots_split: Text | None = None
+    hf_avail_splits: NonEmpty[Text] = ("train", "validation", "test")
     evaluation_splits: NonEmpty[Text]
+    documents: Count | None = None
     fewshot_pool: Count | None = None
     generation_size: jobspec.One | None = None
     num_samples: jobspec.One = 1

@@ -1,11 +1,11 @@
-"""Names of files that every file system and archive takes, from names that people gave to tasks and models."""
+"""Names of files from names that people gave to tasks and models: those of LightEval, where they are safe."""
 
 from __future__ import annotations
 
 import hashlib
 from urllib.parse import quote
 
-_SAFE = "@+=,"
+_SAFE = "@+=,|:"
 _LONGEST = 150
 _KEPT = 80
 # Windows takes these for devices, whatever comes after the first dot.
@@ -13,8 +13,8 @@ _DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{kind}{n}" for kind in ("c
 
 
 def portable_name(text: str) -> str:
-    """One file name: `|`, `:`, `/` and whatever else is not plain is percent-encoded, so that two texts never share a
-    name. A long one is cut, and ends with a digest of the whole."""
+    """One file name. `|` and `:` stay, because LightEval's readers look for them; `/` and whatever else is not plain is
+    percent-encoded, so that two texts never share a name. A long one is cut, and ends with a digest of the whole."""
     name = quote(text, safe=_SAFE, errors="surrogatepass").replace("~", "%7E")
     if not name or name[0] in ".-" or name.partition(".")[0].casefold() in _DEVICES:
         name = f"%{ord(name[0]):02X}{name[1:]}" if name else "%"

@@ -10,8 +10,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeIn
 Fault = Literal["participant", "challenge", "infrastructure", "user"]
 Status = Literal["passed", "degraded", "failed", "error", "no_samples", "skipped", "pending"]
 Mode = Literal["validation", "official"]
-Trust = Literal["isolated", "shared_container", "model_worker"]
-"""model_worker: the model, its plugins and the metrics share one process, whose owner is the operator."""
+Trust = Literal["isolated", "own_kernel", "shared_container", "model_worker"]
+"""own_kernel: isolated, and no participant code ran on the engine's kernel. model_worker: the model, its plugins and
+the metrics share one process, whose owner is the operator."""
 
 
 class Reference(str):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from agentics.model.base import I64, Document, List, MetricName, OpenDocument, RunName, Text
+from agentics.model.caps import RESULT, Cap
 from agentics.model.challenge import MetricSchema
 from agentics.model.document import Rule, invalid, load
 from agentics.model.finding import Finding
 from agentics.model.jsontext import Path, Problem
 
-RESULT_BYTES = 4 << 20
 MAX_PUBLIC_RESULTS = 1024
 MAX_LOG_BYTES = 262_144
 JobMode = Literal["validation", "official"]
@@ -48,6 +48,7 @@ class Summary(OpenDocument):
 
 
 class Result(Document):
+    cap: ClassVar[Cap] = RESULT
     status: ResultStatus
     mode: JobMode | None = None
     aggregate_metrics: List[Metric] = ()
@@ -61,7 +62,7 @@ class Result(Document):
 def check_result(
     data: bytes, schema: MetricSchema, mode: JobMode, file: str = "result.json"
 ) -> Result | tuple[Finding, ...]:
-    """The result, its mode set to the job's, or what is wrong with it. The caller caps `data` at RESULT_BYTES."""
+    """The result, its mode set to the job's, or what is wrong with it."""
     loaded = load(Result, data, file, _rules(schema, mode))
     if loaded.value is None:
         return loaded.findings

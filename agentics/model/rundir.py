@@ -240,7 +240,8 @@ class Manifest(Record):
 
 class InvocationStarted(Record):
     """One evaluation or regrade of this run begins. `requested` maps a variant's directory to its task references;
-    `public_challenges` a challenge's name to the document that everybody may see of it."""
+    `public_challenges` a challenge's name to the document that everybody may see of it. `seal`: says to the user who
+    began it, and to nobody else, that the run is their own; None where their home could keep no key."""
 
     kind: Literal["started"] = "started"
     invocation_id: str
@@ -258,6 +259,7 @@ class InvocationStarted(Record):
     replications: PositiveInt = 1
     operation: str = "eval"
     public_challenges: dict[str, ArtifactRef] = Field(default_factory=dict)
+    seal: str | None = None
 
 
 class TaskSkipped(Record):

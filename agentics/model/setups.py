@@ -17,6 +17,7 @@ class SetupInputs(Record):
 
     `agentics_version` and `version` stand for what this program does around the container. `challenge_digest`: of the
     tree at /challenge, modes included; bundle and overlays are named beside it, in their order. `user`: who ran it.
+    `runtime`: what ran its container, None for the engine's default.
     `network`: a digest of the operator's network settings, None for a setup without a network.
     """
 
@@ -32,6 +33,7 @@ class SetupInputs(Record):
     image_id: str
     relaxed: tuple[str, ...]
     user: str
+    runtime: str | None
     network: str | None
 
 

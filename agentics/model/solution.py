@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, WithJsonSchema
 
 from agentics.model.base import Document, One, RelPath, refuse
+from agentics.model.caps import SOLUTION, Cap
 
 MANIFEST_FILE = "agentics.solution.json"
-MANIFEST_BYTES = 131_072
 NOTE_BYTES = 1024
 
 
@@ -44,6 +44,7 @@ class Commands(Document):
 
 
 class SolutionManifest(Document):
+    cap: ClassVar[Cap] = SOLUTION
     protocol: Literal["zip_project"]
     protocol_version: One
     note: Note = ""

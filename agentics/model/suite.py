@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, FiniteFloat, JsonValue
+from pydantic import BaseModel, Field, FiniteFloat, JsonValue, NonNegativeInt
 
 from agentics.model import jobspec
 from agentics.model.base import Document, List, Text
@@ -54,19 +54,22 @@ class Suite(Document):
 
 
 class TaskScore(Record):
-    """What a task brings to the score. `value` null: it is missing, and `missing` says why."""
+    """What a task brings to the score. `value` null: it is missing, and `missing` says why. `n` samples of `of` are in
+    the value; null where the task has no result."""
 
     task: str
     metric: str
     weight: FiniteFloat
     value: FiniteFloat | None = None
     stderr: FiniteFloat | None = None
+    n: NonNegativeInt | None = None
+    of: NonNegativeInt | None = None
     missing: Literal["no_result", "no_metric", "not_a_number"] | None = None
 
 
 class SuiteScore(Record):
     """One number for a suite. `score` null: `reason` says why. `stderr` only of means of independent tasks that have
-    one each."""
+    one each. `partial_tasks` have a value that lacks answers: a strict suite has no score then."""
 
     suite: str
     version: str
@@ -74,8 +77,9 @@ class SuiteScore(Record):
     policy: MissingTasks
     score: FiniteFloat | None
     stderr: FiniteFloat | None = None
-    reason: Literal["missing_tasks", "nothing_measured", "negative_value"] | None = None
+    reason: Literal["missing_tasks", "missing_answers", "nothing_measured", "negative_value"] | None = None
     missing_tasks: tuple[str, ...] = ()
+    partial_tasks: tuple[str, ...] = ()
     renormalized: bool = False
     tasks: tuple[TaskScore, ...] = ()
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import warnings
 from difflib import get_close_matches
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, FiniteFloat, model_validator
 
 from agentics.model.base import refuse
+from agentics.model.caps import SMALL, Cap
 from agentics.model.record import Record
 
 PLACEHOLDERS = ("question", "answer", "gold", "choices")
@@ -44,8 +46,10 @@ class ByPattern(Record):
     @model_validator(mode="after")
     def _is_a_pattern(self) -> Self:
         try:
-            re.compile(self.pattern)
-        except (re.error, OverflowError, RecursionError) as error:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # `[[a]`: what it means is going to change
+                re.compile(self.pattern)
+        except (re.error, OverflowError, RecursionError, Warning) as error:
             refuse("bad_pattern", f"not a regular expression: {error}", key="pattern")
         if repeats_a_repetition(self.pattern):
             hint = "repeat the group or what is in it, not both"
@@ -64,6 +68,7 @@ class ByField(Record):
 class JudgeTemplate(Record):
     """`scale`: the least and the most that a judge can give; values are between 0 and 1 afterwards."""
 
+    cap: ClassVar[Cap] = SMALL
     schema_version: Literal["judge_template_v1"] = "judge_template_v1"
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     version: str

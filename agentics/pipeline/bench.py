@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
 from agentics.archive import SolutionPackage
+from agentics.config import EvidenceBounds
 from agentics.model.challenge import MetricSchema
-from agentics.model.evidence import CaseRecord, Checkpoint, ContainerRecord, ImageUse, Submission
+from agentics.model.evidence import CaseRecord, Checkpoint, ContainerRecord, ImageUse, SharedUse, Submission, UserMode
 from agentics.model.plan import ContainerPlan, PlaceMount, Plan, Side
 from agentics.model.record import Record
 from agentics.model.workspace import WorkspaceSnapshot
@@ -18,6 +20,7 @@ from agentics.pipeline.cooperation import Cooperation
 from agentics.pipeline.setups import SetupReuse
 from agentics.pipeline.stage import Asked, Interrupted
 from agentics.policy.redact import Redactor
+from agentics.policy.shared_use import read_report
 from agentics.sandbox.engine import Container, Engine, EngineFacts, Exit, Limits, Mount, Relaxation, Running
 from agentics.sandbox.network import NetworkAccess
 from agentics.sandbox.places import Place, Scratch
@@ -26,10 +29,10 @@ from agentics.sandbox.setups import SetupProduct
 MIB = 1 << 20
 LEAST_MEMORY = 6 * MIB  # engines refuse less
 LEAST_CPU = 10
-APART_UID = 10001
 LONGEST_S = 10 * 365 * 86400
 MOST_BYTES = 1 << 62
-SUPERVISOR_CAPABILITIES = ("SETUID", "SETGID", "KILL")
+SUPERVISOR_CAPABILITIES = ("SETUID", "SETGID", "KILL", "SETPCAP")
+SOLUTION_SHARE = 0.75  # of the processes that a shared container may have
 
 
 class Keeper(Protocol):
@@ -69,15 +72,13 @@ class ReadyImage:
 
 @dataclass(frozen=True, kw_only=True)
 class Users:
-    """Who runs what: numeric users. On a host where we are root, participants and evaluators are different users."""
+    """Who runs what: numeric users, and how they were chosen. `apart`: who runs a solution that shares its container
+    with the evaluator, always somebody else than the evaluator."""
 
     solution: int
     evaluator: int
-
-    @property
-    def apart(self) -> int:
-        """Who runs a solution that shares its container with the evaluator: always somebody else than the evaluator."""
-        return self.solution if self.solution != self.evaluator else APART_UID
+    apart: int
+    mode: UserMode
 
     def argument(self, user: Literal["solution", "evaluator", "supervisor"]) -> str:
         number = {"solution": self.solution, "evaluator": self.evaluator, "supervisor": 0}[user]
@@ -89,7 +90,9 @@ class Bench:
     """One attempt's tools. `jobs`: cases in flight, None for the default; `undisturbed`: one case at a time;
     `cooperation`: where the solution can be asked to stop, None where it was not said to understand that; `network`:
     what containers that declare network get, None where no container may have it; `redactor`: takes out of logs what
-    must not be written; `setup_reuse`: None where the challenge's setup runs in every attempt."""
+    must not be written; `setup_reuse`: None where the challenge's setup runs in every attempt; `evidence_bounds`: how
+    much of what a case left is kept; `runtime`: what runs containers of a role, None for the engine's default;
+    `lease_uid`: a user for one container of a case, None where all have the attempt's."""
 
     engine: Engine
     scratch: Scratch
@@ -110,6 +113,9 @@ class Bench:
     network: NetworkAccess | None = None
     redactor: Redactor = field(default_factory=Redactor)
     setup_reuse: SetupReuse | None = None
+    evidence_bounds: EvidenceBounds = field(default_factory=EvidenceBounds)
+    runtime: Callable[[str], str | None] = lambda _role: None
+    lease_uid: Callable[[], AbstractContextManager[int]] | None = None
     resume: Resume = field(default_factory=Resume)
     places: dict[str, Place] = field(default_factory=dict)
     paths: dict[str, Path] = field(default_factory=dict)
@@ -184,28 +190,41 @@ class Bench:
         *,
         own: Mapping[str, Path | Place] | None = None,
         env: Mapping[str, str] | None = None,
+        users: Users | None = None,
     ) -> Container:
-        """The container that the plan means, on this machine. `own` are places of this container alone."""
+        """The container that the plan means, on this machine. `own` are places of this container alone; `users`: its
+        own, where they are not the attempt's."""
         image = self.images[plan.image]
-        argv = self._supervised(plan.argv) if plan.user == "supervisor" else plan.argv
+        supervised, limits = plan.user == "supervisor", _limits(plan, self.engine.facts())
         network = self._network(plan)
         return Container(
             role=plan.role,
             image=image.use.id,
-            argv=argv,
+            argv=self._supervised(plan.argv, limits) if supervised else plan.argv,
             cwd=plan.cwd,
-            user=self.users.argument(plan.user),
-            limits=_limits(plan, self.engine.facts()),
+            user=(users or self.users).argument(plan.user),
+            limits=limits,
             # What the bundle's contract sets wins over what the operator gives.
-            env={**(network.environment if network else {}), **plan.env, **(env or {})},
+            env={**_names(plan), **(network.environment if network else {}), **plan.env, **(env or {})},
             mounts=(*self._mounts(plan, own or {}), *(network.mounts if network else ())),
             labels={**self.labels, "org.agentics.role": plan.role},
             network=network is not None,
-            stdio=plan.stdio,
-            capabilities=SUPERVISOR_CAPABILITIES if plan.user == "supervisor" else (),
+            stdio="supervised" if supervised else plan.stdio,
+            speaker=self.users.evaluator if supervised else None,
+            capabilities=SUPERVISOR_CAPABILITIES if supervised else (),
             gpus=self.plan.gpu_count,
             relaxed=image.relaxed,
+            runtime=self.runtime(plan.role),
         )
+
+    @contextmanager
+    def case_users(self) -> Iterator[Users]:
+        """Users for one container of a case, held meanwhile. Raises EngineError."""
+        if self.lease_uid is None or self.users.mode != "own" or self.users.solution == 0:
+            yield self.users
+            return
+        with self.lease_uid() as uid:
+            yield replace(self.users, solution=uid)
 
     def record(self, stage: str, plan: ContainerPlan, ended: Exit) -> ContainerRecord:
         """What is kept of how a container ended; in the attempt's ledger, durable when this returns."""
@@ -236,8 +255,13 @@ class Bench:
             log_bytes=ended.log_bytes_seen,
             log_truncated=ended.log_truncated,
             relaxed=tuple(sorted(image.relaxed)),
+            runtime=ended.runtime,
+            kernel=ended.kernel,
+            user=ended.user,
+            user_mode=self.users.mode,
             paused_s=ended.paused_s,
             network=network.use if network else None,
+            shared=self._shared(ended) if plan.user == "supervisor" else None,
         )
 
     def close(self) -> None:
@@ -255,13 +279,24 @@ class Bench:
     def _network(self, plan: ContainerPlan) -> NetworkAccess | None:
         return self.network if plan.limits.network_access == "enabled" else None
 
-    def _supervised(self, argv: tuple[str, ...]) -> tuple[str, ...]:
+    def _supervised(self, argv: tuple[str, ...], limits: Limits) -> tuple[str, ...]:
         users = ("--evaluator-uid", str(self.users.evaluator), "--solution-uid", str(self.users.apart))
-        return ("python3", "/agentics/coexec.py", *users, "--", *argv)
+        processes = ("--solution-processes", str(int(limits.pids * SOLUTION_SHARE)))
+        return ("python3", "/agentics/coexec.py", *users, *processes, "--", *argv)
+
+    def _shared(self, ended: Exit) -> SharedUse:
+        use, log = read_report(ended.report)
+        return use.model_copy(update={"log_ref": self.keep.put_bytes(self.redactor.known_bytes(log)) if log else None})
 
     def _mounts(self, plan: ContainerPlan, own: Mapping[str, Path | Place]) -> tuple[Mount, ...]:
         places = {**self.paths, **self.places, **own}
         return tuple(_mount(wanted, places[wanted.place], plan.limits.disk_limit_mb * MIB) for wanted in plan.mounts)
+
+
+def _names(plan: ContainerPlan) -> dict[str, str]:
+    """What programs else look up in the image's list of users, where the numbers that containers have are not."""
+    name = "solution" if plan.user == "solution" else "evaluator"
+    return {"HOME": "/tmp", "LOGNAME": name, "USER": name}  # noqa: S108 - a path inside the container
 
 
 def _mount(wanted: PlaceMount, place: Path | Place, limit_bytes: int) -> Mount:

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel
 
-from agentics.model.jobwork import Answer, Event, Judgement, Order
+from agentics.model.jobwork import Answer, Event, Judgement, Order, RequestLimits
 from agentics.model.plan import Plan
 from agentics.model.record import Record
 from agentics.pipeline.bench import Keeper
@@ -46,7 +46,7 @@ class JobKeeper(Keeper, Protocol):
 @dataclass(kw_only=True)
 class JobBench:
     """One attempt's tools. `session` lends the worker of the model, or that of the judges. `answers` and `judgements`:
-    what need not be asked for again; `told`: what this attempt's ledgers hold so far."""
+    what need not be asked for again; `told`: what this attempt's ledgers hold so far; `limits`: the operator's."""
 
     plan: Plan
     keep: JobKeeper
@@ -56,6 +56,7 @@ class JobBench:
     answers: Callable[[], Iterable[Answer]]
     judgements: Callable[[], Iterable[Judgement]]
     told: Callable[[Ledger], Sequence[Any]]
+    limits: RequestLimits
 
     def observe(self, event: str, **facts: object) -> None:
         self.observer(event, **facts)

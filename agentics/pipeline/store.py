@@ -17,7 +17,8 @@ from agentics.model.stage import PipelineRun, StageRecord, TraceEvent
 from agentics.pipeline.stage import COMPLETED, Context, StageFailure
 from agentics.policy.redact import Redactor
 from agentics.rundir import ledger
-from agentics.rundir.atomic import make_directory, read_document, storing, utc_now, write_document
+from agentics.rundir.atomic import json_line, make_directory, read_document, storing, utc_now, write_document
+from agentics.rundir.inside import real
 
 ROOT = Path("outputs") / "pipelines"
 STAGE_RECORDS = TypeAdapter(StageRecord)
@@ -62,7 +63,7 @@ class Unkept:
 def append_line(path: Path, record: BaseModel, *, durable: bool = False) -> None:
     """One line at the end, whole once this returns; it survives a crash of the machine only if it is `durable`."""
     with storing(path), path.open("ab", buffering=0) as file:
-        file.write(record.model_dump_json().encode() + b"\n")
+        file.write(json_line(record).encode() + b"\n")
         if durable:
             os.fsync(file.fileno())
 
@@ -172,7 +173,7 @@ class DirectoryStore:
             if _NAME.fullmatch(name) is None or name.startswith("."):
                 msg = f"{name!r} cannot name a directory"
                 raise UsageError(msg, code="bad_name", hint="use letters, digits, '_', '.' and '-'")
-        return self.root / experiment_id / run_id
+        return real(self.root) / experiment_id / run_id
 
     def _redacted(self, record: Any) -> Any:  # noqa: ANN401 - a record of the same kind
         return type(record).model_validate(self.redactor.known_json(record.model_dump(mode="json")))

@@ -10,7 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from agentics.model.evidence import CaseRecord, ContainerRecord, KeptPart, OutputFile, SessionRecord, TrialEvidence
+from agentics.model.evidence import (
+    CaseListing,
+    CaseRecord,
+    ContainerRecord,
+    KeptPart,
+    OutputFile,
+    SessionRecord,
+    TrialEvidence,
+)
 from agentics.model.explanation import CaseVerdict, Matched
 from agentics.model.result import CaseResult
 from agentics.policy import transcript
@@ -199,6 +207,14 @@ def content(file: CaseFile, limit: int, texts: ArtifactReader) -> bytes:
 def artifact_path(ref: str) -> str:
     """The path of an artifact, relative to the run directory."""
     return f"artifacts/sha256/{ref.rpartition('/')[2]}/blob"
+
+
+def listing_text(listing: CaseListing) -> str:
+    """What a case left altogether, for people, where not all of it is kept."""
+    folders = f" and {listing.folders} empty directories" if listing.folders else ""
+    return (
+        f"in all {listing.files} files{folders}, {listing.size_bytes} bytes, of which a part is kept; {listing.digest}"
+    )
 
 
 def is_safe(path: str) -> bool:

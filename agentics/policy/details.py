@@ -3,24 +3,48 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from agentics.model.jobplan import ScoreAnswers
+from pydantic import JsonValue
+
+from agentics.model.jobplan import JudgeAnswers, ScoreAnswers
+from agentics.model.jobverdict import AnswerVerdict
 from agentics.model.jobwork import Answer, DetailRow, Judgement, Sample
+from agentics.model.plan import Plan
+from agentics.policy.judged import JUDGED, answer_verdicts, read_judgements
 
 
 def detail_rows(
-    score: ScoreAnswers, samples: Iterable[Sample], answers: Iterable[Answer], judgements: Iterable[Judgement]
+    score: ScoreAnswers,
+    samples: Iterable[Sample],
+    answers: Sequence[Answer],
+    judgements: Sequence[Judgement] = (),
+    judges: JudgeAnswers | None = None,
 ) -> Iterator[DetailRow]:
     """A row for each sample, in the order in which they were scored."""
     known = {(answer.key, answer.seed, answer.doc_id): answer for answer in answers}
-    said: dict[tuple[int, str], list[Judgement]] = {}
-    for one in judgements:
-        said.setdefault((one.seed, one.item), []).append(one)
+    judged = read_judgements(judgements, answers, judges) if judges is not None else None
+    verdicts = {(each.key, each.seed, each.doc_id): each for each in answer_verdicts(judged)} if judged else {}
     for sample in samples:
-        answer = known.get((sample.key, sample.seed, sample.doc_id))
-        if answer is not None:
-            yield _row(score, sample, answer, said.get((sample.seed, sample.key), ()))
+        item = (sample.key, sample.seed, sample.doc_id)
+        if item in known:
+            row, found = _row(score, sample, known[item]), verdicts.get(item)
+            yield row if found is None else row.model_copy(update=_verdict(found))
+
+
+def score_of(plan: Plan) -> ScoreAnswers:
+    """How the plan of a model's trial makes its result."""
+    return ScoreAnswers.model_validate(_options(plan, "score_answers"))
+
+
+def judges_of(plan: Plan) -> JudgeAnswers | None:
+    """What the plan says of judges, None where it has none."""
+    options = _options(plan, "judge_answers")
+    return None if options is None else JudgeAnswers.model_validate(options)
+
+
+def _options(plan: Plan, stage: str) -> Mapping[str, JsonValue] | None:
+    return next((each.options for each in plan.stages if each.name == stage), None)
 
 
 def golds(sample: Sample) -> tuple[str, ...]:
@@ -36,9 +60,18 @@ def choices(sample: Sample) -> tuple[str, ...]:
     return tuple(str(choice) for choice in said) if isinstance(said, list) else ()
 
 
-def _row(score: ScoreAnswers, sample: Sample, answer: Answer, said: Sequence[Judgement]) -> DetailRow:
+def _verdict(found: AnswerVerdict) -> dict[str, object]:
+    """The verdict on an answer as a metric, or why there is none; and what each judge said and gave."""
+    said = [each.model_dump(mode="json") for each in found.judges]
+    return {
+        "metric": _json({JUDGED: found.value}) if found.value is not None else None,
+        "no_verdict": found.no_verdict,
+        "judgements": _json(said) if said else None,
+    }
+
+
+def _row(score: ScoreAnswers, sample: Sample, answer: Answer) -> DetailRow:
     texts = (answer.response or {}).get("text")
-    told = [{"judge": one.judge, "text": one.text, "error": one.error and one.error.code} for one in said]
     return DetailRow(
         task=score.task,
         fewshot=score.fewshot,
@@ -53,8 +86,12 @@ def _row(score: ScoreAnswers, sample: Sample, answer: Answer, said: Sequence[Jud
         doc=_json(sample.doc),
         model_response=None if answer.response is None else _json(answer.response),
         metric=None if sample.metrics is None else _json(sample.metrics),
-        judgements=_json(told) if told else None,
+        no_verdict=None,
+        judgements=None,
         error=None if answer.error is None else _json(answer.error.model_dump(mode="json")),
+        finish_reasons=answer.finish_reasons,
+        refusals=answer.refusals,
+        truncated=answer.truncated,
         latency_s=answer.latency_s,
         prompt_tokens=answer.usage.prompt_tokens,
         completion_tokens=answer.usage.completion_tokens,

@@ -81,6 +81,7 @@ def explanation(attempt: ExplainedAttempt, texts: ArtifactReader) -> Explanation
         session=_session(attempt, evidence.session, texts) if evidence.session is not None else None,
         containers=tuple(_containers(evidence, texts)),
         evaluator=evaluator_explanation(evidence, texts),
+        failures=evidence.job.failures if evidence.job is not None else (),
         hints=seen or tuple(_advice(ext.reason)),
     )
 
@@ -126,6 +127,7 @@ def case_explanation(place: CasePlace | None, case: Case, texts: ArtifactReader,
             for f in record.files[:_MOST_NAMES]
             if f.path not in STREAMS
         ),
+        listing=record.listing,
         **_excerpts(place, files, texts, excerpt_bytes),
     )
 

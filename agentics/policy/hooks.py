@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from agentics.model.hooks import ControlAck, Hook, HookEvent, StepEnd, StepStart
 
 MOST_LINES = 100_000
+LINE_BYTES = 64 << 10
+"""A longer line is refused unread: a line of a few megabytes of brackets takes seconds and fifty times its size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,8 @@ def listen(data: bytes, heard: Heard) -> Heard:
 
 def read_line(line: bytes) -> Hook | str:
     """The event, or why the line is none."""
+    if len(line) > LINE_BYTES:
+        return "the line is too long"
     try:
         return HookEvent.model_validate_json(line).root
     except ValueError:

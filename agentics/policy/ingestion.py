@@ -74,7 +74,8 @@ def _metric_rows(origin: Origin, result: JobResult) -> Iterator[MetricRow]:
             value=metric.mean,
             stderr=metric.stderr,
             sd=metric.sd,
-            n=sum(seed.n for seed in metric.seeds),
+            n=metric.n,
+            of=metric.of,
             higher_is_better=metric.higher_is_better,
             primary=result.primary is not None and result.primary.name == name,
             scoring_mode=result.scoring_mode,
@@ -83,7 +84,8 @@ def _metric_rows(origin: Origin, result: JobResult) -> Iterator[MetricRow]:
         )
         yield whole
         for index, seed in enumerate(metric.seeds):
-            update = {"seed": index, "value": seed.value, "stderr": seed.stderr, "sd": None, "n": seed.n}
+            counts = {"n": seed.n, "of": result.documents}
+            update = {"seed": index, "value": seed.value, "stderr": seed.stderr, "sd": None, **counts}
             yield whole.model_copy(update=update)
 
 

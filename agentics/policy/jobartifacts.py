@@ -198,7 +198,9 @@ def _config(facts: JobFacts) -> dict[str, JsonValue]:
 
 
 def _summary(result: JobResult) -> dict[str, JsonValue]:
-    return {"hashes": dict(result.hashes), **_UNKNOWN}
+    cut, counts = result.ends.truncated, result.answers
+    known = {} if cut is None else {"truncated": cut, "non_truncated": counts.answered + counts.empty - cut}
+    return {"hashes": dict(result.hashes), **_UNKNOWN, **known}
 
 
 def _joint_hashes(found: Mapping[str, JobResult]) -> dict[str, JsonValue]:

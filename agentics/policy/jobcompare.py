@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,12 +12,12 @@ from agentics.model.jobcomparison import (
     JobComparison,
     Leaderboard,
     MetricComparison,
-    PairedSamples,
     Place,
     TaskComparison,
 )
 from agentics.model.jobresult import JobResult, MetricSummary
-from agentics.model.jobwork import Sample
+from agentics.model.jobwork import DetailRow
+from agentics.policy.samples import mean, metric_value
 from agentics.policy.statistics import mean_of_differences
 
 Samples = Mapping[tuple[int, str], float]
@@ -66,17 +67,22 @@ def check_comparable(contenders: Sequence[Contender]) -> None:
 
 
 def compare_jobs(baseline: Contender, variant: Contender) -> JobComparison:
-    """Raises UsageError (`not_comparable`), also where they have no task in common."""
+    """Over the documents that both have. Raises UsageError (`not_comparable`), also where the two have no task in
+    common, or no document of which both have a value."""
     check_comparable([baseline, variant])
     both = [ref for ref in baseline.results if ref in variant.results]
     if not both:
         msg = f"{baseline.name} and {variant.name} have no task in common"
         raise UsageError(msg, code="not_comparable", hint="compare results of the same tasks")
+    tasks = tuple(_task(ref, baseline, variant) for ref in both)
+    if all(metric.difference is None for task in tasks for metric in task.metrics):
+        msg = f"{baseline.name} and {variant.name} have a value of no document in common"
+        raise UsageError(msg, code="not_comparable", hint="run them again: a job asks for the answers that it lacks")
     return JobComparison(
         baseline=baseline.name,
         variant=variant.name,
         scoring_mode=baseline.results[both[0]].scoring_mode,
-        tasks=tuple(_task(ref, baseline, variant) for ref in both),
+        tasks=tasks,
         baseline_only=tuple(ref for ref in baseline.results if ref not in variant.results),
         variant_only=tuple(ref for ref in variant.results if ref not in baseline.results),
     )
@@ -96,33 +102,23 @@ def leaderboard(contenders: Sequence[Contender]) -> Leaderboard:
         raise UsageError(msg, code="not_comparable", hint="a leaderboard orders numbers that mean the same")
     higher = directions != {False}
     scored.sort(key=lambda each: (-(each.score or 0.0) if higher else (each.score or 0.0), each.name))
-    places = [Place(rank=_rank(each, scored), name=each.name, score=each.score, stderr=each.stderr) for each in scored]
+    places = [_place(each, _rank(each, scored)) for each in scored]
     rest = sorted((each for each in contenders if each.score is None), key=lambda each: each.name)
     return Leaderboard(
         scoring_mode=modes.pop(),
         higher_is_better=higher,
-        places=(*places, *(Place(rank=None, name=each.name, score=None, stderr=None) for each in rest)),
+        places=(*places, *(_place(each, None) for each in rest)),
     )
 
 
-def sample_values(samples: Iterable[Sample]) -> dict[str, dict[tuple[int, str], float]]:
+def sample_values(rows: Iterable[DetailRow]) -> dict[str, dict[tuple[int, str], float]]:
     """By metric, the value of every document that has a number for it: what `Contender.samples` holds of a task."""
     found: dict[str, dict[tuple[int, str], float]] = {}
-    for sample in samples:
-        for name, value in (sample.metrics or {}).items():
+    for row in rows:
+        for name, value in (json.loads(row.metric) if row.metric else {}).items():
             if isinstance(value, int | float) and math.isfinite(value):
-                found.setdefault(name, {})[(sample.seed, sample.doc_id)] = float(value)
+                found.setdefault(name, {})[(row.seed, row.doc_id)] = float(value)
     return found
-
-
-def paired_samples(metric: str, baseline: Samples, variant: Samples) -> PairedSamples:
-    both = [key for key in baseline if key in variant]
-    return PairedSamples(
-        metric=metric,
-        pairs=len(both),
-        excluded=len(baseline.keys() ^ variant.keys()),
-        difference=mean_of_differences([variant[key] - baseline[key] for key in both]) if both else None,
-    )
 
 
 def _differences(one: Mapping[str, JobResult], other: Mapping[str, JobResult]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -144,6 +140,11 @@ def _directions(results: Sequence[JobResult]) -> set[bool]:
     return {result.primary.higher_is_better for result in results if result.primary is not None}
 
 
+def _place(one: Contender, rank: int | None) -> Place:
+    partial = tuple(ref for ref, result in one.results.items() if not result.complete)
+    return Place(rank=rank, name=one.name, score=one.score, stderr=one.stderr, partial=partial)
+
+
 def _rank(one: Contender, scored: Sequence[Contender]) -> int:
     return 1 + next(place for place, each in enumerate(scored) if each.score == one.score)
 
@@ -151,29 +152,80 @@ def _rank(one: Contender, scored: Sequence[Contender]) -> int:
 def _task(ref: str, baseline: Contender, variant: Contender) -> TaskComparison:
     one, other = baseline.results[ref], variant.results[ref]
     left, right = baseline.samples.get(ref, {}), variant.samples.get(ref, {})
-    return TaskComparison(
-        task=ref,
-        metrics=tuple(_metric(name, one, other) for name in one.metrics if name in other.metrics),
-        paired=tuple(paired_samples(name, left[name], right[name]) for name in left if name in right),
+    metrics = []
+    for name in one.metrics:
+        if name not in other.metrics:
+            continue
+        means = {one.metrics[name].aggregation, other.metrics[name].aggregation} == {"mean"}
+        primary = one.primary is not None and one.primary.name == name
+        if means and ref in baseline.samples and ref in variant.samples:
+            shared = _shared(left.get(name, {}), right.get(name, {}), one.metrics[name])
+            metrics.append(_paired(name, one.metrics[name], shared, primary=primary))
+        else:
+            metrics.append(_whole(name, one, other, primary=primary))
+    return TaskComparison(task=ref, metrics=tuple(metrics))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shared:
+    """The values of both over the documents that both have, in the same order."""
+
+    baseline: Sequence[float]
+    variant: Sequence[float]
+    left_out: int
+
+
+def _shared(baseline: Samples, variant: Samples, metric: MetricSummary) -> _Shared:
+    both = [key for key in baseline if key in variant]
+    left_out = max(metric.of, len(baseline.keys() | variant.keys())) - len(both)
+    values = [[side[key] for key in both] for side in (baseline, variant)]
+    return _Shared(baseline=values[0], variant=values[1], left_out=left_out)
+
+
+def _paired(name: str, metric: MetricSummary, shared: _Shared, *, primary: bool) -> MetricComparison:
+    apart = [right - left for left, right in zip(shared.baseline, shared.variant, strict=True)]
+    found = mean_of_differences(apart) if apart else None
+    difference = found.value if found is not None else None
+    return MetricComparison(
+        metric=name,
+        primary=primary,
+        higher_is_better=metric.higher_is_better,
+        pairs=len(apart),
+        left_out=shared.left_out,
+        baseline=mean(shared.baseline),
+        variant=mean(shared.variant),
+        difference=difference,
+        stderr=metric_value(apart).stderr,
+        interval=found.interval if found is not None else None,
+        better=_better(difference, higher=metric.higher_is_better),
     )
 
 
-def _metric(name: str, one: JobResult, other: JobResult) -> MetricComparison:
+def _whole(name: str, one: JobResult, other: JobResult, *, primary: bool) -> MetricComparison:
     left, right = one.metrics[name], other.metrics[name]
-    difference = None if left.mean is None or right.mean is None else _finite(right.mean - left.mean)
+    alike = one.complete and other.complete and left.mean is not None and right.mean is not None
+    difference = _finite((right.mean or 0.0) - (left.mean or 0.0)) if alike else None
     return MetricComparison(
         metric=name,
-        primary=one.primary is not None and one.primary.name == name,
+        primary=primary,
         higher_is_better=left.higher_is_better,
+        pairs=None,
+        left_out=max(left.of - left.n, right.of - right.n),
         baseline=left.mean,
         variant=right.mean,
         difference=difference,
         stderr=_joint_error(left, right) if difference is not None else None,
-        better=(difference > 0) == left.higher_is_better if difference else None,
+        interval=None,
+        better=_better(difference, higher=left.higher_is_better),
     )
 
 
+def _better(difference: float | None, *, higher: bool) -> bool | None:
+    return (difference > 0) == higher if difference else None
+
+
 def _joint_error(left: MetricSummary, right: MetricSummary) -> float | None:
+    """As if both were measured on different samples: rather too large."""
     if left.stderr is None or right.stderr is None:
         return None
     return _finite(math.hypot(left.stderr, right.stderr))

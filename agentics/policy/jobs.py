@@ -7,46 +7,45 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from agentics.model.evidence import JobFacts
-from agentics.model.jobplan import JudgeAnswers, ScoreAnswers
-from agentics.model.jobresult import AnswerCounts, JobResult, Latency, MetricSummary, Primary, Provenance
-from agentics.model.jobwork import Answer, Judgement, MetricValue, Report, TaskReady
+from agentics.model.jobplan import ScoreAnswers
+from agentics.model.jobresult import (
+    AnswerCounts,
+    AnswerEnds,
+    JobResult,
+    JurySummary,
+    Latency,
+    MetricSummary,
+    Primary,
+    Provenance,
+)
+from agentics.model.jobwork import Answer, MetricValue, Report, TaskReady
 from agentics.model.judgement import Judgement as Verdict
 from agentics.model.record import Fault
 from agentics.policy.digests import digest_of
-from agentics.policy.judged import judge_summaries, judged_values, jury_summary, read_judgements
+from agentics.policy.judged import JUDGED, Judged, judge_summaries, judged_values, jury_summary
 from agentics.policy.metrics import status_from_metrics
 from agentics.policy.samples import mean, quantile, spread
 
-JUDGED = "judge_score"
-"""The metric of judge and jury, whatever the judges' scales are: 0 … 1."""
-
 _USER_ERRORS = frozenset({"unauthorized", "not_found", "bad_request", "secret_missing"})
+_NOTHING = MetricValue(value=None, n=0)
 FOUR_HASHES = ("hash_examples", "hash_full_prompts", "hash_input_tokens", "hash_cont_tokens")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Told:
-    """What one attempt told, beside its facts: every answer, and every judge's word."""
+def job_result(facts: JobFacts, answers: Sequence[Answer], score: ScoreAnswers, judged: Judged | None) -> JobResult:
+    """`judged`: what the judges said, where there are any.
 
-    answers: Sequence[Answer]
-    judgements: Sequence[Judgement] = ()
-
-
-def job_result(facts: JobFacts, told: Told, score: ScoreAnswers, judges: JudgeAnswers | None) -> JobResult:
-    """Raises ValueError when the worker did not tell all that a result needs."""
+    Raises ValueError when the worker did not tell all that a result needs."""
     ready, report, environment = facts.ready, facts.report, facts.environment
     if ready is None or report is None or environment is None:
         msg = "the worker told no report"
         raise ValueError(msg)
-    judged = read_judgements(told.judgements, told.answers, judges) if judges is not None else None
     if judged is None:
         metrics = _metrics(ready, report)
     else:
         values = judged_values(judged, (seed.seed for seed in report.seeds))
-        metrics = {JUDGED: _summary(values, higher=True, aggregation="mean")}
+        metrics = {JUDGED: _summary(values, ready.documents, higher=True, aggregation="mean")}
     hashes = [{name: seed.hashes.get(name) or None for name in FOUR_HASHES} for seed in report.seeds]
     parts = _compared_on(score, ready)
     digests = (ready.config_sha256, ready.prompt_sha256, ready.data_sha256)
@@ -58,10 +57,11 @@ def job_result(facts: JobFacts, told: Told, score: ScoreAnswers, judges: JudgeAn
         metrics=metrics,
         primary=_primary(metrics, score.primary_metric),
         answers=_counts(report),
-        errors=_failures(told.answers),
-        prompt_tokens=_total(answer.usage.prompt_tokens for answer in told.answers),
-        completion_tokens=_total(answer.usage.completion_tokens for answer in told.answers),
-        latency=_latency(told.answers),
+        ends=_ends(answers, score),
+        errors=_failures(answers),
+        prompt_tokens=_total(answer.usage.prompt_tokens for answer in answers),
+        completion_tokens=_total(answer.usage.completion_tokens for answer in answers),
+        latency=_latency(answers),
         judges=judge_summaries(judged) if judged is not None else (),
         jury=jury_summary(judged) if judged is not None else None,
         hashes=hashes[0] if hashes else dict.fromkeys(FOUR_HASHES),
@@ -94,7 +94,7 @@ def judge_job(facts: JobFacts, *, endpoint: bool) -> Verdict:
     if counts.failed and counts.failed + invalid == counts.asked:
         return _none_answered(result)
     if result.jury is not None and counts.answered and result.jury.judged == 0:
-        return _none_judged(result)
+        return _none_judged(result, result.jury)
     return _from_counts(result, invalid)
 
 
@@ -118,10 +118,12 @@ def _from_counts(result: JobResult, invalid: int) -> Verdict:
     if all(metric.mean is None for metric in result.metrics.values()):
         detail = f"{counts.answered} answers, and no metric has a value"
         return Verdict(status="error", reason="no_metrics", fault="challenge", outcome="error", detail=detail)
-    unjudged = result.jury is not None and result.jury.unjudged > 0
-    if status == "passed" and unjudged:
+    jury = result.jury
+    if status == "passed" and jury is not None and jury.unjudged:
         status, reason = "degraded", "partial_errors"
-    silent = any(judge.failed for judge in result.judges) if unjudged else False
+    if status == "passed" and result.ends.truncated and not result.ends.truncated_allowed:
+        status, reason = "degraded", "prompts_truncated"
+    silent = jury is not None and jury.short > 0 and any(judge.failed for judge in result.judges)
     fault: Fault | None = "infrastructure" if counts.failed or silent else None
     return Verdict(status=status, reason=reason, fault=fault, outcome="success")
 
@@ -138,12 +140,15 @@ def _none_answered(result: JobResult) -> Verdict:
     return Verdict(status="error", reason=reason, fault=fault, outcome="error", detail=detail)
 
 
-def _none_judged(result: JobResult) -> Verdict:
+def _none_judged(result: JobResult, jury: JurySummary) -> Verdict:
+    if jury.ties == jury.unjudged > 0:
+        detail = f"the judges tied on each of {jury.ties} answers"
+        return Verdict(status="error", reason="judges_tied", fault="user", outcome="error", detail=detail)
     codes = Counter[str]()
     for judge in result.judges:
         codes.update(judge.errors)
         codes.update(judge.unread)
-    detail = f"no judge gave a verdict on any of {result.answers.answered} answers"
+    detail = f"none of {result.answers.answered} answers has verdicts of {jury.min_judges} judges"
     return Verdict(
         status="error",
         reason="judge_failed",
@@ -182,6 +187,17 @@ def _counts(report: Report) -> AnswerCounts:
     )
 
 
+def _ends(answers: Sequence[Answer], score: ScoreAnswers) -> AnswerEnds:
+    words = Counter(word for answer in answers for word in answer.finish_reasons if word is not None)
+    cut = [answer.truncated for answer in answers if answer.truncated is not None]
+    return AnswerEnds(
+        finish_reasons=dict(sorted(words.items())),
+        refused=sum(answer.refused for answer in answers),
+        truncated=sum(cut) if cut else None,
+        truncated_allowed=score.allow_truncated_prompts,
+    )
+
+
 def _failures(answers: Iterable[Answer]) -> dict[str, int]:
     codes = (each.error.code if each.error else "failed" for each in answers if each.status == "failed")
     return dict(sorted(Counter(codes).items()))
@@ -191,15 +207,17 @@ def _metrics(ready: TaskReady, report: Report) -> dict[str, MetricSummary]:
     names = dict.fromkeys([*ready.metrics, *(name for seed in report.seeds for name in seed.metrics)])
     found = {}
     for name in names:
-        values = tuple(seed.metrics[name] for seed in report.seeds if name in seed.metrics)
-        if values:
+        if any(name in seed.metrics for seed in report.seeds):
+            values = tuple(seed.metrics.get(name, _NOTHING) for seed in report.seeds)
             about = ready.metrics.get(name, {})
             higher = bool(about.get("higher_is_better", True))
-            found[name] = _summary(values, higher=higher, aggregation=str(about.get("aggregation", "mean")))
+            aggregation = str(about.get("aggregation", "mean"))
+            found[name] = _summary(values, ready.documents, higher=higher, aggregation=aggregation)
     return found
 
 
-def _summary(values: tuple[MetricValue, ...], *, higher: bool, aggregation: str) -> MetricSummary:
+def _summary(values: tuple[MetricValue, ...], documents: int, *, higher: bool, aggregation: str) -> MetricSummary:
+    """`documents`: of the task, each asked under every seed."""
     known = [value.value for value in values if value.value is not None]
     return MetricSummary(
         mean=mean(known),
@@ -207,6 +225,8 @@ def _summary(values: tuple[MetricValue, ...], *, higher: bool, aggregation: str)
         stderr=values[0].stderr if len(values) == 1 else None,
         higher_is_better=higher,
         aggregation=aggregation,
+        n=sum(value.n for value in values),
+        of=documents * len(values),
         seeds=values,
     )
 
@@ -217,7 +237,14 @@ def _primary(metrics: Mapping[str, MetricSummary], wanted: str | None) -> Primar
     if name is None:
         return None
     metric = metrics[name]
-    return Primary(name=name, value=metric.mean, stderr=metric.stderr, higher_is_better=metric.higher_is_better)
+    return Primary(
+        name=name,
+        value=metric.mean,
+        stderr=metric.stderr,
+        higher_is_better=metric.higher_is_better,
+        n=metric.n,
+        of=metric.of,
+    )
 
 
 def _latency(answers: Iterable[Answer]) -> Latency | None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from agentics.model.jobplan import JudgeAnswers
 from agentics.model.jobresult import JudgeSummary, JurySummary
+from agentics.model.jobverdict import AnswerVerdict, JudgeVerdict
 from agentics.model.jobwork import Answer, Judgement, MetricValue, OrderJudge
 from agentics.model.template import JudgeTemplate
 from agentics.policy.digests import digest_of
 from agentics.policy.judging import Unread, read_verdict
 from agentics.policy.jury import ItemVerdict, agreement, alpha, verdict
 from agentics.policy.samples import metric_value
+
+JUDGED = "judge_score"
+"""The metric of judge and jury, whatever the judges' scales are: 0 … 1."""
 
 Item = tuple[int, str, str]
 """An answer: its few-shot seed, its document and its key. Documents that ask the same have the same key."""
@@ -50,14 +54,38 @@ def read_judgements(judgements: Iterable[Judgement], answers: Iterable[Answer], 
         said=said,
         read=read,
         given=given,
-        verdicts={item: verdict(values, judges.weights, judges.aggregation) for item, values in given.items()},
+        verdicts={item: _verdict(judges, values) for item, values in given.items()},
     )
+
+
+def _verdict(judges: JudgeAnswers, values: Mapping[str, float]) -> ItemVerdict:
+    return verdict(values, judges.weights, judges.aggregation, judges.min_judges)
 
 
 def judged_values(judged: Judged, seeds: Iterable[int]) -> tuple[MetricValue, ...]:
     """For each seed, over the answers that have a verdict."""
     known = [(of, each.value) for (of, *_), each in judged.verdicts.items() if each.value is not None]
     return tuple(metric_value([value for of, value in known if of == seed]) for seed in seeds)
+
+
+def answer_verdicts(judged: Judged) -> Iterator[AnswerVerdict]:
+    """What becomes of every answer that was to be judged, with all that judges said of it."""
+    for item, found in judged.verdicts.items():
+        seed, doc_id, key = item
+        said = tuple(_said(own[item], judged.read[name].get(item)) for name, own in judged.said.items() if item in own)
+        yield AnswerVerdict(seed=seed, doc_id=doc_id, key=key, value=found.value, no_verdict=found.missing, judges=said)
+
+
+def _said(one: Judgement, read: float | Unread | None) -> JudgeVerdict:
+    return JudgeVerdict(
+        judge=one.judge,
+        value=read if isinstance(read, float) else None,
+        unread=read.reason if isinstance(read, Unread) else None,
+        text=one.text,
+        error=one.error.code if one.error is not None else None,
+        prompt_sha256=digest_of([{**message} for message in one.messages]),
+        key=one.key,
+    )
 
 
 def judge_summaries(judged: Judged) -> tuple[JudgeSummary, ...]:
@@ -72,7 +100,9 @@ def jury_summary(judged: Judged) -> JurySummary:
         aggregation=judged.judges.aggregation,
         judged=sum(each.value is not None for each in verdicts),
         unjudged=sum(each.value is None for each in verdicts),
-        ties=sum(each.tie for each in verdicts),
+        short=sum(each.missing == "too_few_judges" for each in verdicts),
+        ties=sum(each.missing == "tie" for each in verdicts),
+        min_judges=judged.judges.min_judges,
         disagreement=fmean(apart) if apart and told else None,
         agreement=agreement(given) if told else None,
         alpha=alpha(given) if told else None,

@@ -1,4 +1,4 @@
-"""Several judges' verdicts on one answer as one, and how far the judges agree. Who gave none is left out."""
+"""Several judges' verdicts on one answer as one, and how far the judges agree. Too few verdicts make none."""
 
 from __future__ import annotations
 
@@ -8,30 +8,33 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from agentics.model.jobspec import JuryAggregation
+from agentics.model.jobwork import NoVerdict
 
 _SAME = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
 class ItemVerdict:
-    """`value` None: nobody gave one, or there was a tie. `disagreement` None: fewer than two judges gave one; else the
-    range of what they gave (mean, median), or the share of them that differ from the verdict (majority; after a tie,
-    from the word that most gave)."""
+    """`value` None: `missing` says why there is no verdict. `disagreement` None: fewer than two judges gave a value;
+    else the range of the values (mean, median), or the share of them that differ from the verdict (majority; after a
+    tie, from the value that most judges gave)."""
 
     value: float | None
-    tie: bool = False
+    missing: NoVerdict | None = None
     disagreement: float | None = None
 
 
-def verdict(values: Mapping[str, float], weights: Mapping[str, float], aggregation: JuryAggregation) -> ItemVerdict:
-    """One item: what each judge gave, by its name. A majority is what has the most weight behind it, be it less than
-    half; two words of the same weight are a tie, which has no value."""
-    if not values:
-        return ItemVerdict(value=None)
-    several = len(values) > 1
+def verdict(
+    values: Mapping[str, float], weights: Mapping[str, float], aggregation: JuryAggregation, least: int = 1
+) -> ItemVerdict:
+    """One item: the value that each judge gave, by the judge's name. Fewer than `least` (1 or more) values have no
+    verdict. A majority is the value with the most weight behind it, be it less than half; two values of the same weight
+    are a tie, which has no verdict."""
+    if len(values) < max(1, least):
+        return ItemVerdict(value=None, missing="too_few_judges")
     if aggregation == "majority":
         return _majority(values, weights)
-    spread = max(values.values()) - min(values.values()) if several else None
+    spread = max(values.values()) - min(values.values()) if len(values) > 1 else None
     combine = _mean if aggregation == "mean" else _median
     return ItemVerdict(value=combine(values, weights), disagreement=spread)
 
@@ -93,6 +96,6 @@ def _majority(values: Mapping[str, float], weights: Mapping[str, float]) -> Item
     behind = max(len(names) for names in votes.values()) if tie else len(votes[first[0]])
     return ItemVerdict(
         value=None if tie else first[0],
-        tie=tie,
+        missing="tie" if tie else None,
         disagreement=1 - behind / len(values) if len(values) > 1 else None,
     )

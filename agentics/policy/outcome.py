@@ -46,10 +46,16 @@ Judged = tuple[str, Fault | None]
 """Status and fault of one task."""
 
 
-def to_run(status: str | None) -> bool:
+def to_run(status: str | None, fault: Fault | None = None) -> bool:
     """Whether a task with this status in its task_status.json is run (again) under the same run id. None: there is no
     such file, or it cannot be read."""
-    return status not in COMPLETED
+    return status not in COMPLETED or lacks_answers(status, fault)
+
+
+def lacks_answers(status: str | None, fault: Fault | None) -> bool:
+    """Whether answers are missing of a model that answered in part, and the model is not to blame: they are asked for
+    when the task is run again. A solution that did not pass some cases has its result."""
+    return status == "degraded" and fault in ("infrastructure", "user")
 
 
 def run_status(statuses: Iterable[str]) -> RunVerdict:

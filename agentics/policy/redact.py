@@ -6,15 +6,18 @@ value (`secrets_in` collects the values once; `Redactor` then removes them where
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import get_args
-from urllib.parse import quote, unquote
+from urllib.parse import quote, quote_plus, unquote
 
 from pydantic import JsonValue
 
+from agentics.model.jobwork import EVENT_WORDS
 from agentics.model.outcome import ExitPolicy
 from agentics.model.record import Fault, Mode, Status, Trust
 from agentics.model.rundir import ResultOutcome, RunStatus
@@ -25,10 +28,17 @@ HIDDEN = "***"
 _SHORTEST = 6
 _ORDINARY = re.compile(r"[0-9a-f]{0,15}")
 _OUR_WORDS = " ".join(
-    word for words in (Status, Fault, Mode, Trust, ExitPolicy, RunStatus, ResultOutcome) for word in get_args(words)
+    [
+        *(w for words in (Status, Fault, Mode, Trust, ExitPolicy, RunStatus, ResultOutcome) for w in get_args(words)),
+        *EVENT_WORDS,
+    ]
 )
 """A value that is short, a piece of a number, time or digest, or one of our own words is hidden by its place only:
 looked for everywhere, it would blot out what is no secret, and make a record unreadable."""
+_DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{32,128}")
+_IN_DIGESTS = 16
+"""A digest holds a shorter piece of hexadecimal digits by chance."""
+_LONG_LINE = 16
 
 # Every pattern begins where a word begins, so that a long hostile text costs no more than its length.
 _USERINFO = re.compile(
@@ -76,27 +86,34 @@ class Redactor:
 
     def known(self, text: str) -> str:
         """Only the values, so that what is no secret stays as it is."""
-        for value in _spellings(self.values):
-            text = text.replace(value, HIDDEN)
+        shortest = _IN_DIGESTS if _DIGEST.fullmatch(text) else 0
+        for value in self._spelled:
+            if len(value) >= shortest:
+                text = text.replace(value, HIDDEN)
         return text
 
     def known_bytes(self, data: bytes) -> bytes:
         """As `known`, in what a program printed."""
-        for value in _spellings(self.values):
+        for value in self._spelled:
             data = data.replace(value.encode(), HIDDEN.encode())
         return data
 
-    def known_json(self, value: JsonValue) -> JsonValue:
-        """As `known`, in every text of a record of facts; its keys and numbers are ours and stay."""
+    def known_json(self, value: JsonValue, *, keys: bool = False) -> JsonValue:
+        """As `known`, in every text of a record of facts; its numbers stay, and its keys unless `keys` says that they
+        are not all ours."""
         match value:
             case str():
                 return self.known(value)
             case list():
-                return [self.known_json(item) for item in value]
+                return [self.known_json(item, keys=keys) for item in value]
             case dict():
-                return {key: self.known_json(item) for key, item in value.items()}
+                return {self.known(k) if keys else k: self.known_json(item, keys=keys) for k, item in value.items()}
             case _:
                 return value
+
+    @cached_property
+    def _spelled(self) -> list[str]:
+        return _spellings(self.values)
 
     def json(self, value: JsonValue) -> JsonValue:
         """A JSON value: what a secret name holds is hidden whole; texts and keys are searched."""
@@ -146,7 +163,22 @@ def secrets_in(arguments: Sequence[str] = (), *mappings: Mapping[str, object]) -
         elif equals and is_secret(name, value):
             found.add(value)
         found.update(_userinfo_values(argument))
-    return frozenset(value for value in found if _is_findable(value))
+    return frozenset(value for value in found if _is_no_ordinary_word(value))
+
+
+def named_secrets(values: Iterable[str]) -> frozenset[str]:
+    """The texts to look for where somebody named these values as secrets: each without the space around it, and its
+    long lines. Ordinary numbers and digits count, too; what `is_findable` refuses does not."""
+    whole = {value.strip() for value in values}
+    lines = {line.strip() for value in whole for line in value.splitlines()}
+    return frozenset(
+        [*(each for each in whole if is_findable(each)), *(each for each in lines if len(each) >= _LONG_LINE)]
+    )
+
+
+def is_findable(value: str) -> bool:
+    """Whether a value can be looked for in every text: it has at least six characters, and is none of our own words."""
+    return len(value) >= _SHORTEST and value not in _OUR_WORDS
 
 
 def shows_secret(text: str) -> bool:
@@ -154,8 +186,8 @@ def shows_secret(text: str) -> bool:
     return any(pattern.search(text) for pattern in (_KNOWN, _PEM)) or any(_userinfo_values(text))
 
 
-def _is_findable(value: str) -> bool:
-    return len(value) >= _SHORTEST and value not in _OUR_WORDS and _ORDINARY.fullmatch(value) is None
+def _is_no_ordinary_word(value: str) -> bool:
+    return is_findable(value) and _ORDINARY.fullmatch(value) is None
 
 
 def _held_in(value: object, key: str = "") -> Iterator[str]:
@@ -201,8 +233,15 @@ def _with_flags(arguments: Sequence[str]) -> Iterator[tuple[str | None, str]]:
 
 def _spellings(values: Iterable[str]) -> list[str]:
     """Longest first, so that no part of a longer secret stays behind; also as a URL or a repr would show it."""
-    every = {form for v in values for form in (v, quote(v, safe=""), unquote(v), repr(v)[1:-1], json.dumps(v)[1:-1])}
+    every = {form for value in values for form in _forms(value)}
     return sorted((form for form in every if len(form) >= _SHORTEST), key=lambda form: (-len(form), form))
+
+
+def _forms(value: str) -> Iterator[str]:
+    yield value
+    yield from (quote(value, safe=""), quote(value), quote_plus(value), unquote(value))
+    yield from (repr(value)[1:-1], json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
+    yield html.escape(value)
 
 
 def _without_user(match: re.Match[str]) -> str:

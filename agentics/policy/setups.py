@@ -29,11 +29,12 @@ def setup_inputs(
     challenge: ChallengeDigests,
     *,
     image: tuple[str, Iterable[str]],
-    user: str,
+    run_by: tuple[str, str | None],
     network: str,
 ) -> SetupInputs:
-    """`image`: the image's id, and what the operator relaxed for it. `network`: a digest of the operator's network
-    settings, empty where there are none; it counts only for a setup that has a network."""
+    """`image`: the image's id, and what the operator relaxed for it. `run_by`: the user and the runtime of its
+    container. `network`: a digest of the operator's network settings, empty where there are none; it counts only for a
+    setup that has a network."""
     image_id, relaxed = image[0], tuple(sorted(image[1]))
     has_network = setup.container.limits.network_access == "enabled" or "network" in relaxed
     return SetupInputs(
@@ -48,7 +49,8 @@ def setup_inputs(
         manifest_file=setup.manifest_file,
         image_id=image_id,
         relaxed=relaxed,
-        user=user,
+        user=run_by[0],
+        runtime=run_by[1],
         network=network if has_network else None,
     )
 

@@ -11,10 +11,14 @@ from agentics.model.suite import Suite, SuiteScore, SuiteTask, TaskScore
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """A metric of a task. `value` None or not finite: there is no number."""
+    """A metric of a task. `value` None or not finite: there is no number. `n` samples of `of` are in it; `complete`:
+    no answer is missing."""
 
     value: float | None
     stderr: float | None = None
+    n: int | None = None
+    of: int | None = None
+    complete: bool = True
 
 
 def suite_score(suite: Suite, measured: Mapping[str, Mapping[str, Measured]]) -> SuiteScore:
@@ -22,7 +26,8 @@ def suite_score(suite: Suite, measured: Mapping[str, Mapping[str, Measured]]) ->
     tasks = tuple(_task_score(suite, task, measured.get(task.ref)) for task in suite.tasks)
     there = [task for task in tasks if task.value is not None]
     missing = tuple(task.task for task in tasks if task.value is None)
-    score, stderr, reason = _combined(suite, there, len(missing))
+    partial = tuple(task.task for task in there if not measured[task.task][task.metric].complete)
+    score, stderr, reason = _combined(suite, there, missing, partial)
     return SuiteScore(
         suite=suite.name,
         version=suite.version,
@@ -32,6 +37,7 @@ def suite_score(suite: Suite, measured: Mapping[str, Mapping[str, Measured]]) ->
         stderr=stderr,
         reason=reason,
         missing_tasks=missing,
+        partial_tasks=partial,
         renormalized=score is not None and bool(missing),
         tasks=tasks,
     )
@@ -50,16 +56,19 @@ def _task_score(suite: Suite, task: SuiteTask, found: Mapping[str, Measured] | N
     if metric not in found:
         return said.model_copy(update={"missing": "no_metric"})
     value, stderr = found[metric].value, found[metric].stderr
+    said = said.model_copy(update={"n": found[metric].n, "of": found[metric].of})
     if value is None or not math.isfinite(value):
         return said.model_copy(update={"missing": "not_a_number"})
     known = stderr is not None and math.isfinite(stderr)
     return said.model_copy(update={"value": float(value), "stderr": stderr if known else None})
 
 
-def _combined(suite: Suite, there: Sequence[TaskScore], missing: int) -> tuple[float | None, float | None, str | None]:
+def _combined(
+    suite: Suite, there: Sequence[TaskScore], missing: Sequence[str], partial: Sequence[str]
+) -> tuple[float | None, float | None, str | None]:
     """Score, standard error, and why there is no score."""
-    if missing and suite.missing_tasks == "strict":
-        return None, None, "missing_tasks"
+    if (missing or partial) and suite.missing_tasks == "strict":
+        return None, None, "missing_tasks" if missing else "missing_answers"
     if not there:
         return None, None, "nothing_measured"
     values = [task.value for task in there if task.value is not None]

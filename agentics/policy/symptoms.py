@@ -50,7 +50,7 @@ def case_symptoms(evidence: TrialEvidence, case: Case, texts: ArtifactReader) ->
     return symptoms.with_more(
         clean=record.clean,
         wrote=stdout is not None and stdout.size_bytes > 0,
-        left_files=any(file.path.startswith("output/") for file in record.files),
+        left_files=record.listing is not None or any(file.path.startswith("output/") for file in record.files),
         wants_files=record.interface == "file_system",
     )
 

@@ -1,15 +1,23 @@
-"""A session's transcript as people read it, and as each side's bytes."""
+"""What the two sides wrote, as people read it: marked line by line, so that no text can be taken for another's.
+
+Also a session's transcript as each side's bytes.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
+import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
 from agentics.model.evidence import Speaker
+
+LINE_CHARACTERS = 4000
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode categories of what is not printed, or is obeyed: controls, bidi marks, zero widths, separators of lines."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,15 +52,44 @@ def last_chunk(transcript: bytes, speaker: Speaker | None = None) -> Chunk | Non
     return next(said, None)
 
 
+def marked(author: str, text: bytes) -> bytes:
+    """The text with `author| ` before each line; only a line feed ends one. Empty where there is no text.
+
+    What is not printable is written as an escape: `\\r`, `\\x1b`, `\\u202e`, and `\\xff` for a byte that is not UTF-8.
+    A line longer than 4000 characters is broken, with `author+ ` before each further part.
+    """
+    if not text:
+        return b""
+    lines = text.decode(errors="backslashreplace").removesuffix("\n").split("\n")
+    return "".join(part for line in lines for part in _parts(author, visible(line))).encode()
+
+
+def _parts(author: str, line: str) -> Iterator[str]:
+    yield f"{author}| {line[:LINE_CHARACTERS]}\n"
+    for start in range(LINE_CHARACTERS, len(line), LINE_CHARACTERS):
+        yield f"{author}+ {line[start : start + LINE_CHARACTERS]}\n"
+
+
+def visible(text: str) -> str:
+    """The text on one line of printable characters; what is not printable, a line feed too, is written as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(_escaped(c) if c != "\t" and unicodedata.category(c) in _UNSEEN else c for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
 def readable(transcript: bytes) -> str:
     """A line for each line that was said: when, by whom, what. A last line that was not ended is marked."""
     return "".join(line for chunk in chunks(transcript) for line in _lines(chunk))
 
 
 def _lines(chunk: Chunk) -> Iterator[str]:
-    text = chunk.data.decode(errors="replace")
+    text = chunk.data.decode(errors="backslashreplace")
     *whole, rest = text.split("\n")
     for line in whole:
-        yield f"{chunk.at_s:8.2f} s  {chunk.speaker:>9}> {line}\n"
+        yield f"{chunk.at_s:8.2f} s  {chunk.speaker:>9}> {visible(line)}\n"
     if rest:
-        yield f"{chunk.at_s:8.2f} s  {chunk.speaker:>9}> {rest} [no line end]\n"
+        yield f"{chunk.at_s:8.2f} s  {chunk.speaker:>9}> {visible(rest)} [no line end]\n"

@@ -29,10 +29,14 @@ def judge(evidence: TrialEvidence) -> Judgement:
         return _stopped(evidence.trouble)
     if evidence.job is not None:
         return judge_job(evidence.job, endpoint=evidence.target in ENDPOINTS)
-    ended = _evaluator_end(evidence)
+    ended = _not_apart(evidence) or _evaluator_end(evidence)
     if ended is not None:
         return ended
     reading = evidence.reading
+    if reading is None or reading.result is None or reading.result.status == "error":
+        used_up = _used_up(evidence)
+        if used_up is not None:
+            return used_up
     if reading is None or reading.result is None:
         code = reading.problem if reading and reading.problem else "result_missing"
         return _error(code, "challenge", reading.detail if reading else None)
@@ -78,13 +82,35 @@ def _stopped(trouble: Trouble) -> Judgement:
 def _evaluator_end(evidence: TrialEvidence) -> Judgement | None:
     if evidence.session is not None:
         return _session_end(evidence.session)
-    record = next((c for c in reversed(evidence.containers) if c.role.endswith("-evaluator")), None)
+    record = _evaluator(evidence)
     if record is None or record.clean:
         return None
     if evidence.trust == "shared_container" and record.ended in ("timed_out", "out_of_memory"):
         # The solution shares this container's clock and memory: what runs dry there is what the solution may use.
         return _participant(f"shared_container_{bad_end(record)}", measured(record))
-    return _error(f"evaluator_{bad_end(record)}", "challenge", measured(record))
+    return _used_up(evidence) or _error(f"evaluator_{bad_end(record)}", "challenge", measured(record))
+
+
+def _not_apart(evidence: TrialEvidence) -> Judgement | None:
+    """The machine's, where the solution could not be kept out of the evaluator's processes and was not run."""
+    record = _evaluator(evidence)
+    if record is None or record.shared is None or record.shared.users_apart:
+        return None
+    detail = f"the runtime {record.runtime} shows users of one container each other's processes"
+    return _error("users_not_apart", "infrastructure", detail)
+
+
+def _evaluator(evidence: TrialEvidence) -> ContainerRecord | None:
+    return next((c for c in reversed(evidence.containers) if c.role.endswith("-evaluator")), None)
+
+
+def _used_up(evidence: TrialEvidence) -> Judgement | None:
+    """The participant's, where it held so much of what it shares with the evaluator that this could not end well."""
+    record = _evaluator(evidence)
+    if record is None or record.shared is None or not record.shared.used_up:
+        return None
+    found = ", ".join(f"{use.used} of {use.limit} {use.resource}" for use in record.shared.used_up)
+    return _participant("shared_container_exhausted", f"the solution held {found}; {measured(record)}")
 
 
 def _session_end(session: SessionRecord) -> Judgement | None:

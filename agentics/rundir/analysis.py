@@ -33,16 +33,16 @@ from agentics.model.experiment import ResolvedExperiment
 from agentics.model.experiment_file import SOLUTION
 from agentics.model.outcome import PrimaryMetric
 from agentics.model.record import Mode
-from agentics.model.rundir import TaskSkipped
+from agentics.model.rundir import InvocationStarted, TaskSkipped
 from agentics.model.setups import SetupRecord
 from agentics.policy.benchmark import trial_summary
 from agentics.policy.compare import Observation, compare, summarise
 from agentics.policy.verdict import doubts_what_was_measured, judge
-from agentics.rundir import ledger
+from agentics.rundir import inside, ledger
 from agentics.rundir.atomic import read_document
 from agentics.rundir.benchmark import Benchmark, read_benchmark
-from agentics.rundir.layout import Layout
-from agentics.rundir.reader import RunView, TrialView, read_evidence
+from agentics.rundir.layout import Layout, TrialLayout
+from agentics.rundir.reader import RunView, TrialView, check_slots, read_evidence
 
 Slot = tuple[str, str, int]
 PRUNED = "skipped_pruned"
@@ -78,18 +78,17 @@ def read_sheet(view: RunView) -> Sheet:
     pruned = set(_pruned(view.layout, names, _task_refs(found, view)))
     skipped = {(e.variant, e.task): e.reason for e in view.entries if isinstance(e, TaskSkipped)}
     replications = found.design.replications if found else 1
+    check_slots(view.layout.resolved, len(names) * len(_task_refs(found, view)) * replications)
 
     def one(slot: Slot) -> tuple[Slot, TrialView | None, str]:
         why = PRUNED if slot in pruned else skipped.get(slot[:2], PENDING)
         return slot, trials.get(slot), why
 
-    expected = {
-        name: [(name, task, repl) for task in _task_refs(found, view) for repl in range(replications)] for name in names
-    }
+    tasks = _tasks_by_variant(found, view)
+    expected = {name: [(name, task, r) for task in tasks.get(name, ()) for r in range(replications)] for name in names}
     for slot in trials:
-        listed = expected.setdefault(slot[0], [])
-        if slot not in listed:
-            listed.append(slot)
+        expected.setdefault(slot[0], []).append(slot)
+    expected = {name: list(dict.fromkeys(slots)) for name, slots in expected.items()}
     return Sheet(
         run_id=view.manifest.run_id,
         mode="official" if found is not None and found.dataset.split_id == "official" else "validation",
@@ -235,7 +234,7 @@ def _metric_rows(trial: TrialView) -> Iterator[MetricRow]:
     if primary is not None:
         shown.setdefault(primary.metric_name, primary.value)
     for name, value in shown.items():
-        number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        number = _number(value)
         yield MetricRow(
             run_id=trial.ids.run_id,
             trial_id=trial.ids.trial_id,
@@ -247,6 +246,13 @@ def _metric_rows(trial: TrialView) -> Iterator[MetricRow]:
             metric_text=None if number is not None or value is None else json.dumps(value).strip('"'),
             is_primary=primary is not None and primary.metric_name == name,
         )
+
+
+def _number(value: object) -> float | None:
+    """None for what is no number, and for a whole number that is too large to be one of these."""
+    with suppress(OverflowError):
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return None
 
 
 def _variant_rows(found: AnalysisSummary) -> Iterator[VariantRow]:
@@ -271,6 +277,18 @@ def _task_refs(found: ResolvedExperiment | None, view: RunView) -> list[str]:
     return [one.task for one in found.ext.tasks] if found else list(dict.fromkeys(t.ids.task_id for t in view.trials))
 
 
+def _tasks_by_variant(found: ResolvedExperiment | None, view: RunView) -> dict[str, list[str]]:
+    """What each variant was asked for, in the experiment's order: a model is not tried on a challenge, nor on the tasks
+    of another model's job."""
+    asked: dict[str, set[str]] = {}
+    for entry in view.entries:
+        if isinstance(entry, InvocationStarted):
+            for directory, refs in entry.requested.items():
+                asked.setdefault(entry.variants[directory], set()).update(refs)
+    order = dict.fromkeys(_task_refs(found, view))
+    return {name: [task for task in order if task in refs] for name, refs in asked.items()}
+
+
 def _pruned(layout: Layout, variants: Sequence[str], tasks: Sequence[str]) -> Iterator[Slot]:
     """The slots that the schedule's progress calls pruned, which never had a trial."""
     progress = _object(layout.runtime / "schedule_progress.json")
@@ -293,8 +311,8 @@ def _list(value: object) -> list[dict[str, Any]]:
 
 def _object(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        value = json.loads(inside.read_file(path))
+    except (OSError, StorageError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -308,7 +326,7 @@ def _events(trials: Iterable[TrialView]) -> dict[str, dict[str, int]]:
 
 def _events_of(trial: TrialView) -> dict[str, int]:
     counts: Counter[str] = Counter()
-    for number in range(1, trial.attempts + 1):
+    for number in TrialLayout(trial.root).attempt_numbers():
         place = trial.root / "attempts" / str(number)
         counts["trial_started"] += (place / "plan.json").exists()
         counts["setup_finished"] += len(ledger.read(place / "setups.jsonl", _SETUPS))

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 from agentics.model.analysis import Tables
 from agentics.model.record import Record
 from agentics.rundir import analysis
-from agentics.rundir.atomic import document_bytes, make_directory, write_bytes
+from agentics.rundir.atomic import document_bytes, json_line, make_directory, write_bytes
 from agentics.rundir.layout import Layout
 from agentics.rundir.reader import RunView
 
@@ -39,7 +39,7 @@ def write_analysis(layout: Layout, view: RunView) -> None:
 
 
 def _line(row: Record) -> bytes:
-    return row.model_dump_json().encode() + b"\n"
+    return json_line(row).encode() + b"\n"
 
 
 def load_sql() -> str:

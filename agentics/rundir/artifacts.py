@@ -10,19 +10,22 @@ import fcntl
 import hashlib
 import os
 import secrets
-import shutil
-import stat
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from agentics.archive.hostile import discard
+from agentics.archive.tree import open_regular
 from agentics.errors import StorageError
+from agentics.rundir import inside
 from agentics.rundir.atomic import STAGING_PREFIX, fsync_directory, make_directory, storing, sync_files
 
 _SCHEME = "artifact://sha256/"
 _CHUNK = 1 << 20
 _HEX_LENGTH = 64
+CONTENT_BYTES = 1 << 30
+"""The most that is read of one artifact at once."""
 
 
 def hex_of(ref: str) -> str:
@@ -79,7 +82,7 @@ class Artifacts:
     def read(self, ref: str) -> bytes:
         """Raises StorageError when the content is missing, or is no longer what its name says."""
         try:
-            data = self.path(ref).read_bytes()
+            data = inside.read_file(self.path(ref), CONTENT_BYTES)
         except OSError as e:
             msg = f"{ref}: cannot be read: {e.strerror or e}"
             raise StorageError(msg, code="artifact_missing") from e
@@ -92,7 +95,7 @@ class Artifacts:
         """At most so many bytes of the start of the content, or of its end, for people to read: the digest is not
         checked. Nothing where the content is missing."""
         try:
-            with self.path(ref).open("rb") as file:
+            with os.fdopen(inside.open_file(self.path(ref)), "rb") as file:
                 size = file.seek(0, os.SEEK_END)
                 file.seek(max(0, size - limit) if end else 0)
                 return file.read(limit)
@@ -104,13 +107,13 @@ class Artifacts:
         for left in self._root.glob(f"{STAGING_PREFIX}*"):
             # A living process may be making a fork meanwhile.
             if left != self._staging and not _is_living(left):
-                shutil.rmtree(left, ignore_errors=True)
+                discard(left)
 
     def close(self) -> None:
         """Give up what was staged and not committed."""
         with self._guard:
             self._staged.clear()
-            shutil.rmtree(self._staging, ignore_errors=True)
+            discard(self._staging)
             if self._claim is not None:
                 os.close(self._claim)
                 self._claim = None
@@ -148,11 +151,6 @@ def _chunks(content: bytes | Path) -> Iterator[bytes]:
     if isinstance(content, bytes):
         yield content
         return
-    # Without O_NONBLOCK, opening a pipe that somebody left under this name would wait for its writer for ever.
-    descriptor = os.open(content, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as source:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            msg = f"{content}: not a regular file"
-            raise StorageError(msg, code="not_a_regular_file")
+    with os.fdopen(open_regular(None, str(content)), "rb") as source:
         while chunk := source.read(_CHUNK):
             yield chunk

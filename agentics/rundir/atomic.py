@@ -6,21 +6,22 @@ import ctypes
 import json
 import os
 import secrets
-import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, JsonValue
 
-from agentics.archive.tree import below, opened, permit
+from agentics.archive.hostile import Manner, remove_at, walk
 from agentics.errors import StorageError
+from agentics.rundir import inside
 
 M = TypeVar("M", bound=BaseModel)
 
 STAGING_PREFIX = ".staging-"
+_LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
 FEW = 4
 """Up to so many files are synced one by one: a sync of the whole file system also waits for what is not ours."""
 
@@ -43,6 +44,11 @@ def canonical_bytes(value: JsonValue) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
+def json_line(record: BaseModel) -> str:
+    """The record as one line for every reader: what some of them take for the end of a line is escaped."""
+    return record.model_dump_json().translate(_LINE_ENDS)
+
+
 def fsync_directory(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -61,33 +67,38 @@ def storing(what: Path) -> Iterator[None]:
         raise StorageError(msg, hint="check space, inodes and permissions of the output path") from e
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Replace `path` by `data`. Whoever reads sees the old file or the new one, also after a crash."""
-    staging = path.with_name(f"{STAGING_PREFIX}{secrets.token_hex(8)}")
-    with storing(path):
-        try:
-            with staging.open("xb") as f:
-                f.write(data)
-                f.flush()
-                os.fsync(f.fileno())
-            staging.replace(path)
-        except BaseException:
-            staging.unlink(missing_ok=True)
-            raise
-        fsync_directory(path.parent)
+def write_bytes(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+    """Replace `path` by `data`. Whoever reads sees the old file or the new one, also after a crash.
+
+    As everywhere here, the path is absolute, and a link on the way is refused: see `inside`.
+    """
+    with storing(path), inside.folder(path.parent) as at:
+        _replace((at, at), path.name, data, mode=mode, durable=True)
+        os.fsync(at)
 
 
 def replace_bytes(path: Path, data: bytes, *, staging: Path) -> None:
     """As `write_bytes`, but not durable when it returns: for what can be made again. `staging`: a directory of the same
     file system in which a killed writer's rest is looked for."""
-    fresh = staging / f"{STAGING_PREFIX}{secrets.token_hex(8)}"
-    with storing(path):
-        try:
-            fresh.write_bytes(data)
-            fresh.replace(path)
-        except BaseException:
-            fresh.unlink(missing_ok=True)
-            raise
+    with storing(path), inside.folder(staging) as fresh, inside.folder(path.parent) as at:
+        _replace((fresh, at), path.name, data, mode=0o666, durable=False)
+
+
+def _replace(folders: tuple[int, int], name: str, data: bytes, *, mode: int, durable: bool) -> None:
+    staging, at = folders
+    fresh = f"{STAGING_PREFIX}{secrets.token_hex(8)}"
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(fresh, flags, mode, dir_fd=staging), "wb") as f:
+            f.write(data)
+            f.flush()
+            if durable:
+                os.fsync(f.fileno())
+        os.replace(fresh, name, src_dir_fd=staging, dst_dir_fd=at)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(fresh, dir_fd=staging)
+        raise
 
 
 def write_document(path: Path, document: BaseModel | Mapping[str, JsonValue]) -> None:
@@ -112,17 +123,14 @@ def sync_files(directory: Path, files: Sequence[Path]) -> None:
 
 def make_directory(path: Path) -> None:
     """Make `path` and its missing parents, each durable in its own parent."""
-    missing = [place for place in (path, *path.parents) if not place.exists()]
-    with storing(path):
-        for place in reversed(missing):
-            place.mkdir(exist_ok=True)
-            fsync_directory(place.parent)
+    with storing(path), inside.folder(path, make=True):
+        pass
 
 
 def read_document(path: Path, model: type[M]) -> M | None:
     """None where there is no such file; StorageError where there is one that cannot be believed."""
     try:
-        data = path.read_bytes()
+        data = inside.read_file(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as e:
@@ -140,41 +148,7 @@ def sweep_staging(root: Path, *, leave: Collection[Path] = ()) -> None:
 
     `leave`: directories that are not looked into. Only for the holder of the run's lock.
     """
-    pending = [root]
-    while pending:
-        here = pending.pop()
-        with opened(here) as at:
-            for entry in list(os.scandir(at)):
-                if entry.name.startswith(STAGING_PREFIX):
-                    remove_tree(at, at, entry.name)
-                elif entry.is_dir(follow_symlinks=False) and here / entry.name not in leave:
-                    pending.append(here / entry.name)
-
-
-def remove_tree(top: int, at: int, name: str) -> None:
-    """Remove whatever `name` is in the directory `at`, links unfollowed. Raises OSError.
-
-    A tree may be deeper than a path is long or Python recurses. So every directory is moved up into `top` first.
-    """
-    pending = [name]
-    while pending:
-        name = pending.pop()
-        if not stat.S_ISDIR(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode):
-            os.unlink(name, dir_fd=at)
-            continue
-        doomed = _moved(top, at, name)
-        with below(top, doomed) as inner:
-            for child in os.listdir(inner):  # noqa: PTH208  a descriptor, not a path
-                if stat.S_ISDIR(os.stat(child, dir_fd=inner, follow_symlinks=False).st_mode):
-                    pending.append(_moved(top, inner, child))
-                else:
-                    os.unlink(child, dir_fd=inner)
-        os.rmdir(doomed, dir_fd=top)
-        at = top
-
-
-def _moved(top: int, at: int, name: str) -> str:
-    fresh = f"{STAGING_PREFIX}{secrets.token_hex(8)}"
-    permit(at, name, os.stat(name, dir_fd=at, follow_symlinks=False), stat.S_IRWXU)
-    os.rename(name, fresh, src_dir_fd=at, dst_dir_fd=top)
-    return fresh
+    manner = Manner(lenient=True, skip=lambda path: root / path in leave)
+    for node in walk(root, manner):
+        if node.name.startswith(STAGING_PREFIX):
+            remove_at(node.at, node.name)

@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from agentics.archive.tree import open_regular
 from agentics.errors import StorageError
 from agentics.model.attestation import Attestation, Harness, LedgerHead, TrialHead
 from agentics.model.evidence import TrialEvidence
@@ -22,7 +21,7 @@ from agentics.model.plan import Network, Plan
 from agentics.model.rundir import Alteration, AlterationsAccepted, InvocationStarted, RunAttested
 from agentics.policy.grades import RunFacts, TrialFacts, grades
 from agentics.policy.inventory import planned_containers, relaxations
-from agentics.rundir import ledger
+from agentics.rundir import inside, ledger
 from agentics.rundir.atomic import canonical_bytes, read_document, utc_now, write_document
 from agentics.rundir.contents import File, files
 from agentics.rundir.held import Run
@@ -121,8 +120,8 @@ def newest_start(view: RunView) -> InvocationStarted:
 
 
 def digest_of(path: Path) -> str:
-    """Of a regular file. Raises OSError when it is anything else."""
-    with os.fdopen(open_regular(None, str(path)), "rb") as file:
+    """Of a regular file. Raises OSError, and StorageError (unsafe_file) when it is anything else."""
+    with os.fdopen(inside.open_file(path), "rb") as file:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 

@@ -81,13 +81,13 @@ class Look:
             return None
         if line is None:
             return self.digest(path)
-        lines = ledger.whole_lines(self.there[path].at.read_bytes())
+        lines = ledger.whole_lines(self.there[path].read())
         return ledger.digest_of_line(lines[line - 1]) if line <= len(lines) else None
 
     @cached_property
     def invocations(self) -> list[BaseModel | None]:
         """What each line of the ledger of invocations says, None where it cannot be read."""
-        lines = ledger.whole_lines(self.there[_INVOCATIONS].at.read_bytes()) if _INVOCATIONS in self.there else []
+        lines = ledger.whole_lines(self.there[_INVOCATIONS].read()) if _INVOCATIONS in self.there else []
         found = (parsed(ledger.bare(line), InvocationLine) for line in lines)
         return [line.root if line is not None else None for line in found]
 
@@ -196,7 +196,7 @@ def _seal(look: Look) -> Attestation | None:
     if ATTESTATION not in look.there:
         _look_for_a_missing_one(look)
         return None
-    data = look.there[ATTESTATION].at.read_bytes()
+    data = look.there[ATTESTATION].read()
     seal = parsed(data, Attestation)
     if seal is None or document_bytes(seal) != data or seal_of(seal) != seal.digest:
         expected = seal.digest if seal else None
@@ -252,7 +252,7 @@ def look_at_chains(look: Look) -> None:
     for file in look.of("truth"):
         if file.form != "ledger":
             continue
-        data = file.at.read_bytes()
+        data = file.read()
         for number in ledger.broken(ledger.whole_lines(data)):
             look.report(file.path, "line breaks the chain of its ledger", line=number)
         if file.path not in look.doubtful and data and not data.endswith(b"\n"):
@@ -263,7 +263,7 @@ def _heads(look: Look) -> None:
     if look.seal is None:
         return
     for path, kept in look.seal.ledgers.items():
-        lines = ledger.whole_lines(look.there[path].at.read_bytes()) if path in look.there else []
+        lines = ledger.whole_lines(look.there[path].read()) if path in look.there else []
         if path not in look.there:
             look.report(path, "attested ledger is missing", expected=kept.head, sealed=True)
         elif len(lines) < kept.lines:
@@ -285,16 +285,16 @@ def _trial_heads(look: Look, seal: Attestation) -> None:
 
 def _experiment(look: Look) -> None:
     """Three say which experiment was resolved; the one that the other two contradict was altered."""
-    layout, names = look.layout, ("resolved_experiment.json", "resolved_experiment.digest", "manifest.json")
+    names = ("resolved_experiment.json", "resolved_experiment.digest", "manifest.json")
     missing = [name for name in names if name not in look.there]
     for name in missing:
         look.report(name, "file is missing")
-    manifest = None if missing else parsed(layout.manifest.read_bytes(), Manifest)
+    manifest = None if missing else parsed(look.there["manifest.json"].read(), Manifest)
     if missing or manifest is None:
         if not missing:
             look.report("manifest.json", "manifest cannot be read")
         return
-    noted = layout.resolved_digest.read_bytes().decode(errors="replace")
+    noted = look.there["resolved_experiment.digest"].read().decode(errors="replace")
     said = {
         names[0]: look.digest(names[0]),
         names[1]: noted.removesuffix("\n"),
@@ -360,7 +360,7 @@ def _scopes(look: Look) -> None:
     for path, file in look.there.items():
         if file.place is None or file.place.model is not TrialMetadata:
             continue
-        metadata = parsed(file.at.read_bytes(), TrialMetadata)
+        metadata = parsed(file.read(), TrialMetadata)
         if metadata is None:
             look.report(path, "trial metadata cannot be read")
         elif fingerprint(metadata.scope) != metadata.scope_fingerprint:

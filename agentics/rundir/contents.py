@@ -20,6 +20,7 @@ from agentics.model.evidence import CaseRecord, Checkpoint, ContainerRecord, Ses
 from agentics.model.experiment import ResolvedExperiment
 from agentics.model.explanation import Explanation
 from agentics.model.jobspec import JobSpec
+from agentics.model.jobverdict import AnswerVerdict
 from agentics.model.jobwork import Answer, Judgement, Sample
 from agentics.model.ledger import (
     EngineLease,
@@ -46,6 +47,7 @@ from agentics.model.rundir import (
 from agentics.model.setups import SetupRecord
 from agentics.model.stage import StageRecord, TraceEvent
 from agentics.model.suite import Suite
+from agentics.rundir import inside
 from agentics.rundir.leftovers import entries
 
 Kind = Literal["truth", "content", "copy", "projection", "live", "seal"]
@@ -94,6 +96,10 @@ class File:
     def form(self) -> Form | None:
         return self.place.form if self.place else None
 
+    def read(self) -> bytes:
+        """Raises OSError, and StorageError (unsafe_file) where it is larger than a file of its form may be."""
+        return inside.read_lines(self.at) if self.form in ("ledger", "rows") else inside.read_file(self.at)
+
 
 def _document(name: str, model: type[BaseModel] | None, kind: Kind = "truth") -> Place:
     return Place(name=name, kind=kind, form="document", model=model)
@@ -131,6 +137,7 @@ _LEDGERS: dict[str, type[BaseModel]] = {
     "answers.jsonl": Answer,
     "samples.jsonl": Sample,
     "judgements.jsonl": Judgement,
+    "verdicts.jsonl": AnswerVerdict,
     "stages.jsonl": StageRecord,
 }
 

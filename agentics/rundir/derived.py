@@ -52,7 +52,7 @@ class Source:
 
 def source_of(trial: TrialView) -> Source | None:
     """None for a trial whose newest attempt that was no regrade came to no result. Raises StorageError."""
-    for number in range(trial.attempts, 0, -1):
+    for number in reversed(TrialLayout(trial.root).attempt_numbers()):
         place = trial.root / "attempts" / str(number)
         given = read_document(place / "trial_input.json", TrialInput)
         if given is None or REGRADE in given.ext:

@@ -11,15 +11,15 @@ from pathlib import Path
 
 from agentics.errors import StorageError
 from agentics.model.event import EVENT, RunnerEvent
-from agentics.rundir import ledger
+from agentics.rundir import inside, ledger
 from agentics.rundir.atomic import fsync_directory, storing
 
 
 def append(path: Path, line: str) -> None:
     """Durable on return. The caller holds the run's lock, and called `last_seq` before the first line."""
     with storing(path):
-        new = not path.exists()
-        with path.open("ab") as file:
+        new = not inside.is_file(path)
+        with os.fdopen(inside.open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as file:
             file.write(line.encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
@@ -34,7 +34,7 @@ def last_seq(path: Path) -> int:
     """
     ledger.repair(path)
     try:
-        lines = path.read_bytes().splitlines()
+        lines = inside.read_lines(path).split(b"\n")
     except FileNotFoundError:
         return 0
     return max((seq for line in lines if (seq := _seq(line)) is not None), default=0)
@@ -57,16 +57,20 @@ class Tail:
     def read(self) -> tuple[RunnerEvent, ...]:
         """The events that have come since. A line that is not whole yet waits for the next call."""
         try:
-            with self.path.open("rb") as file:
-                if os.fstat(file.fileno()).st_size < self.offset:
+            with os.fdopen(inside.open_file(self.path), "rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                if size < self.offset:
                     self.offset = 0
+                if size - self.offset > inside.LEDGER_BYTES:
+                    raise inside.unsafe(self.path, f"larger than {inside.LEDGER_BYTES} bytes")
                 file.seek(self.offset)
-                whole, newline, _ = file.read().rpartition(b"\n")
+                whole, newline, _ = file.read(inside.LEDGER_BYTES).rpartition(b"\n")
         except FileNotFoundError:
             self.offset = 0
             return ()
         self.offset += len(whole) + len(newline)
-        fresh = tuple(event for line in whole.splitlines() if (event := self._event(line)).seq > self.seq)
+        lines = whole.split(b"\n") if whole else ()
+        fresh = tuple(event for line in lines if (event := self._event(line)).seq > self.seq)
         self.seq = max((event.seq for event in fresh), default=self.seq)
         return fresh
 

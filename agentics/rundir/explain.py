@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from agentics.archive.hostile import Manner, walk
 from agentics.errors import StorageError
 from agentics.model.evidence import TrialEvidence
 from agentics.model.explanation import Explanation
@@ -17,8 +18,9 @@ from agentics.model.outcome import RunOutcome
 from agentics.model.rundir import TrialResult
 from agentics.policy.casefiles import FILE_BYTES, CaseFile, CasePlace, artifact_path, cases_to_explain, content, placed
 from agentics.policy.explain import ExplainedAttempt, explanation, is_explained, outward
+from agentics.rundir import inside
 from agentics.rundir.artifacts import Artifacts
-from agentics.rundir.atomic import document_bytes, read_document, replace_bytes, storing
+from agentics.rundir.atomic import document_bytes, make_directory, read_document, replace_bytes, storing
 from agentics.rundir.held import Run
 from agentics.rundir.layout import Layout, TrialLayout
 from agentics.rundir.names import case_directories
@@ -78,7 +80,8 @@ def write_explanation(run: Run, trial_id: str) -> None:
     made = _rendered(run.layout, place.root, read_document(place.result, TrialResult))
     for path, data in made.items():
         write_part(root, path, data)
-    for file in [place.explanation, *(path for path in place.cases.rglob("*") if not path.is_dir())]:
+    kept = (place.cases / node.path for node in walk(place.cases, Manner(lenient=True)) if not node.is_directory)
+    for file in [place.explanation, *kept]:
         if file.relative_to(root).as_posix() not in made:
             remove_part(root, file)
 
@@ -86,10 +89,9 @@ def write_explanation(run: Run, trial_id: str) -> None:
 def write_part(root: Path, path: str, data: bytes) -> bool:
     """Write one file of an explanation, unless it is there as it should be; whether it was not."""
     place = root / path
-    if place.is_file() and place.read_bytes() == data:
+    if inside.is_file(place) and inside.read_file(place) == data:
         return False
-    with storing(place):
-        place.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(place.parent)
     # Staged in the trial's own directory, where recovery looks for what a killed writer left.
     replace_bytes(place, data, staging=_trial_of(root, place))
     return True
@@ -97,7 +99,8 @@ def write_part(root: Path, path: str, data: bytes) -> bool:
 
 def remove_part(root: Path, file: Path) -> None:
     """Remove a file of an explanation, and the folders that are empty then."""
-    file.unlink(missing_ok=True)
+    with storing(file):
+        inside.unlink(file)
     trial = _trial_of(root, file)
     for folder in file.parents:
         if folder == trial or not folder.is_relative_to(trial):

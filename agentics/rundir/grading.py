@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from agentics.archive.hostile import reopen
 from agentics.model.benchmark import Grading
 from agentics.rundir.atomic import (
     fsync_directory,
@@ -24,13 +25,15 @@ from agentics.rundir.atomic import (
     utc_now,
     write_document,
 )
-from agentics.rundir.leftovers import entries, reopen, tidy
+from agentics.rundir.leftovers import entries, tidy
+from agentics.rundir.trust import is_own, seal
 
 LOGS = "evaluator_logs"
 OUTPUT, ERRORS = f"{LOGS}/adapter_stdout.log", f"{LOGS}/adapter_stderr.log"
 FIRST = ("adapter_manifest.json", "predictions.jsonl", "scores.jsonl", "summary.json", LOGS, OUTPUT, ERRORS)
 """Where an adapter leaves too much, these are kept before all else."""
 _LOOK_S, _PATIENCE_S = 0.02, 15.0
+_PROCESS = "process"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +87,8 @@ def note_process(root: Path, pid: int) -> None:
     """Remember the process that answers for the adapter, so that whoever restores can wait for its end."""
     marker, born = read_document(_marker(root), Grading), _born(pid)
     if marker is not None and born is not None:
-        write_document(_marker(root), marker.model_copy(update={"process": (pid, born)}))
+        told = {"process": (pid, born), "seal": seal(_PROCESS, marker.run_id, str(pid), born)}
+        write_document(_marker(root), marker.model_copy(update=told))
 
 
 def unfinished(root: Path) -> bool:
@@ -93,9 +97,14 @@ def unfinished(root: Path) -> bool:
 
 
 def _end_orphan(marker: Grading) -> None:
-    """An adapter whose runner was killed would go on writing, by these same paths, into what comes next."""
+    """An adapter whose runner was killed would go on writing, by these same paths, into what comes next.
+
+    A stranger's marker ends nothing.
+    """
+    if marker.process is None or not is_own(marker.seal, _PROCESS, marker.run_id, *map(str, marker.process)):
+        return
     deadline = time.monotonic() + _PATIENCE_S
-    while marker.process is not None and _born(marker.process[0]) == marker.process[1]:
+    while _born(marker.process[0]) == marker.process[1]:
         # It ends all that the adapter started; itself it is killed only when it does not.
         late = time.monotonic() > deadline
         with suppress(ProcessLookupError, PermissionError):

@@ -9,12 +9,11 @@ from pydantic import TypeAdapter
 
 from agentics.errors import UsageError
 from agentics.model.evidence import JobFacts
-from agentics.model.jobplan import ScoreAnswers
 from agentics.model.jobresult import JobResult
 from agentics.model.jobwork import Answer, DetailRow, Judgement, Sample
 from agentics.model.plan import Plan
 from agentics.model.suite import Suite, SuiteScore
-from agentics.policy.details import detail_rows
+from agentics.policy.details import detail_rows, judges_of, score_of
 from agentics.policy.jobcompare import Contender
 from agentics.policy.suites import Measured, suite_score
 from agentics.rundir import ledger
@@ -70,9 +69,15 @@ def suite_score_of(suite: Suite, trials: Iterable[TrialView]) -> SuiteScore:
     for trial in trials:
         facts = job_facts(trial) if trial.result is not None and trial.result.metrics else None
         if facts is not None and facts.result is not None:
-            metrics = facts.result.metrics.items()
-            measured[trial.ids.task_id] = {n: Measured(value=each.mean, stderr=each.stderr) for n, each in metrics}
+            measured[trial.ids.task_id] = _measured(facts.result)
     return suite_score(suite, measured)
+
+
+def _measured(result: JobResult) -> dict[str, Measured]:
+    return {
+        name: Measured(value=each.mean, stderr=each.stderr, n=each.n, of=each.of, complete=result.complete)
+        for name, each in result.metrics.items()
+    }
 
 
 def trial_of(view: RunView, task: str, variant: str | None) -> TrialView:
@@ -92,9 +97,8 @@ def trial_of(view: RunView, task: str, variant: str | None) -> TrialView:
 def rows_of(trial: TrialView) -> tuple[DetailRow, ...]:
     """Every detail row of a trial. Raises UsageError where it is not a model's."""
     plan = read_document(trial.root / "attempts" / str(trial.attempts) / "plan.json", Plan)
-    options = next((stage.options for stage in plan.stages if stage.name == "score_answers"), None) if plan else None
-    if options is None:
+    if plan is None or all(stage.name != "score_answers" for stage in plan.stages):
         msg = f"{trial.ids.trial_id} is not a model's: it has no details of answers"
         raise UsageError(msg, code="no_details")
     ledgers = (told(trial, "samples"), told(trial, "answers"), told(trial, "judgements"))
-    return tuple(detail_rows(ScoreAnswers.model_validate(options), *ledgers))
+    return tuple(detail_rows(score_of(plan), *ledgers, judges_of(plan)))

@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentics.rundir.names import task_directory
+from agentics.rundir.names import part, task_directory, variant_part
 
 DERIVED = {"fork": "forks", "replay": "replays"}
 """Where trials lie that were made from another one, by what made them."""
 
 _DERIVED = re.compile(r"trial_\d+_(?:[0-9a-z_]+_)?((fork|replay)_[0-9a-z_]+)")
 """The last of its ancestors names the place: a fork of a replay lies below forks/."""
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,5}", re.ASCII)
+"""A number of an attempt: there are never more than a million."""
 
 
 @dataclass(frozen=True)
@@ -141,11 +144,18 @@ class Layout:
     def public(self) -> Path:
         return self.root / "public"
 
+    def public_challenge(self, name: str) -> Path:
+        """What everybody may see of a challenge. Raises StorageError (unsafe_name)."""
+        return self.public / "challenges" / f"{part(name, 'challenge')}.json"
+
     def trial(self, trial_id: str) -> TrialLayout:
-        """The places of a trial of the schedule, or of one made from it: `<parent>_<fork_id>` lies below forks/."""
+        """The places of a trial of the schedule, or of one made from it: `<parent>_<fork_id>` lies below forks/.
+
+        Raises StorageError (unsafe_name) for what is no name of a directory.
+        """
         if (found := _DERIVED.fullmatch(trial_id)) is not None:
             return TrialLayout(self.root / DERIVED[found[2]] / found[1] / "trial_1")
-        return TrialLayout(self.trials / trial_id)
+        return TrialLayout(self.trials / part(trial_id, "trial"))
 
     def damaged(self, path: str) -> Path:
         """Where a file that was damaged is kept, under a name that is free."""
@@ -161,20 +171,24 @@ class Layout:
 
     def jobspec(self, variant: str) -> Path:
         """A model's job as it was understood; `variant` is a directory's name."""
-        return self.root / "jobs" / variant / "jobspec.json"
+        return self.root / "jobs" / variant_part(variant) / "jobspec.json"
 
     def suite(self, variant: str) -> Path:
         """The suite that a model's job belongs to."""
-        return self.root / "jobs" / variant / "suite.json"
+        return self.root / "jobs" / variant_part(variant) / "suite.json"
+
+    def variant(self, variant: str) -> Path:
+        """`variant` is a directory's name, here and below. Raises StorageError (unsafe_name) for what is none."""
+        return self.root / variant_part(variant)
 
     def outcome(self, variant: str) -> Path:
-        return self.root / variant / "run_outcome.json"
+        return self.variant(variant) / "run_outcome.json"
 
     def summary(self, variant: str) -> Path:
-        return self.root / variant / "run_summary.json"
+        return self.variant(variant) / "run_summary.json"
 
     def task(self, variant: str, ref: str) -> Path:
-        return self.root / variant / task_directory(ref)
+        return self.variant(variant) / task_directory(ref)
 
     def task_status(self, variant: str, ref: str) -> Path:
         return self.task(variant, ref) / "task_status.json"
@@ -218,8 +232,13 @@ class TrialLayout:
     def attempt(self, number: int) -> Path:
         return self.attempts / str(number)
 
-    def last_attempt(self) -> int:
-        """The highest attempt number ever given out; 0 before the first. A directory is made before it is used."""
+    def attempt_numbers(self) -> tuple[int, ...]:
+        """Every attempt number that was given out, in order. A directory is made before it is used. Names of other
+        forms are left out."""
         if not self.attempts.is_dir():
-            return 0
-        return max((int(place.name) for place in self.attempts.iterdir() if place.name.isdecimal()), default=0)
+            return ()
+        return tuple(sorted(int(place.name) for place in self.attempts.iterdir() if _NUMBER.fullmatch(place.name)))
+
+    def last_attempt(self) -> int:
+        """The highest attempt number that was given out; 0 before the first."""
+        return max(self.attempt_numbers(), default=0)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from agentics.errors import Refused, StorageError
 from agentics.model.ledger import EngineLease, OperationLease
+from agentics.rundir import inside
 from agentics.rundir.atomic import make_directory, read_document, storing, utc_now, write_document
 from agentics.rundir.layout import Layout
 
@@ -90,7 +91,7 @@ def operating(layout: Layout, operation: str, *, force: bool = False) -> Iterato
     """Be the one controller at work on this run. Raises Refused (operation_in_progress)."""
     make_directory(layout.runtime)
     with storing(layout.control_lock):
-        descriptor = os.open(layout.control_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        descriptor = inside.open_file(layout.control_lock, os.O_RDWR | os.O_CREAT)
     try:
         before = _operation_lease(layout.operation_lease)
         try:

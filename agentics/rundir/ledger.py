@@ -18,7 +18,8 @@ from typing import Any, BinaryIO, TypeVar
 from pydantic import BaseModel, TypeAdapter
 
 from agentics.errors import StorageError
-from agentics.rundir.atomic import fsync_directory, storing
+from agentics.rundir import inside
+from agentics.rundir.atomic import fsync_directory, json_line, storing
 
 ORIGIN = "sha256:" + "0" * 64
 """What the first line is chained to, and the head of an empty ledger."""
@@ -37,8 +38,8 @@ def append(path: Path, record: BaseModel) -> None:
 def append_all(path: Path, records: Sequence[BaseModel]) -> None:
     """As `append`, a line for each, with one wait for the disk."""
     with storing(path):
-        new = not path.exists()
-        with path.open("ab+") as f:
+        new = not inside.is_file(path)
+        with os.fdopen(inside.open_file(path, os.O_RDWR | os.O_APPEND | os.O_CREAT), "ab+") as f:
             # The lock belongs to this open file, so it holds threads apart as well as processes.
             fcntl.flock(f, fcntl.LOCK_EX)
             _cut_torn_tail(f)
@@ -61,7 +62,7 @@ def read(path: Path, adapter: TypeAdapter[Any]) -> tuple[Any, ...]:
     The chain is not looked at: that is what `check_chain` is for.
     """
     try:
-        data = path.read_bytes()
+        data = inside.read_lines(path)
     except FileNotFoundError:
         return ()
     try:
@@ -73,7 +74,7 @@ def read(path: Path, adapter: TypeAdapter[Any]) -> tuple[Any, ...]:
 
 def believed(path: Path, model: type[M]) -> Iterator[M]:
     """As `read`, of a ledger that may be damaged: the lines that are such records."""
-    for line in _lines_of(path) if path.is_file() else ():
+    for line in _lines_of(path) if inside.is_file(path) else ():
         with suppress(ValueError):
             yield model.model_validate_json(bare(line))
 
@@ -133,7 +134,7 @@ def repair(path: Path) -> int:
     """Cut off a torn last line; bytes removed."""
     if not path.exists():
         return 0
-    with storing(path), path.open("rb+") as f:
+    with storing(path), os.fdopen(inside.open_file(path, os.O_RDWR), "rb+") as f:
         fcntl.flock(f, fcntl.LOCK_EX)
         cut = _cut_torn_tail(f)
         if cut:
@@ -142,7 +143,7 @@ def repair(path: Path) -> int:
 
 
 def _chained(record: BaseModel, head: str) -> bytes:
-    line = record.model_dump_json().encode()
+    line = json_line(record).encode()
     return b"%s%s%s" % (line[:-1], b"" if line == b"{}" else b",", b'"prev":"%s"}' % head.encode())
 
 
@@ -152,7 +153,7 @@ def _digest(line: bytes | None) -> str:
 
 def _lines_of(path: Path) -> list[bytes]:
     try:
-        return whole_lines(path.read_bytes())
+        return whole_lines(inside.read_lines(path))
     except FileNotFoundError:
         return []
 

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agentics.archive.tree import bad_name, below, opened, permit, shown_name
+from agentics.archive.hostile import permit, remove_at, reopen
+from agentics.archive.tree import bad_name, below, opened, shown_name
 from agentics.model.finding import Finding
-from agentics.rundir.atomic import STAGING_PREFIX, remove_tree, storing
+from agentics.rundir.atomic import STAGING_PREFIX, storing
 
 FILES, DIRECTORIES, DEPTH, BYTES = 8192, 1024, 32, 1 << 30
 """The most that is kept. `BYTES` are apparent sizes, so a sparse file counts in full."""
@@ -50,19 +51,13 @@ def tidy(directory: Path, *, label: str, first: tuple[str, ...] = ()) -> tuple[F
     return tuple(look.removed)
 
 
-def reopen(directory: Path) -> None:
-    """Let the owner read and write a directory again, whatever permissions it was left with. Raises OSError."""
-    with opened(directory.parent) as parent:
-        permit(parent, directory.name, os.stat(directory.name, dir_fd=parent, follow_symlinks=False), stat.S_IRWXU)
-
-
 def _walk(look: _Look, at: int, prefix: str, depth: int) -> None:
     for name in sorted(os.listdir(at), key=lambda name: (prefix + name not in look.first, os.fsencode(name))):
         path = f"{prefix}{name}"
         found = os.stat(name, dir_fd=at, follow_symlinks=False)
         problem = _problem(look, path, found, depth)
         if problem is not None:
-            remove_tree(look.top, at, name)
+            remove_at(at, name)
             _note(look, path, *problem)
         elif stat.S_ISDIR(found.st_mode):
             permit(at, name, found, stat.S_IRWXU)

@@ -14,10 +14,9 @@ from pathlib import Path
 
 from agentics.errors import Refused
 from agentics.model.rundir import LockOwner
+from agentics.rundir import inside
 from agentics.rundir.atomic import storing, utc_now
 
-_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-"""A pipe that stands in the place of a lock is not waited for."""
 _TRIES = 5
 _BETWEEN_TRIES_S = 0.01
 
@@ -36,13 +35,13 @@ class Lock:
 def make(path: Path) -> None:
     """Make the file, if it is not there. Nobody holds the lock by that. Raises StorageError."""
     with storing(path):
-        os.close(os.open(path, os.O_RDONLY | os.O_CREAT | _FLAGS, 0o644))
+        os.close(inside.open_file(path, os.O_RDONLY | os.O_CREAT))
 
 
 def acquire(path: Path, operation: str) -> Lock:
     """Raises Refused (run_locked) within a tenth of a second when another process holds it."""
     with storing(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _FLAGS, 0o644)
+        descriptor = inside.open_file(path, os.O_RDWR | os.O_CREAT)
     try:
         if not _taken(descriptor):
             raise _refusal(path, descriptor)
@@ -59,8 +58,8 @@ def acquire(path: Path, operation: str) -> Lock:
 def is_held(path: Path) -> bool:
     """Whether some process holds the lock now. For readers, who must not take it."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | _FLAGS)
-    except FileNotFoundError:
+        descriptor = inside.open_file(path)
+    except (FileNotFoundError, NotADirectoryError):
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -75,7 +74,7 @@ def is_held(path: Path) -> bool:
 def holder(path: Path) -> str:
     """Who holds the lock, in words."""
     with storing(path):
-        return _told(path.read_bytes())
+        return _told(inside.read_file(path))
 
 
 def _taken(descriptor: int) -> bool:

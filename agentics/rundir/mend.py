@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from agentics.model.rundir import Alteration, TrialMetadata, TrialResult, TrialState
-from agentics.rundir.atomic import fsync_directory, make_directory, storing, write_bytes
+from agentics.rundir import inside
+from agentics.rundir.atomic import make_directory, storing, write_bytes
 from agentics.rundir.checks import COPY, parsed
 from agentics.rundir.contents import place_of
 from agentics.rundir.layout import Layout, TrialLayout
@@ -21,12 +22,12 @@ _LOST: dict[str, type[BaseModel]] = {
 def can_be(layout: Layout, found: Alteration) -> bool:
     """Whether the file is damaged so that nobody can read it, or repeats what an attempt has."""
     path = layout.root / found.path
-    if not path.is_file() or path.is_symlink() or not found.path.startswith("trials/"):
+    if not inside.is_file(path) or not found.path.startswith("trials/"):
         return False
     if _source(layout, found.path) is not None:
         return True
     model = _LOST.get(path.name)
-    return model is not None and place_of(found.path) is not None and parsed(path.read_bytes(), model) is None
+    return model is not None and place_of(found.path) is not None and parsed(inside.read_file(path), model) is None
 
 
 def set_aside(layout: Layout, found: tuple[Alteration, ...]) -> bool:
@@ -37,8 +38,7 @@ def set_aside(layout: Layout, found: tuple[Alteration, ...]) -> bool:
         aside = layout.damaged(each.path)
         make_directory(aside.parent)
         with storing(aside):
-            (layout.root / each.path).rename(aside)
-        fsync_directory(aside.parent)
+            inside.move(layout.root / each.path, aside)
         source = _source(layout, each.path)
         if source is not None:
             write_bytes(layout.root / each.path, source)
@@ -54,4 +54,4 @@ def _source(layout: Layout, path: str) -> bytes | None:
         return None
     trial = TrialLayout(layout.root / match["trial"])
     record = trial.attempt(max(1, trial.last_attempt())) / match["name"]
-    return record.read_bytes() if record.is_file() and not record.is_symlink() else None
+    return inside.read_file(record) if inside.is_file(record) else None

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from urllib.parse import quote
 
-from agentics.errors import UsageError
+from agentics.errors import StorageError, UsageError
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", re.ASCII)
 _LIMITED = "_LIMITED"
 _LONGEST = 200
 
@@ -65,6 +66,29 @@ def check_run_id(name: str) -> str:
         hint = "1 to 128 of letters, digits, dot, underscore and hyphen, beginning with a letter or digit"
         raise UsageError(msg, code="invalid_run_id", hint=hint)
     return name
+
+
+def part(name: str, role: str) -> str:
+    """A name out of a file of a run, if it can be one part of a path. `role`: what it names.
+
+    Raises StorageError (unsafe_name) for anything that could leave its directory or is no name of ours.
+    """
+    if _PART.fullmatch(name) is None or ".." in name:
+        msg = f"{name[:_LONGEST]!r} is no name of a {role}"
+        raise _unsafe(msg)
+    return name
+
+
+def variant_part(name: str) -> str:
+    """As `part`, the directory of a variant: no other part of the run directory has its name."""
+    if name.casefold() in RESERVED:
+        msg = f"{name!r} is a part of every run directory, and no variant"
+        raise _unsafe(msg)
+    return part(name, "variant")
+
+
+def _unsafe(message: str) -> StorageError:
+    return StorageError(message, code="unsafe_name", hint="the run directory was altered, or not made by agentics")
 
 
 def variant_directories(names: Iterable[str]) -> dict[str, str]:

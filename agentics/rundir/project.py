@@ -24,9 +24,11 @@ from agentics.model.outcome import (
     TaskRecord,
     TaskStatus,
 )
-from agentics.model.rundir import InvocationEnded, InvocationStarted, TaskSkipped
-from agentics.policy.outcome import RunFacts, build_outcome, merge_summary, to_run
+from agentics.model.record import Fault
+from agentics.model.rundir import InvocationEnded, InvocationStarted
+from agentics.policy.outcome import RunFacts, build_outcome, lacks_answers, merge_summary, to_run
 from agentics.policy.replications import combined
+from agentics.rundir import inside
 from agentics.rundir.atomic import document_bytes, make_directory, read_document, utc_now, write_bytes, write_document
 from agentics.rundir.held import Run, Slot
 from agentics.rundir.layout import Layout
@@ -59,7 +61,7 @@ def projected(view: RunView, variant: str, *, at: str) -> Projected:
     """The projections of a variant, from nothing but what the run holds. `at`: the time of writing."""
     outcome = _outcome(view, variant, at)
     starts = [e for e in view.entries if isinstance(e, InvocationStarted) and variant in e.variants]
-    newest = {ref: started for started in starts for ref in started.requested[variant]}
+    newest = {ref: started for started in starts for ref in started.requested.get(variant, ())}
     records = [_record(view, started, variant, ref) for ref, started in newest.items()]
     return Projected(
         outcome=outcome,
@@ -81,26 +83,31 @@ def project(run: Run, variant: str, *, at: str | None = None) -> RunOutcome:
 
 
 def tasks_to_run(run: Run, variant: str, refs: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of `refs` that resuming has to run: no task_status.json, an unreadable one, or one that is not completed.
+    """Those of `refs` that resuming has to run: no task_status.json, an unreadable one, one that is not completed, or
+    one of a model some of whose answers are missing.
 
     After a crash the projections are brought up to date first, so that a result that was written counts.
     """
     view = read_run(run.root) if run.layout.manifest.exists() else None
     if view is not None and variant in view.variants and _behind(run, view, variant):
         project(run, variant)
-    return tuple(ref for ref in refs if to_run(_status_on_disk(run.layout, variant, ref)))
+    return tuple(ref for ref in refs if to_run(*_status_on_disk(run.layout, variant, ref)))
 
 
 def slot_is_open(view: RunView, slot: Slot) -> bool:
     """Whether the replication of a task that has to be run has to be run itself."""
     trial = _trial(view, slot)
-    return trial is None or trial.result is None or to_run(trial.result.ext.status)
+    return trial is None or trial.result is None or to_run(trial.result.ext.status, trial.result.ext.fault)
 
 
 def has_verdict(view: RunView, slot: Slot) -> bool:
-    """Whether a trial of the slot came to an end that says something of its solution: also that it failed."""
+    """Whether a trial of the slot came to an end that says something of its solution: also that it failed. A model some
+    of whose answers are missing has none yet."""
     trial = _trial(view, slot)
-    return trial is not None and trial.result is not None and trial.result.ext.status not in ("error", "pending")
+    if trial is None or trial.result is None:
+        return False
+    status, fault = trial.result.ext.status, trial.result.ext.fault
+    return status not in ("error", "pending") and not lacks_answers(status, fault)
 
 
 def _behind(run: Run, view: RunView, variant: str) -> bool:
@@ -115,12 +122,12 @@ def _behind(run: Run, view: RunView, variant: str) -> bool:
     return outcome is None or outcome.timestamp < last
 
 
-def _status_on_disk(layout: Layout, variant: str, ref: str) -> str | None:
+def _status_on_disk(layout: Layout, variant: str, ref: str) -> tuple[str | None, Fault | None]:
     try:
         status = read_document(layout.task_status(variant, ref), TaskStatus)
     except StorageError:
-        return None
-    return status.status if status is not None and status.task == ref else None
+        return None, None
+    return (status.status, status.fault) if status is not None and status.task == ref else (None, None)
 
 
 def _outcome(view: RunView, variant: str, at: str) -> RunOutcome:
@@ -128,7 +135,7 @@ def _outcome(view: RunView, variant: str, at: str) -> RunOutcome:
     ended = next(
         (e for e in view.entries if isinstance(e, InvocationEnded) and e.invocation_id == started.invocation_id), None
     )
-    tasks = [_record(view, started, variant, ref) for ref in started.requested[variant]]
+    tasks = [_record(view, started, variant, ref) for ref in started.requested.get(variant, ())]
     ended_at = ended.ended_at if ended else max([started.started_at, *(t.updated_at for t in tasks)])
     facts = RunFacts(
         model=started.variants[variant],
@@ -162,27 +169,27 @@ def _record(view: RunView, started: InvocationStarted, variant: str, ref: str) -
     name = started.variants[variant]
     facts = combined([_slot_facts(view, started, (name, ref, repl)) for repl in range(started.replications)])
     place = {"completed": facts.status in COMPLETED, "task_output_dir": str(view.layout.task(variant, ref))}
-    results = [trial.result for trial in view.trials if trial.slot[:2] == (name, ref) and trial.result is not None]
+    results = [trial.result for trial in view.by_task.get((name, ref), ()) if trial.result is not None]
     diagnostics = diagnostics_of(results)
     return TaskRecord.model_validate({**facts.model_dump(), **place, "diagnostics": diagnostics})
 
 
 def _slot_facts(view: RunView, started: InvocationStarted, slot: Slot) -> TaskFacts:
     facts = task_facts(slot[1], _trial(view, slot), since=started.started_at)
-    skips = [e for e in view.entries if isinstance(e, TaskSkipped) and (e.variant, e.task, e.repl_idx) == slot]
-    if skips and (facts.trial_id is None or facts.updated_at < skips[-1].at):
-        return skipped_facts(skips[-1])
+    skipped = view.skips.get(slot)
+    if skipped is not None and (facts.trial_id is None or facts.updated_at < skipped.at):
+        return skipped_facts(skipped)
     return facts
 
 
 def _trial(view: RunView, slot: Slot) -> TrialView | None:
-    return next((trial for trial in view.trials if trial.slot == slot), None)
+    return view.by_slot.get(slot)
 
 
 def _task_status(view: RunView, name: str, record: TaskRecord) -> TaskStatus | None:
     if record.status == "pending":
         return None
-    trials = (trial for trial in view.trials if trial.slot[:2] == (name, record.task))
+    trials = view.by_task.get((name, record.task), ())
     erred = next((t for t in trials if t.result is not None and t.result.outcome == "error"), None)
     facts = {field: getattr(record, field) for field in TaskFacts.model_fields}
     return TaskStatus(**facts, details=details_of(erred, record))
@@ -190,10 +197,10 @@ def _task_status(view: RunView, name: str, record: TaskRecord) -> TaskStatus | N
 
 def _write_status(path: Path, status: TaskStatus | None) -> None:
     if status is None:
-        path.unlink(missing_ok=True)
+        inside.unlink(path)
         return
     data = document_bytes(status)
-    if not path.exists() or path.read_bytes() != data:
+    if not inside.is_file(path) or inside.read_file(path) != data:
         make_directory(path.parent)
         write_bytes(path, data)
 
@@ -220,7 +227,7 @@ def _summary(view: RunView, outcome: RunOutcome) -> RunSummary:
 
 
 def _artifacts(layout: Layout, variant: str) -> Artifacts:
-    place = layout.root / variant
+    place = layout.variant(variant)
 
     def at(path: Path, *, exists: bool | None = None) -> ArtifactPath:
         return ArtifactPath(path=str(path), exists=path.exists() if exists is None else exists)

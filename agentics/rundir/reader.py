@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,16 +17,20 @@ from agentics.model.rundir import (
     InvocationStarted,
     Manifest,
     RunControl,
+    TaskSkipped,
     TrialMetadata,
     TrialResult,
     TrialState,
 )
-from agentics.rundir import ledger, lock
+from agentics.rundir import inside, ledger, lock
 from agentics.rundir.atomic import read_document
 from agentics.rundir.held import ENTRIES, Slot
 from agentics.rundir.layout import Layout, TrialLayout
 
 M = TypeVar("M", bound=BaseModel)
+
+SLOTS = 1_000_000
+"""The most slots of one run: variants x tasks x replications."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,16 +68,35 @@ class RunView:
         """Directory -> full name, of every invocation."""
         return {d: n for e in self.entries if isinstance(e, InvocationStarted) for d, n in e.variants.items()}
 
+    @cached_property
+    def by_slot(self) -> dict[Slot, TrialView]:
+        """The first trial of every slot that has one."""
+        return {trial.slot: trial for trial in reversed(self.trials)}
+
+    @cached_property
+    def by_task(self) -> dict[tuple[str, str], tuple[TrialView, ...]]:
+        """The trials of a variant on a task."""
+        found: dict[tuple[str, str], list[TrialView]] = {}
+        for trial in self.trials:
+            found.setdefault(trial.slot[:2], []).append(trial)
+        return {key: tuple(own) for key, own in found.items()}
+
+    @cached_property
+    def skips(self) -> dict[Slot, TaskSkipped]:
+        """The last word on every slot for which no trial was made."""
+        return {(e.variant, e.task, e.repl_idx): e for e in self.entries if isinstance(e, TaskSkipped)}
+
 
 def read_run(root: Path) -> RunView:
     """Raises UsageError (no_such_run) where there is no run, StorageError where its manifest or ledger is damaged."""
-    layout = Layout(Path(os.path.abspath(root)))  # noqa: PTH100 - keeps links as they are
+    layout = Layout(inside.real(root))
+    inside.check_tree(layout.root)
     manifest = read_document(layout.manifest, Manifest)
     if manifest is None:
         msg = f"{root}: no run directory (manifest.json is missing)"
         raise UsageError(msg, code="no_such_run")
     damaged: list[str] = []
-    return RunView(
+    view = RunView(
         layout=layout,
         manifest=manifest,
         control=_believed(layout.control, RunControl, damaged),
@@ -82,6 +105,18 @@ def read_run(root: Path) -> RunView:
         held=lock.is_held(layout.lock),
         damaged=tuple(damaged),
     )
+    starts = [entry for entry in view.entries if isinstance(entry, InvocationStarted)]
+    for started in starts:
+        for variant in started.variants:
+            layout.variant(variant)
+        check_slots(layout.invocations, sum(map(len, started.requested.values())) * started.replications)
+    return view
+
+
+def check_slots(path: Path, count: int) -> None:
+    """Raises StorageError (unsafe_file) where a run is said to have more slots than SLOTS. `path`: what says so."""
+    if count > SLOTS:
+        raise inside.unsafe(path, f"{count} slots, and a run has at most {SLOTS}")
 
 
 def read_evidence(trial: TrialView, attempt: int | None = None) -> TrialEvidence | None:
@@ -106,18 +141,18 @@ def _trial(place: TrialLayout, damaged: list[str]) -> TrialView | None:
     metadata = _believed(place.metadata, TrialMetadata, damaged)
     if metadata is None:
         return None
-    last = place.last_attempt()
+    numbers = place.attempt_numbers()
     state = _believed(place.state, TrialState, damaged)
-    results = [_believed(place.attempt(n) / "result.json", TrialResult, damaged) for n in range(1, last + 1)]
-    current = results[state.attempt - 1] if state is not None and state.attempt <= last else None
+    results = {n: _believed(place.attempt(n) / "result.json", TrialResult, damaged) for n in numbers}
+    current = results.get(state.attempt) if state is not None else None
     return TrialView(
         ids=metadata.ids,
         root=place.root,
         metadata=metadata,
         state=state,
-        attempts=last,
+        attempts=max(numbers, default=0),
         result=None if state is not None and state.status == "running" else current,
-        measured=next((r for r in reversed(results) if r is not None and r.metrics), None),
+        measured=next((r for r in reversed(results.values()) if r is not None and r.metrics), None),
     )
 
 

@@ -14,7 +14,7 @@ from agentics.errors import Refused
 from agentics.model.outcome import RunOutcome
 from agentics.model.rundir import InvocationStarted
 from agentics.policy.publish_run import public_run
-from agentics.rundir import explain
+from agentics.rundir import explain, inside
 from agentics.rundir.analysis_files import rendered as rendered_analysis
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import document_bytes, make_directory, sync_files, utc_now, write_bytes
@@ -57,7 +57,7 @@ def outcomes(view: RunView) -> dict[str, bytes]:
         made |= {path: document_bytes(status) for path, status in found.statuses.items() if status is not None}
         made[view.layout.summary(variant)] = document_bytes(found.summary)
         made[view.layout.outcome(variant)] = document_bytes(found.outcome)
-    return {path.relative_to(view.layout.root).as_posix(): data for path, data in made.items()}
+    return {_relative(view, path): data for path, data in made.items()}
 
 
 def public(view: RunView) -> dict[str, bytes]:
@@ -69,9 +69,13 @@ def public(view: RunView) -> dict[str, bytes]:
             refs |= entry.public_challenges
     store = Artifacts(view.layout.artifacts)
     return {
-        **{f"public/challenges/{name}.json": store.read(ref) for name, ref in refs.items()},
+        **{_relative(view, view.layout.public_challenge(name)): store.read(ref) for name, ref in refs.items()},
         "public/run.json": document_bytes(public_run(view.manifest.run_id, made)),
     }
+
+
+def _relative(view: RunView, path: Path) -> str:
+    return path.relative_to(view.layout.root).as_posix()
 
 
 def analysis(view: RunView) -> dict[str, bytes]:
@@ -96,7 +100,7 @@ def differences(view: RunView) -> Iterator[Difference]:
     there = {file.path: file.at for file in files(root) if file.kind == "projection"}
     made = render(view)
     for path in [*there, *(path for path in made if path not in there)]:
-        found = there[path].read_bytes() if path in there else None
+        found = inside.read_file(there[path]) if path in there else None
         expected = made.get(path)
         if expected is None or found is None or _as_written(expected, found, root) != found:
             yield Difference(path=path, expected=expected, found=found)
@@ -131,14 +135,14 @@ def _write(view: RunView) -> tuple[str, ...]:
             if explain.write_part(root, path, data):
                 changed.append(path)
             continue
-        found = place.read_bytes() if place.is_file() else None
+        found = inside.read_file(place) if inside.is_file(place) else None
         if found is None or _stamped(data, _stamp_of(found)) != found:
             make_directory(place.parent)
             write_bytes(place, _stamped(data, now))
             changed.append(path)
     for file in there:
         if file.path not in made:
-            explain.remove_part(root, file.at) if explain.is_part(file.path) else file.at.unlink()
+            explain.remove_part(root, file.at) if explain.is_part(file.path) else inside.unlink(file.at)
             changed.append(file.path)
     if parts := [root / path for path in made if explain.is_part(path)]:
         sync_files(root, parts)
@@ -174,7 +178,7 @@ def _root_of(found: bytes) -> str | None:
 def _key(found: bytes, key: str) -> object:
     try:
         value: Mapping[str, object] | object = json.loads(found)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value.get(key) if isinstance(value, dict) else None
 

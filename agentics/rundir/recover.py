@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
+import os
 from pathlib import Path
 
+from agentics.archive.hostile import remove_at
 from agentics.errors import StorageError
 from agentics.model.ledger import RecoveryReport, ScheduleProgress
 from agentics.model.record import Ids
@@ -19,8 +20,8 @@ from agentics.model.rundir import (
     TrialState,
     TrialStatus,
 )
-from agentics.rundir import ledger, lock
-from agentics.rundir.atomic import fsync_directory, read_document, sweep_staging, utc_now, write_document
+from agentics.rundir import inside, ledger, lock
+from agentics.rundir.atomic import read_document, sweep_staging, utc_now, write_document
 from agentics.rundir.commit import roll_forward, written
 from agentics.rundir.derived import WORKER_LOST, commit_derived, settle_derived
 from agentics.rundir.held import ENTRIES, Run, transition, transition_trial
@@ -90,8 +91,9 @@ def _recover_trial(run: Run, trial_id: str) -> bool:
     # before it wrote metadata.
     place = run.layout.trial(trial_id)
     if not place.metadata.exists() and not any(place.attempts.glob("*")):
-        shutil.rmtree(place.root)
-        fsync_directory(place.root.parent)
+        with inside.folder(place.root.parent) as at:
+            remove_at(at, place.root.name)
+            os.fsync(at)
         return False
     metadata = None
     with contextlib.suppress(StorageError):
@@ -107,7 +109,7 @@ def _was_running(run: Run, ids: Ids, place: TrialLayout) -> bool:
     try:
         trial = read_document(place.state, TrialState)
     except StorageError:
-        place.state.unlink()
+        inside.unlink(place.state)
         transition_trial(run, ids, to="running", attempt=max(1, place.last_attempt()))
         return True
     if trial is None:
@@ -129,7 +131,7 @@ def _settle(run: Run, ids: Ids, place: TrialLayout) -> bool:
     with contextlib.suppress(StorageError):
         result = read_document(place.attempt(number) / "result.json", TrialResult)
     if result is None:
-        place.result.unlink(missing_ok=True)
+        inside.unlink(place.result)
         transition_trial(run, ids, to="failed", attempt=number, exit_reason=WORKER_LOST)
         return True
     write_document(place.result, result)

@@ -69,8 +69,9 @@ def rows_of(run: Run, trial_id: str, attempt: int, commit: str, *, elsewhere: Se
     metadata = read_document(place.metadata, TrialMetadata)
     found = [
         (number, result)
-        for number in range(1, attempt + 1)
+        for number in place.attempt_numbers()
         if number not in elsewhere
+        and number <= attempt
         and (result := read_document(place.attempt(number) / "result.json", TrialResult)) is not None
     ]
     if metadata is None or not found:

@@ -27,7 +27,7 @@ from agentics.model.rundir import (
     TrialState,
 )
 from agentics.policy.redact import Redactor
-from agentics.rundir import ledger, lock, names
+from agentics.rundir import inside, ledger, lock, names
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import (
     canonical_bytes,
@@ -43,6 +43,7 @@ from agentics.rundir.held import ENTRIES, Run, Slot, transition, transition_tria
 from agentics.rundir.layout import Layout
 from agentics.rundir.lease import take_engine_lease
 from agentics.rundir.recover import recover
+from agentics.rundir.trust import INVOCATION, seal
 
 _HALF_MADE = frozenset(
     {"runtime", "trials", "artifacts", "public", "resolved_experiment.json", "resolved_experiment.digest"}
@@ -84,8 +85,9 @@ def open_run(
     another host's lease has not run out (run_owner_alive; `force` takes it over), a fresh one is there (run_exists),
     or it was altered (RunAltered; `accept_alterations` records that, and goes on).
     """
-    layout = Layout(Path(os.path.abspath(base)) / names.check_run_id(run_id))  # noqa: PTH100 - keeps links as they are
+    layout = Layout(inside.real(base) / names.check_run_id(run_id))
     _check_ours(layout)
+    inside.check_tree(layout.root)
     if fresh and layout.root.exists():
         msg = f"run {run_id} is there already: {layout.root}"
         raise Refused(msg, code="run_exists", hint="give it another --run-id, or go on with `agentics run continue`")
@@ -120,8 +122,9 @@ def begin(run: Run, request: Request, resolved: Mapping[str, JsonValue]) -> str:
     ref = run.artifacts.put(experiment)
     public = {name: run.artifacts.put(document_bytes(shown)) for name, shown in request.public_challenges.items()}
     run.artifacts.commit()
+    invocation_id = secrets.token_hex(8)
     entry = InvocationStarted(
-        invocation_id=secrets.token_hex(8),
+        invocation_id=invocation_id,
         started_at=utc_now(),
         pid=os.getpid(),
         host=socket.gethostname(),
@@ -136,12 +139,13 @@ def begin(run: Run, request: Request, resolved: Mapping[str, JsonValue]) -> str:
         replications=request.replications,
         operation=request.operation,
         public_challenges=public,
+        seal=seal(INVOCATION, run.run_id, invocation_id, ref),
     )
     with run.guard:
         run.announce()
         _write_experiment(run, entry, experiment)
         for variant in request.variants:
-            make_directory(run.root / variant)
+            make_directory(run.layout.variant(variant))
         ledger.append(run.layout.invocations, entry)
         transition(run, to="running")
     return entry.invocation_id
@@ -258,7 +262,7 @@ def _write_experiment(run: Run, entry: InvocationStarted, experiment: bytes) -> 
     digest = f"sha256:{hashlib.sha256(experiment).hexdigest()}"
     before = read_document(run.layout.manifest, Manifest)
     places = {run.layout.resolved: experiment, run.layout.resolved_digest: f"{digest}\n".encode()}
-    written = all(place.is_file() and place.read_bytes() == data for place, data in places.items())
+    written = all(inside.is_file(place) and inside.read_file(place) == data for place, data in places.items())
     if before is not None and before.resolved_experiment.digest == digest and written:
         return
     for place, data in places.items():

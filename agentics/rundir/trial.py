@@ -14,9 +14,11 @@ from typing import Literal
 
 from pydantic import BaseModel, JsonValue
 
+from agentics.archive.hostile import remove
 from agentics.errors import Refused, StorageError
 from agentics.model.record import Ids
 from agentics.model.rundir import Chain, Scope, TrialInput, TrialMetadata, TrialResult, TrialRuntime
+from agentics.rundir import inside
 from agentics.rundir.atomic import (
     STAGING_PREFIX,
     document_bytes,
@@ -146,7 +148,7 @@ def begin_attempt(
         make_directory(attempt.root)
         transition_trial(run, ids, to="running", attempt=number, at=Stand(checkpoint=checkpoint))
         # Its presence says that the trial is complete, which is no longer so. The earlier attempt keeps its own.
-        place.result.unlink(missing_ok=True)
+        inside.unlink(place.result)
     record(attempt, "trial_input.json", trial_input)
     record(attempt, "plan.json", plan)
     return attempt
@@ -210,8 +212,7 @@ def _show_newest(attempt: Attempt) -> None:
     fresh = shown.with_name(f"{STAGING_PREFIX}evidence")
     shutil.copytree(attempt.root / "evidence", fresh)
     sync_files(fresh, list(fresh.iterdir()))
-    if shown.exists():
-        shutil.rmtree(shown)
+    remove(shown)
     fresh.rename(shown)
     fsync_directory(shown.parent)
 

@@ -19,7 +19,7 @@ from agentics.model.finding import Finding
 from agentics.model.manifest import RunManifest, SessionManifest
 from agentics.model.public import PublicChallenge
 from agentics.model.rundir import InvocationLine
-from agentics.rundir import ledger
+from agentics.rundir import inside, ledger
 from agentics.rundir.contents import File, files, place_of, versions
 from agentics.schemas import DOCUMENTS
 
@@ -47,17 +47,18 @@ def validate(path: Path) -> tuple[int, tuple[Finding, ...]]:
     """How many files were checked, and the findings. `path`: a run directory, or one document or JSON lines."""
     if path.is_dir():
         return _directory(path)
-    root = _run_of(path)
-    known = place_of(path.resolve().relative_to(root).as_posix()) if root else None
+    at = inside.real(path)
+    root = _run_of(at)
+    known = place_of(at.relative_to(root).as_posix()) if root else None
     if known is not None:
-        return 1, _file(File(path=str(path), at=path, place=known))
+        return 1, _file(File(path=str(path), at=at, place=known))
     return 1, _lone(path)
 
 
 def _directory(root: Path) -> tuple[int, tuple[Finding, ...]]:
     if not (root / "manifest.json").exists():
         return 0, (_finding(str(root), "no_such_run", "no run directory (manifest.json is missing)"),)
-    checked = [file for file in files(root) if file.at.suffix in _CHECKED and file.form != "bytes"]
+    checked = [file for file in files(inside.real(root)) if file.at.suffix in _CHECKED and file.form != "bytes"]
     found = [replace(f, file=str(root / file.path)) for file in checked for f in _file(file)]
     if len(found) > MAX_FINDINGS:
         more = _finding(str(root), "too_many_findings", f"{len(found)} findings, of which the first are listed")
@@ -68,7 +69,7 @@ def _directory(root: Path) -> tuple[int, tuple[Finding, ...]]:
 def _file(file: File) -> tuple[Finding, ...]:
     if file.place is None:
         return (_finding(file.path, "unknown_file", "no such file is part of a run"),)
-    data = file.at.read_bytes()
+    data = file.read()
     if file.form == "document":
         return _document(data, file.path, file.place.model)
     return tuple(_lines(data, file.path, file.place.model, chained=file.form == "ledger"))
@@ -76,7 +77,7 @@ def _file(file: File) -> tuple[Finding, ...]:
 
 def _lone(path: Path) -> tuple[Finding, ...]:
     try:
-        data, model = path.read_bytes(), _BY_NAME.get(path.name)
+        data, model = inside.read_file(inside.real(path), inside.LEDGER_BYTES), _BY_NAME.get(path.name)
     except OSError as error:
         msg = f"{path}: cannot be read: {error.strerror or error}"
         raise UsageError(msg, code="unreadable") from error
@@ -137,7 +138,7 @@ def _said(data: bytes) -> str | int | None:
 
 def _run_of(path: Path) -> Path | None:
     """The run directory that a file lies in, if it does."""
-    return next((above for above in path.resolve().parents if (above / "runtime" / "invocations.jsonl").exists()), None)
+    return next((above for above in path.parents if (above / "runtime" / "invocations.jsonl").exists()), None)
 
 
 def _finding(file: str, code: str, message: str, *, line: int = 0, pointer: str = "") -> Finding:

@@ -5,7 +5,6 @@ Out of scope is what says who is at work now, and what was told on the way: lock
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 from agentics.errors import StorageError, UsageError
 from agentics.model.record import references
 from agentics.model.rundir import Alteration, Manifest, RunControl
-from agentics.rundir import ledger, lock
+from agentics.rundir import inside, ledger, lock
 from agentics.rundir.attest import accepted, digest_of_bytes
 from agentics.rundir.checks import ATTEMPT, ATTESTATION, Look, look_at, look_at_chains, parsed
 from agentics.rundir.contents import File, files
@@ -39,7 +38,7 @@ class Verified:
 
 def verify(root: Path) -> Verified:
     """Raises UsageError (no_such_run) where there is no run directory."""
-    layout = Layout(Path(os.path.abspath(root)))  # noqa: PTH100 - keeps links as they are
+    layout = Layout(inside.real(root))
     if not layout.manifest.exists() and not layout.invocations.exists():
         msg = f"{root}: no run directory (manifest.json is missing)"
         raise UsageError(msg, code="no_such_run")
@@ -65,7 +64,7 @@ def verify(root: Path) -> Verified:
 
 def _concluded(look: Look) -> None:
     """A run that says how it ended has an attestation, unless its process died in between."""
-    control = parsed(look.layout.control.read_bytes(), RunControl) if look.layout.control.is_file() else None
+    control = parsed(inside.read_file(look.layout.control), RunControl) if inside.is_file(look.layout.control) else None
     if control is not None and control.status in _ENDS and ATTESTATION not in look.there:
         what = f"a {control.status} run has no attestation: its process died before it wrote one, or it was removed"
         look.report(ATTESTATION, what, sealed=True)
@@ -83,7 +82,7 @@ def _references(look: Look) -> None:
     for file in look.of("truth", "copy"):
         if file.path in look.doubtful or file.form == "bytes" or _is_unfinished(look, file.path):
             continue
-        data = file.at.read_bytes()
+        data = file.read()
         for ref in _named(file, data):
             digest = ref.rpartition("/")[2]
             if digest not in have:
@@ -123,5 +122,5 @@ def _projections(look: Look) -> None:
 
 
 def _run_id(look: Look) -> str | None:
-    manifest = parsed(look.layout.manifest.read_bytes(), Manifest) if "manifest.json" in look.there else None
+    manifest = parsed(look.there["manifest.json"].read(), Manifest) if "manifest.json" in look.there else None
     return manifest.run_id if manifest else None

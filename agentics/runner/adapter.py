@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from agentics.archive.hostile import reopen
 from agentics.errors import BenchmarkError
 from agentics.model.benchmark import (
     AdapterManifest,
@@ -42,7 +43,7 @@ from agentics.rundir.benchmark import (
     inspect,
 )
 from agentics.rundir.grading import ERRORS, FIRST, LOGS, OUTPUT, Place, grading, note_process
-from agentics.rundir.leftovers import reopen, tidy
+from agentics.rundir.leftovers import tidy
 from agentics.runner import adapter_process
 
 _LOOK_S = 0.05

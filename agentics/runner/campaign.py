@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ from agentics.runner.slotted import Slotted
 @dataclass(frozen=True, kw_only=True)
 class EvalRequest:
     """What was asked, by options or by an experiment file. `solutions` and `overlays` are (name, path); an overlay's
-    name is a challenge. `bindings` and `integration` are by variant name; `experiment` names and describes it.
+    name is a challenge. `baseline`: the variant that comes first, and that others are compared with.
+    `bindings` and `integration` are by variant name; `experiment` names and describes it.
     `jobspecs` are files of model evaluations; `answers_from`: runs whose stored answers need not be asked for again;
     `fresh_setup`: challenge setups run anew, once each, and what they leave replaces what is kept.
     `accept_alterations`: a run that is not what it was is gone on with all the same, and says so for good."""
@@ -52,6 +54,7 @@ class EvalRequest:
     fail_fast: bool = False
     resume: bool = True
     design: Design = field(default_factory=Design)
+    baseline: str | None = None
     bindings: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
     integration: Mapping[str, Integration] = field(default_factory=dict)
     adapter: AdapterCommand | None = None
@@ -123,7 +126,7 @@ def compile_request(request: EvalRequest, config: Config) -> Campaign:
     """Raises UsageError and InvalidDocument; nothing has been started or written."""
     packages = {package.name: package for package in _packages(request.solutions)}
     jobs = {job.variant: job for job in _jobs(request, config)}
-    directories = variant_directories([*packages, *jobs])
+    directories = variant_directories(_ordered([*packages, *jobs], request.baseline))
     names = tuple(directories.values())
     tasks = _selected(_tasks(request), request.tasks) if request.bundles or not jobs else []
     plans = {
@@ -145,6 +148,16 @@ def compile_request(request: EvalRequest, config: Config) -> Campaign:
             task = tasks[slot.task_idx]
             trials.append(_trial(request, packages[name], task, plans[name, ref], shared))
     return Campaign(request=request, config=config, directories=directories, trials=tuple(trials))
+
+
+def _ordered(names: Sequence[str], baseline: str | None) -> list[str]:
+    """The baseline first, then as they are. Raises UsageError where there is no such variant."""
+    if baseline is not None and baseline not in names:
+        near = get_close_matches(baseline, names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(names)}"
+        msg = f"/baseline: no variant is called {baseline!r}"
+        raise UsageError(msg, code="unknown_variant", hint=hint)
+    return sorted(names, key=lambda name: name != baseline)
 
 
 def _jobs(request: EvalRequest, config: Config) -> list[Job]:

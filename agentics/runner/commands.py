@@ -20,18 +20,21 @@ from agentics.model.control import ControlRequest, ControlResponse
 from agentics.model.experiment import ResolvedExperiment
 from agentics.model.ledger import RecoveryReport
 from agentics.model.rundir import RunControl, RunStatus, TrialState
+from agentics.policy.outcome import lacks_answers
 from agentics.rundir import lock, mailbox
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import read_document, utc_now
 from agentics.rundir.attest import is_concluded, write_attestation
 from agentics.rundir.guard import admit, check_unaltered
 from agentics.rundir.held import Run
+from agentics.rundir.inside import real
 from agentics.rundir.layout import Layout
 from agentics.rundir.lease import operating
 from agentics.rundir.reader import RunView, read_run
 from agentics.rundir.rebuild import write_projections
 from agentics.rundir.run import kill as end_for_good
 from agentics.rundir.run import open_run
+from agentics.rundir.trust import recorded_experiment
 from agentics.runner.campaign import Campaign, compile_request
 from agentics.runner.evaluate import Ended, evaluate
 from agentics.runner.experiment import differences, request_from, resolve
@@ -158,11 +161,13 @@ def continue_run(
     *,
     operation: Literal["continue", "resume"] = "continue",
     changes: Mapping[str, Any] | None = None,
+    trust: bool = False,
 ) -> Ended:
     """Go on with a run that stopped, under the request that it was made with.
 
     `changes`: fields of the request that are this invocation's own: how it was called, `fresh_setup` and
-    `accept_alterations`. Raises Refused: continue_completed, run_owner_alive, continue_experiment_changed (which names
+    `accept_alterations`. `trust`: carry out what the run says, whoever made it. Raises Refused: run_untrusted,
+    continue_completed, run_owner_alive, continue_experiment_changed (which names
     the fields); RunAltered.
     """
     view = read_run(root)
@@ -174,8 +179,8 @@ def continue_run(
         raise _alive(view)
     if not (changes or {}).get("accept_alterations"):
         check_unaltered(view.layout)
+    recorded = recorded_experiment(view.layout, trust=trust)
     with operating(view.layout, operation):
-        recorded = recorded_experiment(view.layout)
         request = request_from(recorded)
         request = replace(request, run_id=view.manifest.run_id, output_path=view.layout.root.parent, fresh=False)
         request = replace(request, **(changes or {}))
@@ -204,15 +209,6 @@ def rebuild(root: Path, *, accept_alterations: bool = False) -> tuple[str, ...]:
         return written
 
 
-def recorded_experiment(layout: Layout) -> ResolvedExperiment:
-    """What the run was made with. Raises UsageError (not_resumable) where that is not written down."""
-    found = read_document(layout.resolved, ResolvedExperiment)
-    if found is None:
-        msg = f"{layout.resolved}: missing"
-        raise UsageError(msg, code="not_resumable")
-    return found
-
-
 def _check_unchanged(recorded: ResolvedExperiment, campaign: Campaign) -> None:
     fields = differences(recorded, resolve(campaign))
     if fields:
@@ -223,7 +219,7 @@ def _check_unchanged(recorded: ResolvedExperiment, campaign: Campaign) -> None:
 
 def _place(root: Path) -> Layout:
     """A run that is there, or that a process is just making. Raises UsageError (no_such_run)."""
-    layout = Layout(Path(os.path.abspath(root)))  # noqa: PTH100 - keeps links as they are
+    layout = Layout(real(root))
     if not layout.manifest.exists() and not lock.is_held(layout.lock):
         msg = f"{root}: no run directory (manifest.json is missing)"
         raise UsageError(msg, code="no_such_run")
@@ -299,9 +295,12 @@ def _alive(view: RunView) -> AgenticsError:
 
 def _is_over(layout: Layout) -> bool:
     """Whether there is nothing to go on with. A process that died right after it had set the status has not written all
-    that is made of the run."""
+    that is made of the run; and a model may be asked for answers that are missing."""
     status = _status(layout)
-    return status == "killed" or (status == "completed" and is_concluded(layout))
+    if status != "completed" or not is_concluded(layout):
+        return status == "killed"
+    ends = [trial.result.ext for trial in read_run(layout.root).trials if trial.result is not None]
+    return not any(lacks_answers(end.status, end.fault) for end in ends)
 
 
 def _status(layout: Layout) -> RunStatus | None:

@@ -30,8 +30,8 @@ from agentics.rundir.layout import DERIVED
 from agentics.rundir.lease import operating
 from agentics.rundir.reader import RunView, derived_trials, read_run
 from agentics.rundir.scope import differences
+from agentics.rundir.trust import recorded_experiment
 from agentics.runner.campaign import Campaign, EvalRequest, Trial, compile_request
-from agentics.runner.commands import recorded_experiment
 from agentics.runner.events import Unheard
 from agentics.runner.experiment import request_from
 from agentics.runner.images import Images
@@ -48,7 +48,7 @@ from agentics.stages.restore import is_whole
 @dataclass(frozen=True, kw_only=True)
 class ForkRequest:
     """`changes`: bindings that differ from the parent's. `at`: the selector of the checkpoint to start from.
-    `accept_alterations`: as in an EvalRequest."""
+    `accept_alterations`: as in an EvalRequest. `trust`: carry out what the run says, whoever made it."""
 
     trial_id: str
     at: str
@@ -56,16 +56,18 @@ class ForkRequest:
     strict: bool = False
     dry_run: bool = False
     accept_alterations: bool = False
+    trust: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayRequest:
-    """`fresh_setup`, `accept_alterations`: as in an EvalRequest."""
+    """`fresh_setup`, `accept_alterations`: as in an EvalRequest. `trust`: as in a ForkRequest."""
 
     trial_id: str
     strict: bool = False
     fresh_setup: bool = False
     accept_alterations: bool = False
+    trust: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,9 +91,9 @@ def fork(root: Path, wanted: ForkRequest, config: Config, observer: Observer) ->
     (strict_source_unavailable) for a strict fork without a checkpoint that its solution can go on from exactly."""
     view = read_run(root)
     parent = committed(view, wanted.trial_id)
-    _check_has_checkpoints(view, parent)
+    _check_has_checkpoints(view, parent, trust=wanted.trust)
     bound = {**parent.given.bindings, **wanted.changes}
-    request = request_of(view, parent)
+    request = request_of(view, parent, trust=wanted.trust)
     bindings = {**request.bindings, parent.trial.ids.variant_id: bound}
     request = replace(request, bindings=bindings, accept_alterations=wanted.accept_alterations)
     with _opened(view, request, parent, config, observer, "fork") as made:
@@ -139,7 +141,7 @@ def replay(root: Path, wanted: ReplayRequest, config: Config, observer: Observer
     """
     view, trial_id, strict = read_run(root), wanted.trial_id, wanted.strict
     parent = committed(view, trial_id)
-    request = request_of(view, parent)
+    request = request_of(view, parent, trust=wanted.trust)
     request = replace(request, fresh_setup=wanted.fresh_setup, accept_alterations=wanted.accept_alterations)
     with _opened(view, request, parent, config, observer, "replay") as made:
         began, found = _began_from(made.run, view, parent)
@@ -193,17 +195,17 @@ def parent_trial(campaign: Campaign, parent: Source) -> Trial | JobTrial:
     return found
 
 
-def request_of(view: RunView, parent: Source | None) -> EvalRequest:
-    """What the run was made with; with a parent, what that was given."""
-    found = request_from(recorded_experiment(view.layout), output_path=view.layout.root.parent)
+def request_of(view: RunView, parent: Source | None, *, trust: bool) -> EvalRequest:
+    """What the run was made with; with a parent, what that was given. Raises Refused (run_untrusted)."""
+    found = request_from(recorded_experiment(view.layout, trust=trust), output_path=view.layout.root.parent)
     if parent is None:
         return found
     given = {parent.trial.ids.variant_id: parent.given.bindings}
     return replace(found, bindings={**found.bindings, **given})
 
 
-def _check_has_checkpoints(view: RunView, parent: Source) -> None:
-    experiment = recorded_experiment(view.layout)
+def _check_has_checkpoints(view: RunView, parent: Source, *, trust: bool) -> None:
+    experiment = recorded_experiment(view.layout, trust=trust)
     jobs = experiment.ext.request.jobspecs if experiment.ext.request is not None else ()
     ids = parent.trial.ids
     if ids.variant_id in {job.variant for job in jobs}:
@@ -283,11 +285,13 @@ def why_incomplete(evidence: TrialEvidence, keep: AttemptKeeper) -> str | None:
     """Why the cases of an attempt cannot stand for new ones; None where they can."""
     if evidence.cases_expected != len(evidence.cases) or not evidence.cases or evidence.submission is None:
         return "its cases did not all end"
+    if any(case.listing is not None for case in evidence.cases):
+        return "its cases left more than is kept: [evidence] in agentics.toml says how much that is"
     return None if all(is_whole(keep, case) for case in evidence.cases) else "not all that its cases left is there"
 
 
 def _whole_checkpoints(run: Run, parent: Source) -> dict[str, tuple[Checkpoint, ...]]:
-    return whole_checkpoints(run, parent.trial.root, parent.trial.attempts, parent.evidence)
+    return whole_checkpoints(run, parent.trial.root, parent.evidence)
 
 
 def _checkpoints(run: Run, parent: Source, selector: str) -> dict[str, Checkpoint]:

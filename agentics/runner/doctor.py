@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
-from agentics.config import Config
+from agentics.config import EVALUATOR_UID, Config
 from agentics.errors import AgenticsError, ConfigError, EngineMissing
 from agentics.policy.unreachable import loopback_proxies
-from agentics.runner.machine import open_engine, open_scratch, scratch_root, setup_store
+from agentics.runner.machine import open_engine, open_scratch, scratch_root, setup_store, user_mode
 from agentics.runner.network import granted
+from agentics.runner.runtimes import named
+from agentics.sandbox.engine import EngineFacts
 from agentics.sandbox.kept_setups import size_text
 from agentics.sandbox.network import ca_bundle
 from agentics.sandbox.probe import Check, checks
@@ -25,12 +28,34 @@ def examine(config: Config, *, whole_setups: bool = False) -> list[Check]:
     try:
         with open_scratch(config) as scratch, open_engine(config, scratch) as engine:
             store = setup_store(config, scratch)
-            found = [*checks(engine, scratch, scratch_root(config)), _kept_setups(store, whole=whole_setups)]
+            found = [*checks(engine, scratch, scratch_root(config), named(config)), _users(config, engine.facts())]
+            found.append(_kept_setups(store, whole=whole_setups))
     except EngineMissing as error:
         found = [Check(name="engine", ok=False, severity="error", detail=error.message, fix=error.hint or "")]
     except AgenticsError as error:
         found = [Check(name=error.code, ok=False, severity="error", detail=error.message, fix=error.hint or "")]
     return [*found, network, *_ca_bundle(config), *_proxies(config)]
+
+
+def _users(config: Config, facts: EngineFacts) -> Check:
+    """Who runs containers: the kernel counts many resources by user."""
+
+    def check(detail: str, fix: str = "") -> Check:
+        return Check(name="users", ok=not fix, severity="warning", detail=detail, fix=fix)
+
+    fix = "run as root beside an engine that does not map users: then each has a user of its own"
+    match user_mode(facts):
+        case "operator":
+            return check(f"containers run as you (uid {os.geteuid()}), and share your limits and rights to files", fix)
+        case "namespace":
+            return check("containers run as the rootless engine's owner, and share that user's limits", fix)
+        case "own" if facts.maps_users:
+            detail = "the engine maps users (userns-remap): a container's user is not whom we give its files to"
+            return check(detail, fix)
+        case "own":
+            numbers = config.sandbox.uid_range
+            own = f"each container of participant code has a user of its own, {numbers[0]} to {numbers[-1]}"
+            return check(f"{own}; the challenge's is {EVALUATOR_UID}")
 
 
 def _kept_setups(store: SetupStore, *, whole: bool) -> Check:

@@ -32,6 +32,7 @@ from agentics.runner.floor import Floor
 from agentics.runner.images import Images, unservable
 from agentics.runner.invocation import Book
 from agentics.runner.job import JobTrial
+from agentics.runner.machine import evaluator_uid
 from agentics.runner.progress import Observer, Progress
 from agentics.runner.publishing import check_stores, keep_jobspecs, publish_jobs
 from agentics.runner.runlog import logged
@@ -83,13 +84,14 @@ class Ended:
 
 
 def evaluate(campaign: Campaign, observer: Observer, *, sink: Sink | None = None, operation: str = "eval") -> Ended:
-    """Raises Refused when the run is locked or was made with another scope. A bug is raised after it was written.
+    """Raises Refused when the run is locked or was made with another scope, or the artifacts of another job are where
+    a job's would go. A bug is raised after it was written.
 
     `sink` is told every event, as one line of JSON each.
     """
     request = campaign.request
-    check_stores(campaign)
     name = run_id(request.run_id, now=datetime.now(UTC), limited=request.limit is not None)
+    check_stores(campaign, name)
     with open_run(
         request.output_path,
         name,
@@ -166,7 +168,7 @@ def _all(shop: Workshop, campaign: Campaign, book: Book) -> None:
     for work in works:
         if isinstance(work.trial, Trial) and not work.complete and work.skipped is None:
             # Now, so that an overlay that does not fit is found before anything is started.
-            shop.staged(work.trial.task, shop.users.evaluator)
+            shop.staged(work.trial.task, evaluator_uid(shop.engine.facts()))
     book.begin()
     keep_jobspecs(shop.run, campaign)
     fill(shop, book, works, fail_fast=campaign.request.fail_fast)

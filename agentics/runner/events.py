@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from agentics.model.event import EVENT, EventName
 from agentics.rundir import eventlog
-from agentics.rundir.atomic import utc_now
+from agentics.rundir.atomic import json_line, utc_now
 
 Sink = Callable[[str], None]
 """Takes one event as a line of JSON, without its line feed."""
@@ -55,7 +55,7 @@ class Events:
         common = {"run_id": self.run_id, "run_dir": str(self.run_dir), "event": event}
         with self.guard:
             told = EVENT.validate_python({"seq": self.seq + 1, "ts": utc_now(), **common, **fields})
-            line = told.model_dump_json()
+            line = json_line(told)
             eventlog.append(self.path, line)
             self.seq = told.seq
             self._say(line)

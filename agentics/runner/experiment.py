@@ -61,6 +61,8 @@ def resolve(campaign: Campaign) -> ResolvedExperiment:
         for name in (solution_name(given, path),)
     ]
     variants += [Variant(variant_id=job.variant, bindings={JOBSPEC: _absolute(job.file)}) for job in campaign.jobs]
+    order = [*campaign.directories.values()]
+    variants.sort(key=lambda one: order.index(one.variant_id))
     tasks = tuple(_task_digests(campaign))
     name = str(request.experiment.get("name") or "eval")
     return ResolvedExperiment(
@@ -111,6 +113,7 @@ def request_from(found: ResolvedExperiment, *, output_path: Path = Path("outputs
         jobs=said.jobs,
         fail_fast=said.fail_fast,
         design=design_of(found),
+        baseline=found.baseline.variant_id,
         bindings=bindings_of(found),
         integration=dict(said.integration),
         adapter=adapter_of(found),

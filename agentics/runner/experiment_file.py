@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from agentics.archive.documents import read_document
 from agentics.bundle import load_challenge
-from agentics.bundle.files import SPEC
+from agentics.bundle.files import SPEC, Files, directories_with
 from agentics.bundle.load import PROPOSAL
 from agentics.config import Config
 from agentics.errors import ConfigError, Refused, UsageError
@@ -44,11 +45,11 @@ def parse_experiment(path: Path) -> ExperimentFile | ResolvedExperiment:
         msg = f"{path}: which format is this?"
         raise ConfigError(msg, hint="an experiment file is called *.yaml, *.toml or *.json")
     try:
-        data = path.read_bytes()
+        data = read_document(path, ExperimentFile)
     except OSError as error:
         msg = f"{path}: {error.strerror}"
         raise ConfigError(msg) from error
-    value = value_of(data, kind, str(path))
+    value = value_of(data, kind, str(path), ExperimentFile.cap)
     found: ExperimentFile | ResolvedExperiment
     if isinstance(value, dict) and "version" in value:
         found = read(ResolvedExperiment, data, kind, str(path), RESOLVED_RULES)
@@ -92,8 +93,6 @@ def compiled(asked: Asked, config: Config) -> Campaign:
 def request_of(file: ExperimentFile, folder: Path) -> EvalRequest:
     """The request of a file in this folder. Raises UsageError for bundles that cannot be read."""
     named = dict(zip(names(file), file.variants, strict=True))
-    if file.baseline is not None:
-        named = {file.baseline: named[file.baseline], **named}
     bundles, refs, overlays = _tasks(file.tasks, folder)
     return EvalRequest(
         bundles=bundles,
@@ -108,6 +107,7 @@ def request_of(file: ExperimentFile, folder: Path) -> EvalRequest:
         images=tuple(file.images.items()),
         jobs=file.jobs,
         design=_design(file),
+        baseline=file.baseline,
         bindings={name: variant.bindings for name, variant in named.items() if variant.bindings},
         integration={name: v.integration for name, v in named.items() if v.integration != "cli_basic"},
         adapter=_adapter(file, folder),
@@ -185,6 +185,7 @@ def _plain(found: ResolvedExperiment, folder: Path) -> EvalRequest:
         ),
         limit=found.ext.cases,
         design=design_of(found),
+        baseline=found.baseline.variant_id,
         bindings=bindings_of(found),
         adapter=_placed(adapter_of(found), folder),
         trial_timeout_s=timeout_ms / 1000 if timeout_ms else None,
@@ -199,7 +200,7 @@ def _bundles(found: ResolvedExperiment, folder: Path) -> tuple[Path, ...]:
         return tuple(root / name for name in found.ext.bundles)
     if _is_bundle(root):
         return (root,)
-    inside = sorted(place for place in root.iterdir() if _is_bundle(place)) if root.is_dir() else []
+    inside = directories_with(root, SPEC, PROPOSAL)
     if not inside:
         msg = f"{root}: no bundle is here (/dataset/path)"
         raise UsageError(msg, code="no_bundle", hint="a bundle has a spec.json; or list paths in /ext/bundles")
@@ -208,7 +209,8 @@ def _bundles(found: ResolvedExperiment, folder: Path) -> tuple[Path, ...]:
 
 def _is_bundle(place: Path) -> bool:
     """A bundle, or a proposal: what `load_challenge` can be tried on."""
-    return (place / SPEC).is_file() or (place / PROPOSAL).is_file()
+    files = Files(root=place)
+    return files.kind(SPEC) is not None or files.kind(PROPOSAL) is not None
 
 
 def _unchanged(wanted: ResolvedExperiment, now: ResolvedExperiment) -> None:

@@ -15,7 +15,9 @@ from importlib import resources
 from pathlib import Path
 
 from agentics.errors import EngineError
+from agentics.lighteval.entry.hiding import NAMES
 from agentics.lighteval.exchange import Exchange
+from agentics.policy.redact import Redactor
 from agentics.runner.workers import Host, Needs
 from agentics.sandbox.engine import Container, Engine, Exit, Limits, Mount, Running
 from agentics.sandbox.network import NetworkAccess
@@ -81,7 +83,8 @@ class ContainerHost:
 @dataclass(kw_only=True)
 class Containers:
     """Starts workers in containers of one image, whose id `image` gives or raises EngineError. `gpus`: how many they
-    are given; `network`: what those with network get beside it."""
+    are given; `network`: what those with network get beside it; `runtime`: what runs them, None for the engine's
+    default; `redactor`: takes secrets out of what they say."""
 
     engine: Engine
     scratch: Scratch
@@ -90,15 +93,17 @@ class Containers:
     labels: Mapping[str, str]
     gpus: int = 0
     network: NetworkAccess | None = None
+    runtime: str | None = None
+    redactor: Redactor = field(default_factory=Redactor)
 
     def start(self, needs: Needs) -> Host:
         place = self.scratch.bounded(_DISK_BYTES, uid=self.uid)
         labels = {**self.labels, WORKER: secrets.token_hex(4)}
-        exchange = Exchange.make(place.path / "exchange")
+        exchange = Exchange.make(place.path / "exchange", self.redactor)
         running = self.engine.start(self._container(needs, exchange.root, labels))
         ended: list[str] = []
         exchange.gone = lambda: ended[0] if ended else None
-        thread = threading.Thread(target=_watch, args=(running, ended), name="worker", daemon=True)
+        thread = threading.Thread(target=_watch, args=(running, ended, self.redactor), name="worker", daemon=True)
         thread.start()
         return ContainerHost(self.engine, labels, exchange, running, place, self.scratch, thread)
 
@@ -133,6 +138,7 @@ class Containers:
             labels={**labels, "org.agentics.role": ROLE},
             network=network is not None,
             gpus=self.gpus if needs.preload else 0,
+            runtime=self.runtime,
         )
 
 
@@ -167,10 +173,11 @@ class ProcessHost:
 
 @dataclass(kw_only=True)
 class Processes:
-    """Starts workers with an interpreter in whose environment LightEval is."""
+    """Starts workers with an interpreter in whose environment LightEval is. `redactor` as of containers."""
 
     python: Path
     scratch: Scratch
+    redactor: Redactor = field(default_factory=Redactor)
     inherited: Mapping[str, str] = field(default_factory=dict)
 
     def start(self, needs: Needs) -> Host:
@@ -180,7 +187,7 @@ class Processes:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(path.absolute())
         log = (root / "worker.log").open("wb")
-        exchange = Exchange.make(root / "exchange")
+        exchange = Exchange.make(root / "exchange", self.redactor)
         argv = [str(self.python), "-m", _MODULE, str(exchange.root), *_flags(needs)]
         env = {**self.inherited, "PYTHONPATH": str(code(self.scratch.plain())), "HOME": str(home), **_secrets(needs)}
         try:
@@ -199,7 +206,7 @@ class Processes:
             msg = f"{self.python}: {error.strerror}"
             hint = "[lighteval] worker in agentics.toml names the interpreter of a worker's environment"
             raise EngineError(msg, code="worker_missing", retryable=False, hint=hint) from error
-        exchange.gone = lambda: _gone(process, root / "worker.log")
+        exchange.gone = lambda: _gone(process, root / "worker.log", self.redactor)
         return ProcessHost(exchange, process)
 
 
@@ -207,28 +214,32 @@ def _flags(needs: Needs) -> tuple[str, ...]:
     return (*(() if needs.preload else ("--no-preload",)), *(("--online",) if needs.network else ()))
 
 
-def _watch(running: Running, ended: list[str]) -> None:
+def _watch(running: Running, ended: list[str], redactor: Redactor) -> None:
     try:
-        ended.append(_how(running.wait()))
+        ended.append(_how(running.wait(), redactor))
     except BaseException as error:  # whoever waits for the worker must not wait for ever
         ended.append(str(error))
         if not isinstance(error, EngineError):
             raise
 
 
-def _how(ended: Exit) -> str:
+def _how(ended: Exit, redactor: Redactor) -> str:
     words = ended.ended.replace("_", " ")
-    tail = ended.log[-2000:].decode(errors="replace").strip()
-    return f"its container {words} with code {ended.exit_code}" + (f": {tail}" if tail else "")
+    return f"its container {words} with code {ended.exit_code}{_last_words(ended.log, redactor)}"
 
 
-def _gone(process: subprocess.Popen[bytes], log: Path) -> str | None:
+def _gone(process: subprocess.Popen[bytes], log: Path, redactor: Redactor) -> str | None:
     code = process.poll()
-    if code is None:
-        return None
-    tail = log.read_bytes()[-2000:].decode(errors="replace").strip()
-    return f"its process ended with code {code}" + (f": {tail}" if tail else "")
+    return None if code is None else f"its process ended with code {code}{_last_words(log.read_bytes(), redactor)}"
+
+
+def _last_words(log: bytes, redactor: Redactor) -> str:
+    """Cut after secrets are taken out: half a secret is no longer found."""
+    tail = redactor.known_bytes(log)[-2000:].decode(errors="replace").strip()
+    return f": {tail}" if tail else ""
 
 
 def _secrets(needs: Needs) -> dict[str, str]:
-    return {name: os.environ[name] for name in needs.secrets if name in os.environ}
+    """With their names: the worker does not score or cut what it is to take out."""
+    found = {name: os.environ[name] for name in needs.secrets if name in os.environ}
+    return {**found, NAMES: ",".join(found)} if found else {}

@@ -56,7 +56,8 @@ def unservable(plan: Plan, config: Config, facts: EngineFacts, overrides: tuple[
 def users_of(images: Images, users: Users) -> Users:
     """Who owns what is laid out for containers: root, where the operator lets their image run as root."""
     as_root = {side: "root_user" in image.relaxed for side, image in images.items()}
-    return Users(
+    return replace(
+        users,
         solution=0 if as_root["solution"] else users.solution,
         evaluator=0 if as_root["evaluator"] else users.evaluator,
     )

@@ -5,22 +5,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from agentics.archive.documents import read_document
+from agentics.archive.hostile import Manner, walk
 from agentics.config import Config
-from agentics.errors import ConfigError, UsageError
+from agentics.errors import AgenticsError, StorageError, UsageError
 from agentics.lighteval import planning
-from agentics.lighteval.check import check, surroundings
+from agentics.lighteval.check import Checked, check, surroundings
 from agentics.lighteval.job import Job as CheckedJob
 from agentics.lighteval.judge_templates import judge_templates
 from agentics.lighteval.places import template_folders
 from agentics.model.document import invalid
+from agentics.model.jobspec import JobSpec
 from agentics.runner.job import Job
 from agentics.runner.ownstages import with_own
 from agentics.runner.suites import suite_reader
-
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - named to be refused
+from agentics.storage import open_store
 
 
 def compile_jobs(files: Sequence[Path], config: Config, *, limit: int | None = None) -> list[Job]:
@@ -35,22 +37,37 @@ def compile_jobs(files: Sequence[Path], config: Config, *, limit: int | None = N
     return list(jobs.values())
 
 
-def compile_job(file: Path, config: Config, *, limit: int | None = None) -> Job:
-    """Raises InvalidDocument, and ConfigError where there is no such file."""
+def check_file(file: Path, config: Config, *, starting: bool = False) -> Checked:
+    """A check of a JobSpec file, with all that this machine says of it. `starting`: a missing secret is an error.
+
+    Raises UsageError where there is no such file, InvalidDocument for a link or another special file.
+    """
     try:
-        data = file.read_bytes()
+        data = read_document(file, JobSpec)
     except OSError as error:
         msg = f"{file}: {error.strerror}"
-        raise ConfigError(msg, hint="a JobSpec is a JSON file") from error
+        raise UsageError(msg, hint="a JobSpec is a JSON file") from error
     templates = judge_templates(template_folders(config))
-    reader = suite_reader(config)
-    around = replace(surroundings(file.parent, config, reader=reader, templates=templates), starting=True)
-    checked = check(data, str(file), around)
+    around = surroundings(file.parent, config, reader=suite_reader(config), templates=templates)
+    return check(data, str(file), replace(around, starting=starting, output=partial(_place_fault, config)))
+
+
+def _place_fault(config: Config, url: str) -> AgenticsError | None:
+    """Why artifacts cannot go there, as far as that can be said without trying."""
+    try:
+        open_store(url, config.storage, base=Path.cwd())
+    except (UsageError, StorageError) as error:
+        return error
+    return None
+
+
+def compile_job(file: Path, config: Config, *, limit: int | None = None) -> Job:
+    """Raises InvalidDocument, and UsageError where there is no such file."""
+    checked = check_file(file, config, starting=True)
     job = checked.job
     if job is None:
         raise invalid(checked.findings)
-    if not config.lighteval.is_local:
-        _check_for_containers(job, file)
+    templates = judge_templates(template_folders(config))
     folders = {task.ref: task.data for task in job.tasks if task.data is not None}
     known = planning.Identified(
         model=folder_digest(job.model_path) if job.model_path else None,
@@ -67,26 +84,6 @@ def compile_job(file: Path, config: Config, *, limit: int | None = None) -> Job:
     )
 
 
-def _check_for_containers(job: CheckedJob, file: Path) -> None:
-    """What a process on this machine can reach and a container cannot. Raises UsageError."""
-    places = {"/backend/base_url": job.spec.backend.base_url}
-    places.update({f"judge {each.name}": each.spec.base_url for each in job.judges})
-    for where, url in places.items():
-        if url is not None and urlsplit(url).hostname in _LOOPBACK:
-            msg = f"{file}: {where}: inside the worker's container {url} is the container itself"
-            hint = (
-                "let the server listen on the container network and name that address, such as "
-                "http://172.17.0.1:8000/v1; or use a worker on this machine: [lighteval] worker in agentics.toml"
-            )
-            raise UsageError(msg, code="loopback_in_container", hint=hint)
-    root = job.model_path
-    outside = root and next((path for path in root.rglob("*") if not path.resolve().is_relative_to(root)), None)
-    if outside:
-        msg = f"{file}: /backend/model_path: {outside} is a link to {outside.resolve()}, which a container does not see"
-        hint = "download the model as files: `hf download MODEL --local-dir DIR`"
-        raise UsageError(msg, code="model_links_outside", hint=hint)
-
-
 def folder_digest(root: Path) -> str:
     """`sha256:` over names and contents of all files below, links followed: a checkpoint is often links to a store.
 
@@ -94,7 +91,8 @@ def folder_digest(root: Path) -> str:
     """
     digest = hashlib.sha256()
     try:
-        for path in sorted(each for each in root.rglob("*") if each.is_file()):
+        below = (root / node.path for node in walk(root.resolve(), Manner(whole=True)))
+        for path in sorted(each for each in below if each.is_file()):
             with path.open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
             digest.update(f"{path.relative_to(root).as_posix()}\0{content}\n".encode())

@@ -19,6 +19,7 @@ from agentics.rundir import ledger
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import read_document, utc_now
 from agentics.rundir.held import ENTRIES, Run
+from agentics.rundir.layout import TrialLayout
 from agentics.rundir.rows import WORKSPACE
 from agentics.rundir.trial import SUSPENDED, Attempt, record, record_workspace
 from agentics.runner.campaign import Trial
@@ -127,12 +128,10 @@ def newest_of(checkpoints: Mapping[str, Checkpoint]) -> str | None:
     return newest.name if newest is not None else None
 
 
-def whole_checkpoints(
-    run: Run, trial: Path, attempts: int, evidence: TrialEvidence | None
-) -> dict[str, tuple[Checkpoint, ...]]:
+def whole_checkpoints(run: Run, trial: Path, evidence: TrialEvidence | None) -> dict[str, tuple[Checkpoint, ...]]:
     """Every checkpoint of a trial that one can go on from, by case: those of attempts that stopped there, too."""
-    keep = AttemptKeeper(run.artifacts, trial)
-    stopped = [each for n in range(1, attempts + 1) for each in stopped_at(trial / "attempts" / str(n))]
+    keep, place = AttemptKeeper(run.artifacts, trial), TrialLayout(trial)
+    stopped = [each for n in place.attempt_numbers() for each in stopped_at(place.attempt(n))]
     ended = [each for case in evidence.cases for each in case.checkpoints] if evidence else []
     found: dict[str, tuple[Checkpoint, ...]] = {}
     for each in (*ended, *stopped):

@@ -24,6 +24,11 @@ def ties(work: Workshop, trial: Any, ids: Ids) -> Ties:
     return Ties(cooperation=solutions.cooperation_of(work.run, trial, ids))
 
 
+def limit_s(work: Workshop, trial: Any) -> float | None:
+    """How long an attempt may take, in seconds; None: as long as it takes."""
+    return models.limit_s(work) if isinstance(trial, JobTrial) else work.campaign.request.trial_timeout_s
+
+
 def blank(trial: Any, images: Images) -> TrialEvidence:
     """What is known before anything has run."""
     return models.blank(trial, images) if isinstance(trial, JobTrial) else solutions.blank(trial, images)

@@ -6,25 +6,24 @@ import os
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agentics.config import Config
+from agentics.config import EVALUATOR_UID, Config
 from agentics.errors import ConfigError, EngineMissing, StorageError
-from agentics.pipeline.bench import Users
+from agentics.model.evidence import UserMode
+from agentics.sandbox import places, uids
 from agentics.sandbox.engine import Container, Engine, EngineFacts, Image, Link, Linked, Running
 from agentics.sandbox.image_building import BuildFolders
 from agentics.sandbox.images import ImageStore
 from agentics.sandbox.places import Scratch
-from agentics.sandbox.places import reap as reap_scratch
 from agentics.sandbox.settings import EngineSettings
 from agentics.sandbox.setups import RemovedSetups, SetupStore
+from agentics.sandbox.uids import Uids
 
 if TYPE_CHECKING:
     from agentics.sandbox.docker.engine import DockerEngine
-
-SOLUTION_UID = 10001
-EVALUATOR_UID = 10002
 
 
 def cache_dir() -> Path:
@@ -126,14 +125,25 @@ def open_engine(config: Config, scratch: Scratch) -> Iterator[DockerEngine]:
         engine.close()
 
 
-def users(facts: EngineFacts) -> Users:
+def user_mode(facts: EngineFacts) -> UserMode:
     """As root, participants and evaluators get users of their own. Otherwise what containers write must stay ours to
     read and to remove: then they run as we do, which a rootless engine calls 0."""
     if facts.rootless:
-        return Users(solution=0, evaluator=0)
-    if os.geteuid() == 0:
-        return Users(solution=SOLUTION_UID, evaluator=EVALUATOR_UID)
-    return Users(solution=os.geteuid(), evaluator=os.geteuid())
+        return "namespace"
+    return "own" if os.geteuid() == 0 else "operator"
+
+
+def evaluator_uid(facts: EngineFacts) -> int:
+    """Who runs what is the challenge's or the operator's."""
+    return {"namespace": 0, "own": EVALUATOR_UID, "operator": os.geteuid()}[user_mode(facts)]
+
+
+def solution_uids(config: Config, facts: EngineFacts) -> Uids:
+    """Who may run what is a participant's."""
+    if user_mode(facts) == "own":
+        return Uids(numbers=config.sandbox.uid_range, locks=scratch_root(config))
+    only = evaluator_uid(facts)
+    return Uids(numbers=range(only, only + 1), locks=None)
 
 
 @contextmanager
@@ -144,6 +154,14 @@ def open_images(config: Config) -> Iterator[ImageStore]:
 
     with connect_api(config.sandbox.engine) as api:
         yield DockerImages(api.client)
+
+
+def labelled(config: Config, labels: Mapping[str, str]) -> list[str]:
+    """The containers of the engine that have these labels, each as `<id> <state>`. Raises EngineError."""
+    from agentics.sandbox.docker.engine import connect_api  # noqa: PLC0415 - as above
+
+    with connect_api(config.sandbox.engine) as api:
+        return [f"{one['Id']} {one['State']}" for one in api.containers(dict(labels))]
 
 
 def build_folders(scratch: Scratch) -> BuildFolders:
@@ -163,17 +181,30 @@ def clean_setups(config: Config) -> RemovedSetups:
             raise StorageError(msg, hint="its owner can remove it") from error
 
 
-def clean(config: Config, *, everything: bool) -> tuple[int, int]:
-    """Remove what dead processes left: containers and scratch directories, how many of each. `everything`: containers
-    of living processes too. Raises EngineMissing."""
+@dataclass(frozen=True, kw_only=True)
+class Cleaned:
+    """How many containers and scratch directories were removed, and the directories that cannot be."""
+
+    containers: int
+    scratch_directories: int
+    left: tuple[Path, ...]
+
+
+def clean(config: Config, *, everything: bool) -> Cleaned:
+    """Remove what dead processes left, scratch directories that were set aside included. `everything`: containers of
+    living processes too. Raises EngineMissing."""
     with open_scratch(config) as scratch, open_engine(config, scratch) as engine:
-        return reap(config, engine, everything=everything)
+        containers, count = reap(config, engine, everything=everything)
+        root = scratch_root(config)
+        count += places.retry(root)
+        return Cleaned(containers=containers, scratch_directories=count, left=tuple(places.set_aside(root)))
 
 
 def reap(config: Config, engine: Engine, *, everything: bool = False) -> tuple[int, int]:
-    """As `clean`, with an engine that is open. Raises EngineError.
+    """Remove what dead processes left: how many containers and scratch directories. Raises EngineError.
 
     Containers go first: one that still runs would write to the scratch directory that is being removed.
     """
     containers = engine.reap(everything=everything)
-    return containers, reap_scratch(scratch_root(config))
+    uids.reap(scratch_root(config))
+    return containers, places.reap(scratch_root(config))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,17 +15,20 @@ from agentics import pipeline
 from agentics.model.evidence import TrialEvidence
 from agentics.model.jobresult import JobResult
 from agentics.model.jobspec import ENDPOINTS
+from agentics.model.jobwork import RequestLimits
 from agentics.model.judgement import Judgement as Verdict
 from agentics.model.outcome import Direction, ErrorDetails, PrimaryMetric, SampleSummary, SubtaskRecord
 from agentics.model.record import Ids
 from agentics.model.rundir import Objective, ResultError, ResultExt, TaskPolicy, TrialInput, TrialResult
-from agentics.pipeline.jobbench import JobBench
+from agentics.pipeline.jobbench import JobBench, Kind, Orders
 from agentics.policy.network import stages_with_network
 from agentics.rundir import ledger
 from agentics.rundir.atomic import utc_now
+from agentics.rundir.inside import real
 from agentics.rundir.jobs import LEDGERS
 from agentics.rundir.layout import Layout
 from agentics.rundir.trial import Attempt
+from agentics.runner.events import Emitter
 from agentics.runner.floor import Ticket
 from agentics.runner.images import Images
 from agentics.runner.job import JobTrial
@@ -30,6 +37,9 @@ from agentics.runner.solutions import came_of
 from agentics.runner.stagebook import AttemptStore, as_experiment
 from agentics.runner.workshop import Workshop
 from agentics.stages import registry
+
+_SAMPLES_S = 1.0
+"""The shortest time between two events about the samples of an attempt."""
 
 
 def blank(trial: JobTrial, images: Images) -> TrialEvidence:
@@ -41,6 +51,13 @@ def blank(trial: JobTrial, images: Images) -> TrialEvidence:
         trust=plan.trust,
         images={side: image.use for side, image in images.items()},
     )
+
+
+def limit_s(work: Workshop) -> float:
+    """How long an attempt may take: what the experiment says, and the operator."""
+    own = work.campaign.request.trial_timeout_s
+    limit = work.config.lighteval.limits.task_s
+    return limit if own is None else min(own, limit)
 
 
 def trial_input(trial: JobTrial, ids: Ids) -> TrialInput:
@@ -75,7 +92,32 @@ def observe(work: Workshop, trial: JobTrial, ticket: Ticket, images: Images) -> 
         )
     )
     given = work.network.use if work.network is not None and trial.job.in_container else None
-    return evidence.model_copy(update={"worker_network": given if stages_with_network(trial.plan) else None})
+    told = {"worker_network": given if stages_with_network(trial.plan) else None}
+    return _with_our_paths(trial, evidence).model_copy(update=told)
+
+
+def _with_our_paths(trial: JobTrial, evidence: TrialEvidence) -> TrialEvidence:
+    """What failed, told with the folders of this machine instead of the worker's own."""
+    worker = trial.plan.worker
+    folders = {mount.target: str(trial.job.paths[mount.place]) for mount in worker.mounts} if worker else {}
+    # A worker that is a process has them below a folder of its own.
+    places = re.compile(rf"(?:/[^\s:\"']*)?({'|'.join(map(re.escape, folders))})(?=[/\s:\"']|$)") if folders else None
+
+    def ours(text: str) -> str:
+        return text if places is None else places.sub(lambda match: folders[match[1]], text)
+
+    trouble, job = evidence.trouble, evidence.job
+    changed: dict[str, Any] = {}
+    if trouble is not None:
+        changed["trouble"] = trouble.model_copy(update={"message": ours(trouble.message)})
+    if job is not None:
+        told = (
+            {"message": ours(each.message), "traceback": ours(each.traceback) if each.traceback else None}
+            for each in job.failures
+        )
+        failures = tuple(each.model_copy(update=new) for each, new in zip(job.failures, told, strict=True))
+        changed["job"] = job.model_copy(update={"failures": failures})
+    return evidence.model_copy(update=changed)
 
 
 def result(
@@ -118,24 +160,53 @@ def result(
 
 def _bench(work: Workshop, trial: JobTrial, ticket: Ticket) -> JobBench:
     ids, root = ticket.ids, ticket.attempt.root
-    worker = trial.plan.worker
+    worker, limits = trial.plan.worker, work.config.lighteval.limits
     if worker is None:
         msg = "a job's plan has a worker"
         raise AssertionError(msg)
 
+    events = _SampleEvents(work.events, {"trial_id": ids.trial_id, "attempt": ticket.attempt.number})
+
     def observe(event: Any, **facts: Any) -> None:  # noqa: ANN401 - by kind of event
+        if event == "samples_done":
+            events.tell(facts)
         work.tell(event, trial, ids, **facts)
+
+    @contextmanager
+    def session(kind: Kind) -> Iterator[Orders]:
+        with ExitStack() as stack:
+            # The start of a worker, and waiting for another trial of this model, are no time of the task.
+            with work.floor.waiting(ticket):
+                orders = stack.enter_context(work.workers.session(trial.variant, worker.of(kind), kind, ticket))
+            yield orders
 
     return JobBench(
         plan=trial.plan,
         keep=AttemptKeeper(work.run.artifacts, root),
         interrupt=ticket,
         observer=observe,
-        session=lambda kind: work.workers.session(trial.variant, worker.of(kind), kind, ticket),
+        session=session,
         answers=lambda: _known(work, ids, "answers"),
         judgements=lambda: _known(work, ids, "judgements"),
         told=lambda name: ledger.read(root / f"{name}.jsonl", LEDGERS[name]),
+        limits=RequestLimits(request_s=limits.request_s, consecutive_failures=limits.consecutive_failures),
     )
+
+
+@dataclass
+class _SampleEvents:
+    """Tells programs how far an attempt is: an event is written to the disk, so not every batch of answers is one."""
+
+    emitter: Emitter
+    about: Mapping[str, Any]
+    next: float = 0.0
+
+    def tell(self, facts: Mapping[str, Any]) -> None:
+        now = time.monotonic()
+        if now >= self.next or facts["done"] == facts["total"]:
+            self.next = now + _SAMPLES_S
+            counts = {key: facts[key] for key in ("stage", "done", "total")}
+            self.emitter.emit("samples_done", **self.about, **counts, failed=sum(facts["failures"].values()))
 
 
 def _known(work: Workshop, ids: Ids, name: str) -> Iterable[Any]:
@@ -150,16 +221,17 @@ def _known(work: Workshop, ids: Ids, name: str) -> Iterable[Any]:
 
 def _ledgers(work: Workshop, ids: Ids, name: str) -> Iterator[Path]:
     for root in work.campaign.request.answers_from:
-        yield from sorted(Layout(root).trials.glob(f"*/attempts/*/{name}"))
+        yield from sorted(Layout(real(root)).trials.glob(f"*/attempts/*/{name}"))
     place = work.run.layout.trial(ids.trial_id)
-    yield from (place.attempt(number) / name for number in range(1, place.last_attempt() + 1))
+    yield from (place.attempt(number) / name for number in place.attempt_numbers())
 
 
 def _primary(job: JobResult | None) -> PrimaryMetric | None:
     if job is None or job.primary is None or job.primary.value is None:
         return None
     direction: Direction = "maximize" if job.primary.higher_is_better else "minimize"
-    return PrimaryMetric(metric_name=job.primary.name, value=job.primary.value, direction=direction)
+    primary = job.primary
+    return PrimaryMetric(metric_name=primary.name, value=primary.value, direction=direction, n=primary.n, of=primary.of)
 
 
 def _seconds(start: str, end: str) -> float:

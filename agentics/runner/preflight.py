@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from agentics.archive import read_solution
-from agentics.config import Config
+from agentics.config import Config, runtime_of
 from agentics.errors import AgenticsError, ConfigError
 from agentics.model.design import AdapterCommand
 from agentics.model.experiment import ResolvedExperiment
@@ -20,6 +20,7 @@ from agentics.runner.experiment_file import Asked, asked_for, compiled, solution
 from agentics.runner.images import ready, unbuilt, unservable, used
 from agentics.runner.machine import open_engine, open_scratch
 from agentics.runner.network import check_network, network_of
+from agentics.runner.runtimes import check_runtimes
 from agentics.sandbox.engine import Engine
 
 MIN_FREE = "AGENTICS_MIN_FREE_BYTES"
@@ -41,7 +42,7 @@ class Preflight:
 class Probed(Engine, Protocol):
     """An engine that can show that it isolates."""
 
-    def probe(self, image: str) -> object:
+    def probe(self, image: str, runtime: str | None) -> object:
         """Raises EngineError where it does not."""
 
 
@@ -91,14 +92,18 @@ def passed(checks: list[Preflight]) -> bool:
 
 def _tasks(found: ExperimentFile | ResolvedExperiment, folder: Path, asked: list[Asked]) -> str:
     asked.append(asked_for(found, folder))
-    return f"read {', '.join(str(path) for path in asked[0].request.bundles)}"
+    return _read([*asked[0].request.bundles, *asked[0].request.jobspecs])
 
 
 def _variants(found: ExperimentFile | ResolvedExperiment, folder: Path) -> str:
     paths = solutions_of(found, folder)
     for name, path in paths.items():
         read_solution(path, name=name)
-    return f"read {', '.join(str(path) for path in paths.values())}"
+    return _read([*paths.values()]) if paths else "no solution: the variants are models"
+
+
+def _read(paths: list[Path]) -> str:
+    return f"read {', '.join(map(str, paths))}"
 
 
 def _schedule(asked: Asked, config: Config, campaign: list[Campaign]) -> str:
@@ -142,6 +147,7 @@ def _said(error: AgenticsError) -> str:
 def _images(campaign: Campaign, config: Config, engine: Engine) -> str:
     request, facts = campaign.request, engine.facts()
     names: dict[str, None] = {}
+    check_runtimes((trial.plan for trial in campaign.trials), config, facts)
     for trial in campaign.trials:
         why = unservable(trial.plan, config, facts, request.images)
         if why is not None:
@@ -161,10 +167,11 @@ def _probe(campaign: Campaign, config: Config, engine: Probed) -> str:
     if not campaign.solutions:
         return "no solution is run in a container of its own"
     plan, overrides = campaign.solutions[0].plan, campaign.request.images
+    runtime = runtime_of(config, plan.target, "run")
     if unbuilt(used(plan, config, overrides), engine):
         return "not tried: the image is not built yet"
     image = ready(plan, config, engine, overrides)["solution"].use.used
-    engine.probe(image)
+    engine.probe(image, runtime)
     return f"a container of {image} was started, isolated and removed"
 
 

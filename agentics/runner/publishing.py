@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentics import __version__
+from agentics.errors import InvalidDocument, Refused
+from agentics.model.document import parse
 from agentics.model.evidence import JobFacts, TrialEvidence
-from agentics.model.jobfiles import Stored
+from agentics.model.jobfiles import JobMetadata, Stored
 from agentics.policy.digests import digest_of
 from agentics.policy.ingestion import Expected, ingest
 from agentics.policy.jobartifacts import (
@@ -43,10 +45,13 @@ class Published:
     results: str
 
 
-def check_stores(campaign: Campaign) -> None:
-    """Before anything is started: whether every job can leave its artifacts. Raises UsageError."""
+def check_stores(campaign: Campaign, run_id: str) -> None:
+    """Before anything is started: whether every job can leave its artifacts. Raises UsageError for a place that cannot
+    be used, Refused (storage_conflict) where the artifacts of another job are."""
     for job in campaign.jobs:
-        store_of(job, campaign).probe()
+        store = store_of(job, campaign)
+        store.probe()
+        _check_own(store.below(_folder(job, campaign, run_id)), job, run_id)
 
 
 def keep_jobspecs(run: Run, campaign: Campaign) -> None:
@@ -75,7 +80,7 @@ def _publish(run: Run, view: RunView, job: Job, campaign: Campaign) -> Published
     finished = _finished(view, job, campaign)
     if finished is None:
         return None
-    model, folder = job.spec.backend.model_name, f"{run.run_id}/{job.variant}" if len(campaign.jobs) > 1 else run.run_id
+    model = job.spec.backend.model_name
     details = {
         details_path(model, finished.ended_at, ref): run.artifacts.path(end.facts.details_ref)
         for ref, end in finished.tasks.items()
@@ -86,12 +91,42 @@ def _publish(run: Run, view: RunView, job: Job, campaign: Campaign) -> Published
     files: dict[str, bytes | Path] = {**details, JOBSPEC: document_bytes(job.spec)}
     stored = [_stored(path, data) for path, data in {**files, last: results}.items()]
     files[METADATA] = document_bytes(metadata(finished, stored))
-    store = store_of(job, campaign).below(folder)
+    store = store_of(job, campaign).below(_folder(job, campaign, run.run_id))
+    # Another run may have published there since the start.
+    _check_own(store, job, run.run_id)
     publish(store, {**files, last: results}, last)
     # What cannot be read back as what it is was not published.
     expected = Expected(run_id=run.run_id, jobspec_digest=job.digest, plan_digest=job.plan_digest)
     ingest(store.get(last), expected, last)
     return Published(variant=job.variant, url=store.url, results=last)
+
+
+def _folder(job: Job, campaign: Campaign, run_id: str) -> str:
+    return f"{run_id}/{job.variant}" if len(campaign.jobs) > 1 else run_id
+
+
+def _check_own(store: Store, job: Job, run_id: str) -> None:
+    """Raises Refused where metadata.json or jobspec.json is not of this job in a run of this id."""
+    if store.exists(METADATA):
+        own = _is_of(store.get(METADATA), job, run_id)
+        name = METADATA
+    else:
+        # A publication that stopped half-way left no metadata.
+        own = not store.exists(JOBSPEC) or store.get(JOBSPEC) == document_bytes(job.spec)
+        name = JOBSPEC
+    if not own:
+        msg = f"{store.url}: {name} is there already, and is not of this job"
+        hint = "give the run another --run-id, or name another artifacts.output_dir"
+        raise Refused(msg, code="storage_conflict", hint=hint)
+
+
+def _is_of(data: bytes, job: Job, run_id: str) -> bool:
+    try:
+        found = parse(JobMetadata, data, METADATA)
+    except InvalidDocument:
+        return False
+    wanted = (run_id, job.variant, job.digest, job.plan_digest)
+    return (found.run_id, found.variant, found.jobspec_digest, found.plan_digest) == wanted
 
 
 def _finished(view: RunView, job: Job, campaign: Campaign) -> FinishedJob | None:

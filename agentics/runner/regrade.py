@@ -51,13 +51,14 @@ from agentics.runner.workshop import Workshop, empty_floor, open_workshop
 @dataclass(frozen=True, kw_only=True)
 class RegradeRequest:
     """`bundles`: instead of those that the run was made with. `adapter_only`: no evaluator, only the benchmark's
-    adapter. `accept_alterations`: as in an EvalRequest."""
+    adapter. `accept_alterations`: as in an EvalRequest. `trust`: as in a ForkRequest."""
 
     trial_id: str | None = None
     bundles: tuple[Path, ...] = ()
     adapter_only: bool = False
     dry_run: bool = False
     accept_alterations: bool = False
+    trust: bool = False
 
     def facts(self) -> dict[str, JsonValue]:
         """As the invocation records it."""
@@ -85,7 +86,7 @@ def regrade(root: Path, wanted: RegradeRequest, config: Config, observer: Observ
     view = read_run(root)
     _check_free(view, wanted)
     chosen = [committed(view, wanted.trial_id)] if wanted.trial_id else [*filter(None, map(source_of, view.trials))]
-    request = request_of(view, chosen[0] if wanted.trial_id else None)
+    request = request_of(view, chosen[0] if wanted.trial_id else None, trust=wanted.trust)
     request = replace(request, bundles=wanted.bundles) if wanted.bundles else request
     _check_possible(view, wanted, request)
     campaign, stop = compile_request(request, config), Stop()

@@ -22,6 +22,7 @@ from agentics.policy.exposure import may_expose_private
 from agentics.rundir.attest import newest_start, write_attestation
 from agentics.rundir.derived import REGRADE
 from agentics.rundir.held import Run, transition
+from agentics.rundir.inside import read_file
 from agentics.rundir.provenance import git_facts
 from agentics.rundir.reader import RunView
 from agentics.rundir.rebuild import write_projections
@@ -61,7 +62,7 @@ def recorded(
 
     The run is then what the newest evaluation had left it as, but for what only an adapter's scores were missing to.
     """
-    invocation_id = begin(run, _request(view, campaign, asked), json.loads(view.layout.resolved.read_bytes()))
+    invocation_id = begin(run, _request(view, campaign, asked), json.loads(read_file(view.layout.resolved)))
     record = Record(run=run, view=view, events=events, invocation_id=invocation_id, began=time.monotonic())
     events.emit("run_started")
     try:

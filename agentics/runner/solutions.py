@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from agentics import pipeline
+from agentics.config import runtime_of
 from agentics.model.design import COOPERATIVE
 from agentics.model.evidence import TrialEvidence
 from agentics.model.judgement import Judgement
@@ -20,6 +21,7 @@ from agentics.pipeline.stage import Context, StageFailure
 from agentics.policy.exposure import shown_detail
 from agentics.policy.load import Limits
 from agentics.policy.topologies.parts import COOPERATION_ENV
+from agentics.policy.trust import trust_of
 from agentics.rundir.held import Run
 from agentics.runner.campaign import Trial
 from agentics.runner.floor import Ticket
@@ -58,11 +60,15 @@ def observe(work: Workshop, trial: Trial, ticket: Ticket, images: Images) -> Tri
     evidence = _carried_out(work, trial, ticket, images)
     limits = Limits(doubtful_share=work.config.load.doubtful_share)
     found = load.between(before, load.read(here=here), work.engine.live(), limits)
-    return evidence.model_copy(update={"load": found})
+    return evidence.model_copy(update={"load": found, "trust": trust_of(evidence)})
 
 
 def _carried_out(work: Workshop, trial: Trial, ticket: Ticket, images: Images) -> TrialEvidence:
-    bench = _bench(work, trial, ticket, images)
+    with work.uids.lease() as uid:
+        return _by(_bench(work, trial, ticket, images, uid), work, trial, ticket, images)
+
+
+def _by(bench: Bench, work: Workshop, trial: Trial, ticket: Ticket, images: Images) -> TrialEvidence:
     try:
         return came_of(
             pipeline.run(
@@ -103,7 +109,7 @@ def blank(trial: Trial, images: Images) -> TrialEvidence:
     )
 
 
-def _bench(work: Workshop, trial: Trial, ticket: Ticket, images: Images) -> Bench:
+def _bench(work: Workshop, trial: Trial, ticket: Ticket, images: Images, uid: int) -> Bench:
     ids, attempt = ticket.ids, ticket.attempt
     stages = {stage.name: stage for stage in trial.plan.stages}
 
@@ -118,7 +124,7 @@ def _bench(work: Workshop, trial: Trial, ticket: Ticket, images: Images) -> Benc
             work.events.emit("setup_finished", **told, reused=facts["reused"], made_at=facts["made_at"])
 
     images = without_root(images) if trial.plan.topology == "coexecuted_benchmark" else images
-    users = users_of(images, work.users)
+    users = users_of(images, work.users(uid))
     bench = Bench(
         engine=work.engine,
         scratch=work.scratch,
@@ -134,11 +140,14 @@ def _bench(work: Workshop, trial: Trial, ticket: Ticket, images: Images) -> Benc
         interrupt=ticket,
         observer=observe,
         jobs=work.jobs,
+        evidence_bounds=work.config.evidence,
         undisturbed=work.is_undisturbed(trial.task),
         cooperation=ticket.cooperation,
         network=work.network,
         redactor=work.run.redactor,
         setup_reuse=_setup_reuse(work, trial, ticket, users),
+        runtime=lambda role: runtime_of(work.config, trial.plan.target, role),
+        lease_uid=work.uids.lease,
         resume=trial.resume or Resume(),
     )
     bench.paths["challenge"] = bench.challenge

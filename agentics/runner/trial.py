@@ -85,7 +85,7 @@ def _attempt(work: Workshop, trial: Trial | JobTrial, ids: Ids, images: Images |
     said: Said = _NOT_BEGUN, kinds.blank(trial, {})
     while True:
         # After a suspension this waits until the pause is over: resumed, or taken back because it could not be whole.
-        ticket = work.floor.enter(begin, work.campaign.request.trial_timeout_s, kinds.ties(work, trial, ids))
+        ticket = work.floor.enter(begin, kinds.limit_s(work, trial), kinds.ties(work, trial, ids))
         if ticket is None:
             return said
         try:
@@ -157,7 +157,7 @@ def _no_start(error: EngineError, redactor: Redactor) -> Trouble:
 
 
 def _too_late(before: Trouble | None, limit_s: float | None) -> Trouble:
-    """The experiment's own limit on a whole trial: nobody's fault but that of who set it."""
+    """The limit on a whole trial, of the experiment or of [lighteval.limits]: the fault of who set it."""
     stage = before.stage if before is not None else "trial"
     return Trouble(
         stage=stage, code="trial_time_limit", message=f"the trial took more than {limit_s:g} s", fault="user"

@@ -6,13 +6,13 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 
-from agentics.config import Config, resolve
+from agentics.config import Config, resolve, runtime_of
 from agentics.errors import EngineError
 from agentics.lighteval.planning import IMAGE
 from agentics.model.jobwork import Describe, Environment
-from agentics.runner.hosts import ALL_GPUS, Containers, Processes
+from agentics.runner.hosts import ALL_GPUS, ROLE, Containers, Processes
 from agentics.runner.image_builds import image_builds
-from agentics.runner.machine import open_engine, open_scratch, users
+from agentics.runner.machine import evaluator_uid, open_engine, open_scratch
 from agentics.runner.progress import Observer
 from agentics.runner.signals import Stop, stopping
 from agentics.runner.workers import Hosts, Needs
@@ -37,13 +37,14 @@ def probe_worker(config: Config, observer: Observer) -> Environment:
                 engine=engine,
                 scratch=scratch,
                 image=lambda: engine.image(used, None).id,
-                uid=users(facts).evaluator,
+                uid=evaluator_uid(facts),
                 labels={OWNER: this_process().label()},
                 gpus=ALL_GPUS if facts.gpus else 0,
+                runtime=runtime_of(config, "dummy", ROLE),
             )
         host = hosts.start(_NEEDS)
         stack.callback(host.close)
-        host.exchange.wait_ready(threading.Event())
+        host.exchange.wait_ready(threading.Event(), config.lighteval.limits.start_s)
         session = host.exchange.session("probe")
         batches = session.carry_out(lambda number: Describe(order=number), threading.Event())
         found = [event for batch in batches for event in batch if isinstance(event, Environment)]

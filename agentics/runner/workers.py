@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from agentics.config import JobLimits
 from agentics.errors import EngineError
 from agentics.lighteval.exchange import Exchange, Session
 from agentics.model.plan import WorkerPlan
@@ -74,6 +75,7 @@ class Workers:
 
     hosts: Hosts
     mounts: Mapping[tuple[bool, tuple[str, ...]], Mapping[str, Path]]
+    limits: JobLimits
     tell: Callable[[str], None] = lambda _: None
     _running: dict[Needs, Host] = field(default_factory=dict)
     _sessions: dict[tuple[str, Kind], Lent] = field(default_factory=dict)
@@ -85,7 +87,7 @@ class Workers:
         """The variant's session of this kind, for one trial alone.
 
         Raises EngineError when no worker can be had, and Interrupted. After an error, or when the order was stopped,
-        the session is not used again.
+        the session is killed.
         """
         lent = self._lent(variant, plan, kind, interrupt)
         while not lent.lock.acquire(timeout=_WAIT_S):
@@ -125,7 +127,7 @@ class Workers:
                 return found
             host = self._host(needs_of(plan, self.mounts, kind), interrupt)
             self._number += 1
-            lent = Lent(host.exchange.session(f"{self._number}"), host)
+            lent = Lent(host.exchange.session(f"{self._number}", self.limits.stop_s), host)
             self._sessions[variant, kind] = lent
             return lent
 
@@ -140,7 +142,7 @@ class Workers:
         )
         host = self.hosts.start(needs)
         try:
-            host.exchange.wait_ready(interrupt)
+            host.exchange.wait_ready(interrupt, self.limits.start_s)
         except EngineError:
             host.close()
             raise
@@ -152,7 +154,7 @@ class Workers:
 
     def _drop(self, lent: Lent) -> None:
         lent.broken = True
-        lent.session.stop()
+        lent.session.kill()
         with self._guard:
             self._sessions = {key: each for key, each in self._sessions.items() if each is not lent}
 

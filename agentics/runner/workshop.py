@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -13,26 +14,37 @@ from typing import Any
 
 from agentics.archive.tree import DIRECTORY_MODE, file_mode
 from agentics.bundle import assemble
-from agentics.config import Config
+from agentics.config import Config, runtime_of
 from agentics.errors import EngineError
 from agentics.model.record import Ids, Mode
 from agentics.pipeline.bench import Users
 from agentics.pipeline.stdout import printed_to
 from agentics.policy.digests import digest_of
 from agentics.policy.network import stages_with_network
+from agentics.policy.redact import Redactor
 from agentics.policy.setups import ChallengeDigests
 from agentics.rundir.atomic import storing
 from agentics.rundir.held import Run
 from agentics.runner.campaign import Campaign, Task
 from agentics.runner.events import Emitter
 from agentics.runner.floor import Floor
-from agentics.runner.hosts import ALL_GPUS, Containers, Processes
+from agentics.runner.hosts import ALL_GPUS, ROLE, Containers, Processes
 from agentics.runner.image_builds import ImageBuilds, image_builds
 from agentics.runner.images import Images, ready, used
 from agentics.runner.job import mounts_of
-from agentics.runner.machine import NoEngine, open_engine, open_scratch, reap, setup_store, users
+from agentics.runner.machine import (
+    NoEngine,
+    evaluator_uid,
+    open_engine,
+    open_scratch,
+    reap,
+    setup_store,
+    solution_uids,
+    user_mode,
+)
 from agentics.runner.progress import Observer, Progress
 from agentics.runner.redaction import redactor_of
+from agentics.runner.runtimes import check_runtimes
 from agentics.runner.signals import Stop
 from agentics.runner.slotted import Slotted
 from agentics.runner.workers import Hosts, Workers
@@ -43,6 +55,9 @@ from agentics.sandbox.network import NetworkAccess, open_network
 from agentics.sandbox.places import Scratch
 from agentics.sandbox.sealing import seal
 from agentics.sandbox.setups import SetupStore
+from agentics.sandbox.uids import Uids
+
+_APART_UIDS = range(20_000, 60_000)  # within what a rootless engine maps
 
 
 @dataclass(kw_only=True)
@@ -54,7 +69,7 @@ class Workshop:
     run: Run
     engine: Engine
     scratch: Scratch
-    users: Users
+    uids: Uids
     config: Config
     mode: Mode
     observer: Observer
@@ -73,6 +88,14 @@ class Workshop:
     tree_digests: dict[Path, str] = field(default_factory=dict)
     staging: threading.Lock = field(default_factory=threading.Lock)
     load_doubted: threading.Event = field(default_factory=threading.Event)
+
+    def users(self, uid: int) -> Users:
+        """The users of an attempt whose solution is `uid`."""
+        facts = self.engine.facts()
+        evaluator = evaluator_uid(facts)
+        # Also where all that we lay out must be ours: inside of one container two users can be told apart.
+        apart = uid if uid != evaluator else secrets.choice(_APART_UIDS)
+        return Users(solution=uid, evaluator=evaluator, apart=apart, mode=user_mode(facts))
 
     def staged(self, task: Task, uid: int) -> Path:
         """The bundle as its evaluator sees it: overlaid in official mode, public only otherwise, readable by that user
@@ -146,12 +169,14 @@ def open_workshop(
         if run.unfinished or any(removed):
             # The engine may still be carrying out a request of a dead process, and make a container after that look.
             stack.callback(_reap_again, config, engine)
+        check_runtimes((trial.plan for trial in campaign.trials), config, engine.facts())
         floor.engine = engine
         labels = dict(floor.labels)
         network = open_network(config, scratch) if needs_network(campaign) else None
         workers = Workers(
-            hosts=_hosts(campaign, engine, scratch, labels, network),
+            hosts=_hosts(campaign, run.redactor, engine, scratch, labels, network),
             mounts=mounts_of(campaign.models),
+            limits=config.lighteval.limits,
             tell=lambda text: observer(Progress(kind="note", facts={"text": text})),
         )
         stack.callback(workers.close)
@@ -160,7 +185,7 @@ def open_workshop(
             run=run,
             engine=engine,
             scratch=scratch,
-            users=users(engine.facts()),
+            uids=solution_uids(config, engine.facts()),
             config=config,
             mode=campaign.request.mode,
             observer=observer,
@@ -199,26 +224,32 @@ def needs_network(campaign: Campaign) -> bool:
 
 
 def _hosts(
-    campaign: Campaign, engine: Engine, scratch: Scratch, labels: dict[str, str], network: NetworkAccess | None
+    campaign: Campaign,
+    redactor: Redactor,
+    engine: Engine,
+    scratch: Scratch,
+    labels: dict[str, str],
+    network: NetworkAccess | None,
 ) -> Hosts:
     config = campaign.config
     if config.lighteval.is_local:
-        return Processes(python=Path(config.lighteval.worker), scratch=scratch)
+        return Processes(python=Path(config.lighteval.worker), scratch=scratch, redactor=redactor)
 
     def image() -> str:
         found = ready(campaign.models[0].plan, config, engine, campaign.request.images)
         return found["worker"].use.id
 
     facts = engine.facts()
-    uid = users(facts).evaluator
     return Containers(
         engine=engine,
         scratch=scratch,
         image=image,
-        uid=uid,
+        uid=evaluator_uid(facts),
         labels=labels,
         gpus=ALL_GPUS if facts.gpus else 0,
         network=network,
+        runtime=runtime_of(config, campaign.models[0].plan.target, ROLE) if campaign.models else None,
+        redactor=redactor,
     )
 
 

@@ -10,13 +10,12 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from agentics.archive.tree import DIRECTORY_MODE, bad_name, file_mode, permit, shown_name
+from agentics.archive.hostile import DIR, ENTER, MAX_DEPTH, Manner, empty, open_ours, permit, reopen, walk
+from agentics.archive.tree import DIRECTORY_MODE, bad_name, file_mode, shown_name
 
 ViolationKind = Literal[
     "link",
@@ -31,22 +30,23 @@ ViolationKind = Literal[
     "changed",
 ]
 CHUNK = 1 << 20
-_DEEPEST = 128
 BROKEN_OFF = (errno.ENOTDIR, errno.ENOENT, errno.ELOOP, errno.ENXIO)
 BOUNDLESS = 1 << 62
-DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OURS = Manner(lenient=True, reopen=True)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, kw_only=True)
 class Caps:
-    """`dirs` counts the root, whose depth is 0. `bytes` counts apparent sizes, so a sparse file counts in full."""
+    """`dirs` counts the root, whose depth is 0. `bytes` counts apparent sizes, so a sparse file counts in full.
+    `name_bytes`: of the paths of all files."""
 
     files: int = 8192
     dirs: int = 1024
     depth: int = 32
     bytes: int = 1 << 30
+    name_bytes: int = BOUNDLESS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +92,7 @@ class _Count:
     files: int = 0
     dirs: int = 1
     bytes: int = 0
+    name_bytes: int = 0
     seen: list[CollectedFile] = field(default_factory=list)
     inodes: dict[tuple[int, int], str] = field(default_factory=dict)
 
@@ -100,16 +101,18 @@ def collect(source: Path, dest: Path, caps: Caps, *, reserved: frozenset[str] = 
     """Copy the regular files and directories of `source` to `dest`, which must not exist yet or be empty.
 
     Files become 0644 (0755 where executable), directories 0755; digests are of what was copied. `reserved` names may
-    not stand at the top. Raises OSError for trouble of the host's own.
+    not stand at the top. What its own modes would keep from us gets permissions for its owner in `source`. Raises
+    OSError for trouble of the host's own.
     """
     dest.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
     dest.chmod(DIRECTORY_MODE)
     count = _Count(caps, reserved)
+    reopen(source)
     source_at, dest_at = os.open(source, DIR), os.open(dest, DIR)
     try:
         _walk(source_at, dest_at, "", 0, count)
     except _Refused as refused:
-        _empty(dest_at)
+        empty(dest_at)
         return Collected(violation=refused.violation)
     finally:
         os.close(source_at)
@@ -175,6 +178,9 @@ def _file(source: int, dest: int, path: str, count: _Count) -> None:
     count.files += 1
     if count.files > count.caps.files:
         raise _refused(path, "too_many_files", f"more than {count.caps.files} files")
+    count.name_bytes += len(os.fsencode(path))
+    if count.name_bytes > count.caps.name_bytes:
+        raise _refused(path, "too_many_bytes", f"paths of more than {count.caps.name_bytes} bytes in all")
     name = path.rpartition("/")[2]
     descriptor = _open(name, FILE, source, path)
     try:
@@ -227,10 +233,11 @@ def _mode(name: str, at: int, path: str) -> int:
 
 
 def _open(name: str, flags: int, at: int, path: str) -> int:
+    wanted = ENTER if flags == DIR else stat.S_IRUSR
     try:
-        return os.open(name, flags, dir_fd=at)
+        # Its mode is the participant's doing. It keeps us out only where we are not root, and own it.
+        return open_ours(at, name, flags, wanted)
     except PermissionError:
-        # Only where we are not root. Our own container made it, so its mode is the participant's doing.
         raise _refused(path, "unreadable", "cannot be read") from None
     except OSError as error:
         if error.errno not in BROKEN_OFF:
@@ -238,29 +245,16 @@ def _open(name: str, flags: int, at: int, path: str) -> int:
         raise _refused(path, "changed", "it became something else while the tree was read") from None
 
 
-def _empty(directory: int) -> None:
-    for name, is_dir in [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in os.scandir(directory)]:
-        if is_dir:
-            inner = os.open(name, DIR, dir_fd=directory)
-            try:
-                _empty(inner)
-            finally:
-                os.close(inner)
-            os.rmdir(name, dir_fd=directory)
-        else:
-            os.unlink(name, dir_fd=directory)
-
-
 def usage(path: Path) -> tuple[int, int]:
     """Bytes and inodes below `path`, links not followed; a file counts its apparent or its allocated bytes, whichever
     is more. What vanishes while we look counts as nothing, a tree that is too deep to look at as `BOUNDLESS`."""
-    size = inodes = 0
-    for _, _, found, depth in _everything(path):
-        if depth > _DEEPEST:
+    size, inodes = 0, 1
+    for node in walk(path, _OURS):
+        if node.is_directory and node.depth + 1 >= MAX_DEPTH:
             return BOUNDLESS, BOUNDLESS
         inodes += 1
-        if not stat.S_ISDIR(found.st_mode):
-            size += max(found.st_size, found.st_blocks * 512)
+        if not node.is_directory:
+            size += max(node.found.st_size, node.found.st_blocks * 512)
     return size, inodes
 
 
@@ -269,48 +263,21 @@ def make_readable(path: Path) -> None:
 
     Owners may write, so that a copy that keeps the modes can be written to. Links are left alone.
     """
-    for at, name, found, _ in _everything(path):
-        is_directory, executable = stat.S_ISDIR(found.st_mode), bool(found.st_mode & 0o111)
-        permit(at, name, found, DIRECTORY_MODE if is_directory else file_mode(executable=executable))
+    reopen(path, DIRECTORY_MODE)
+    for node in walk(path, _OURS):
+        executable = bool(node.found.st_mode & 0o111)
+        permit(
+            node.at, node.name, node.found, DIRECTORY_MODE if node.is_directory else file_mode(executable=executable)
+        )
 
 
 def make_writable(path: Path, *, uid: int | None = None) -> None:
     """Let the container's user write the tree before it is mounted so; `uid` becomes its owner where we are root."""
-    for at, name, found, _ in _everything(path):
-        if uid is not None and os.geteuid() == 0:
-            os.chown(name, uid, uid, dir_fd=at, follow_symlinks=False)
-        permit(at, name, found, 0o777 if stat.S_ISDIR(found.st_mode) else 0o666)
-
-
-def _everything(path: Path) -> Iterator[tuple[int, str, os.stat_result, int]]:
-    """The root (as ".") and all below it: directory descriptor, name, status, depth. A directory comes before what is
-    in it, so that it can be made readable first; below the deepest level nothing comes."""
-    root = os.open(path, DIR)
-    stack: list[tuple[int, list[str], int]] = [(root, [], 0)]
-    try:
-        yield root, ".", os.fstat(root), 0
-        stack[0][1].extend(_listed(root))
-        while stack:
-            at, names, depth = stack[-1]
-            if not names:
-                os.close(stack.pop()[0])
-                continue
-            name = names.pop()
-            try:
-                found = os.stat(name, dir_fd=at, follow_symlinks=False)
-            except OSError:
-                continue
-            yield at, name, found, depth + 1
-            if stat.S_ISDIR(found.st_mode) and depth < _DEEPEST:
-                with suppress(OSError):
-                    inner = os.open(name, DIR, dir_fd=at)
-                    stack.append((inner, _listed(inner), depth + 1))
-    finally:
-        for at, _, _ in stack:
-            os.close(at)
-
-
-def _listed(directory: int) -> list[str]:
-    with suppress(OSError), os.scandir(directory) as entries:
-        return [entry.name for entry in entries]
-    return []
+    owner = uid if uid is not None and os.geteuid() == 0 else -1
+    if owner >= 0:
+        os.chown(path, owner, owner, follow_symlinks=False)
+    reopen(path, 0o777)
+    for node in walk(path, _OURS):
+        if owner >= 0:
+            os.chown(node.name, owner, owner, dir_fd=node.at, follow_symlinks=False)
+        permit(node.at, node.name, node.found, 0o777 if node.is_directory else 0o666)

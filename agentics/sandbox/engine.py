@@ -13,6 +13,8 @@ from typing import Literal, Protocol
 from agentics.sandbox.images import ImageStore
 
 Ended = Literal["exited", "timed_out", "out_of_memory", "output_limit", "disk_limit", "killed"]
+Kernel = Literal["shared", "own"]
+"""Whose kernel answers a container's system calls: the engine's, or one of its own (gVisor, a virtual machine)."""
 Relaxation = Literal["writable_root", "root_user", "default_seccomp", "capabilities", "network"]
 
 
@@ -43,7 +45,8 @@ class Limits:
 @dataclass(frozen=True, kw_only=True)
 class Container:
     """One container, complete. `stdio`: `none` has no streams of ours, `log` captures stdout and stderr together up to
-    `limits.log_bytes`, `pipe` is one half of a linked pair (stderr is its log)."""
+    `limits.log_bytes`, `pipe` is one half of a linked pair (stderr is its log), `supervised` is a log that belongs to
+    the user `speaker` inside, and descriptor 3 beside it for the report of the program that runs everything else."""
 
     role: str
     image: str
@@ -56,10 +59,13 @@ class Container:
     labels: Mapping[str, str] = field(default_factory=dict)
     platform: str | None = None
     network: bool = False
-    stdio: Literal["none", "log", "pipe"] = "log"
+    stdio: Literal["none", "log", "pipe", "supervised"] = "log"
+    speaker: int | None = None
     capabilities: tuple[str, ...] = ()
     gpus: int = 0
     relaxed: frozenset[Relaxation] = frozenset()
+    runtime: str | None = None
+    """The engine's name of it; None for its default."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +91,13 @@ class Exit:
     log: bytes = b""
     log_bytes_seen: int = 0
     log_truncated: bool = False
+    report: bytes = b""
     paused_s: float = 0.0
+    runtime: str = ""
+    """The engine's name of what ran it."""
+    kernel: Kernel | None = None
+    user: str = ""
+    """Who ran its first process: `<uid>:<gid>`, as the engine was told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +165,14 @@ class EngineFacts:
     shares_pipes: bool
     measures_usage: bool
     gpus: bool = False
+    cgroup_namespaces: bool = True
+    """A container can have a view of control groups that begins at its own."""
+    maps_users: bool = False
+    """A container's user is another one on the host, by the engine's own settings."""
+    runtimes: tuple[str, ...] = ()
+    """What the engine can run containers with."""
+    default_runtime: str = "runc"
+    """What it runs those with that name none."""
 
 
 class Running(Protocol):
@@ -182,9 +202,11 @@ class Engine(Protocol):
         """The local image, pulled if missing. Raises EngineError(code="image_missing") when it cannot be had."""
 
     def start(self, container: Container, *, gated: bool = False) -> Running:
-        """Create and start. A gated container has everything ready but waits for `open_gate` to run its program.
+        """Create and start; its runtime is examined first, once. A gated container has everything ready but waits for
+        `open_gate` to run its program.
 
-        Blocks while its labels are paused. Raises EngineError, also when `remove` takes it before it could start."""
+        Blocks while its labels are paused. Raises EngineError (`limits_not_kept` or `runtime_without_network` where the
+        runtime is not fit for it), also when `remove` takes it before it could start."""
 
     def run_linked(self, solution: Container, evaluator: Container, link: Link) -> Linked:
         """Start both, carry the bytes, and come back when both have ended. Blocks as `start` does while paused."""

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from agentics.archive.hostile import Manner, walk
+
 _BLOCK = 1 << 18
 _ZEROS = bytes(_BLOCK)
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -70,16 +72,8 @@ def _entries(root: Path) -> Iterator[_Entry]:
     """The root, whose path is empty, and all below it. What is in a directory comes in the order of its names."""
     top = os.fsencode(root)
     yield -1, top, b"", os.stat(top, follow_symlinks=False)  # noqa: PTH116 - a path of bytes
-    for folder, folders, files, at in os.fwalk(top, onerror=_raise):
-        folders.sort()
-        prefix = folder[len(top) :].lstrip(b"/")
-        for name in sorted(folders + files):
-            path = prefix + b"/" + name if prefix else name
-            yield at, name, path, os.stat(name, dir_fd=at, follow_symlinks=False)
-
-
-def _raise(error: OSError) -> None:
-    raise error
+    for node in walk(root, Manner(whole=True)):
+        yield node.at, os.fsencode(node.name), os.fsencode(node.path), node.found
 
 
 def _take(digest: _Hash, text: bytes, facts: list[int] | tuple[()]) -> None:

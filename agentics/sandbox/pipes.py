@@ -9,15 +9,17 @@ import contextlib
 import fcntl
 import os
 import secrets
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
+
+from agentics.archive.hostile import discard
 
 TARGET = "/.io"
 _BIG = 1 << 20
 _SET_PIPE_SIZE = getattr(fcntl, "F_SETPIPE_SZ", 1031)
 _GATE = f": <{TARGET}/gate; "
 _LOG = f'exec "$@" </dev/null >{TARGET}/out 2>&1'
+_SUPERVISED = f"{_LOG} 3>{TARGET}/report"
 # The empty write tells the host that both ends are open. Only then can it let go of the ends that it holds so that no
 # side sees an end of file that nobody meant.
 _PIPE = f'exec <{TARGET}/in >{TARGET}/out 2>{TARGET}/err; : >{TARGET}/ready; exec "$@"'
@@ -26,6 +28,11 @@ _PIPE = f'exec <{TARGET}/in >{TARGET}/out 2>{TARGET}/err; : >{TARGET}/ready; exe
 def logged(argv: tuple[str, ...], *, gated: bool) -> tuple[str, ...]:
     """The command with stdout and stderr in one log, once the gate is open."""
     return ("sh", "-c", (_GATE if gated else "") + _LOG, "sh", *argv)
+
+
+def supervised(argv: tuple[str, ...], *, gated: bool) -> tuple[str, ...]:
+    """As `logged`, and with a stream beside it that the command reports on, as descriptor 3."""
+    return ("sh", "-c", (_GATE if gated else "") + _SUPERVISED, "sh", *argv)
 
 
 def gated(argv: tuple[str, ...]) -> tuple[str, ...]:
@@ -40,13 +47,16 @@ def piped(argv: tuple[str, ...]) -> tuple[str, ...]:
 
 @dataclass(kw_only=True)
 class Pipes:
-    """Our ends of one container's FIFOs; `None` where there is none, or no longer."""
+    """Our ends of one container's FIFOs; `None` where there is none, or no longer. `group`: the only one whose members
+    can reach them; None where everybody can."""
 
     directory: Path
+    group: int | None = None
     out: int | None = None
     err: int | None = None
     inp: int | None = None
     ready: int | None = None
+    report: int | None = None
     gate: int | None = None
     _opened: bool = False
     _closing: bool = False
@@ -87,25 +97,32 @@ class Pipes:
 
     def close(self) -> None:
         """Close what is open and remove the FIFOs."""
-        for name in ("out", "err", "inp", "ready", "gate"):
+        for name in ("out", "err", "inp", "ready", "report", "gate"):
             descriptor = getattr(self, name)
             setattr(self, name, None)
             if descriptor is not None:
                 os.close(descriptor)
         with contextlib.suppress(OSError):
             self.directory.chmod(0o700)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        discard(self.directory)
 
 
-def make(scratch: Path, *, streams: tuple[str, ...]) -> Pipes:
-    """FIFOs in a directory of their own with an opaque name; `streams` of out, err, in, ready, gate."""
+def make(scratch: Path, *, streams: tuple[str, ...], speaker: int | None = None) -> Pipes:
+    """FIFOs in a directory of their own with an opaque name; `streams` of out, err, in, ready, report, gate.
+
+    Any user may open them, unless there is a `speaker`: then only root with the directory's group can reach the
+    directory, and `out` is that user's. Where we are not root, that user is us.
+    """
     pipes = Pipes(directory=scratch / secrets.token_hex(8))
     pipes.directory.mkdir()
     try:
         for name in streams:
             os.mkfifo(pipes.directory / name)
-            (pipes.directory / name).chmod(0o666)
-        pipes.directory.chmod(0o555)
+            (pipes.directory / name).chmod(0o666 if speaker is None else 0o660)
+        if speaker is not None and os.geteuid() == 0:
+            os.chown(pipes.directory / "out", speaker, -1)
+        pipes.group = None if speaker is None else pipes.directory.stat().st_gid
+        pipes.directory.chmod(0o555 if speaker is None else 0o550)
         _open(pipes, streams)
     except OSError:
         pipes.close()
@@ -114,7 +131,7 @@ def make(scratch: Path, *, streams: tuple[str, ...]) -> Pipes:
 
 
 def _open(pipes: Pipes, streams: tuple[str, ...]) -> None:
-    for name in ("out", "err", "ready"):
+    for name in ("out", "err", "ready", "report"):
         if name in streams:
             # Without a writer this does not block, and polls as silent (not as ended) until there has been one.
             end = os.open(pipes.directory / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

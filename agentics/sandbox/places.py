@@ -6,10 +6,10 @@ A `Scratch` belongs to one process, which holds a lock on it; a later process re
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import secrets
-import shutil
 import subprocess
 import threading
 from collections.abc import Callable
@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from agentics.archive.hostile import discard, remove
 from agentics.errors import StorageError
 from agentics.sandbox import mounting
 from agentics.sandbox.filelock import try_lock
@@ -28,6 +29,7 @@ Form = Literal["image", "tree"]
 """How the content of a place outlives it: as the image of its file system, or as a plain tree."""
 IMAGE = "image"
 _LOCK = ".lock"
+_ASIDE = "set-aside-"
 _NAME = re.compile(r"[0-9a-f]{16}")
 _INNER = "d"  # beside lost+found, so that the container never sees that
 _INODE_BYTES = 256
@@ -35,6 +37,9 @@ _SPACING = 16_384  # one inode for so many bytes, as file systems usually have i
 _FEWEST, _MOST = 16_384, 262_144
 _ROOM = 4 << 20
 _PROBE_BYTES = 1 << 20
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +128,7 @@ class Scratch:
                 top.rmdir()
             top.with_suffix(".img").unlink(missing_ok=True)
         else:
-            remove_tree(top)
+            discard(top)  # what is left is set aside together with the scratch directory
 
     def hand_over(self, place: Place, dest: Path) -> Form:
         """Move what the place holds to `dest`, which must not exist yet, on the file system of this scratch directory.
@@ -205,7 +210,7 @@ class Scratch:
 
 
 def reap(root: Path) -> int:
-    """Clear what dead processes left below `root`; how many there were."""
+    """Clear what dead processes left below `root`; how many there were. What cannot be removed is set aside."""
     count = 0
     for lock in _locks(root):
         held = _if_dead(lock)
@@ -240,11 +245,38 @@ def _if_dead(lock: Path) -> int | None:
         return None
 
 
+def set_aside(root: Path) -> list[Path]:
+    """The scratch directories below `root` that could not be removed, and that nothing but `retry` looks at."""
+    return sorted(path for path in root.glob(f"{_ASIDE}*") if _NAME.fullmatch(path.name.removeprefix(_ASIDE)))
+
+
+def retry(root: Path) -> int:
+    """Try again to remove what was set aside; how many directories could be removed."""
+    found = set_aside(root)
+    for path in found:
+        with suppress(OSError):
+            _clear(path)
+    return len(found) - len(set_aside(root))
+
+
 def _give_up(lock: Path, held: int) -> None:
-    """The directory goes before its lock: whoever is killed in between leaves something that is found."""
-    _clear(lock.with_suffix(""))
-    lock.unlink(missing_ok=True)
-    os.close(held)
+    """The directory goes before its lock: whoever is killed in between leaves something that is found.
+
+    A directory that cannot be removed gets another name, so that nobody fails on it again.
+    """
+    path = lock.with_suffix("")
+    try:
+        try:
+            _clear(path)
+        except OSError as error:
+            aside = path.with_name(f"{_ASIDE}{path.name}")
+            path.rename(aside)
+            _log.warning("%s cannot be removed, and was set aside: %s", aside, error.strerror)
+        lock.unlink(missing_ok=True)
+    except OSError as error:
+        _log.warning("%s can be neither removed nor renamed: %s", path, error.strerror)
+    finally:
+        os.close(held)
 
 
 def inodes_for(limit_bytes: int) -> int:
@@ -310,18 +342,4 @@ def _clear(path: Path) -> None:
     for mounted in mounting.mounts_below(path):
         with suppress(OSError):
             mounting.unmount(mounted)
-    remove_tree(path)
-
-
-def remove_tree(path: Path) -> None:
-    """Remove it, whatever modes its directories have; we own them, or are root. Links are removed, not followed."""
-
-    def unlock(function: Callable[..., object], name: str, _error: object) -> None:
-        with suppress(OSError):
-            if Path(name) != path:  # what is around the tree is not ours to change
-                Path(name).parent.chmod(0o700)
-            if not Path(name).is_symlink():
-                Path(name).chmod(0o700)
-            function(name)
-
-    shutil.rmtree(path, onerror=unlock)
+    remove(path)

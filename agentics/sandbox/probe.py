@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from agentics.errors import EngineError, StorageError
 from agentics.sandbox.engine import EngineFacts
 from agentics.sandbox.images import ImageStore, Listed, list_images
-from agentics.sandbox.places import Scratch, dead
+from agentics.sandbox.places import Scratch, dead, set_aside
 
 _OLDEST = (20, 10)
 _SKEW_S = 2.0
@@ -40,6 +40,10 @@ class Sharing(Protocol):
     def usage(self) -> bool: ...
     @property
     def seccomp(self) -> bool: ...
+    @property
+    def own_kernel(self) -> bool: ...
+    @property
+    def memory_limit(self) -> bool: ...
 
 
 class Examined(Protocol):
@@ -49,8 +53,8 @@ class Examined(Protocol):
 
     def image_store(self) -> ImageStore: ...
 
-    def probe(self, image: str) -> Sharing:
-        """Raises EngineError when it does not isolate, or does not share files."""
+    def probe(self, image: str, runtime: str | None = None) -> Sharing:
+        """Raises EngineError when it does not isolate, share files or keep limits. None: the engine's default."""
 
     def clock_skew_s(self) -> float:
         """How far the engine's clock is ahead of ours."""
@@ -62,16 +66,19 @@ class Examined(Protocol):
         """Where the engine keeps its images, if that is on this machine."""
 
 
-def checks(engine: Examined, scratch: Scratch, root: Path) -> list[Check]:
-    """In the order in which they build on one another. `root`: where scratch directories of all processes are."""
+def checks(engine: Examined, scratch: Scratch, root: Path, runtimes: Sequence[str] = ()) -> list[Check]:
+    """In the order in which they build on one another. `root`: where scratch directories of all processes are;
+    `runtimes`: those that the operator names."""
     parts: tuple[Callable[[], Iterator[Check]], ...] = (
         lambda: _engine(engine.facts()),
         lambda: _images(list_images(engine.image_store())),
         lambda: _probe(engine, list_images(engine.image_store())),
+        lambda: _runtimes(engine, list_images(engine.image_store()), runtimes),
         lambda: _places(scratch),
         lambda: _disk(root, engine.data_root()),
         lambda: _clock(engine.clock_skew_s()),
         lambda: _leftovers(engine.leftovers(), len(dead(root))),
+        lambda: _set_aside(set_aside(root)),
     )
     found: list[Check] = []
     for part in parts:
@@ -105,6 +112,14 @@ def _engine(facts: EngineFacts) -> Iterator[Check]:
         fix="run as root beside a local engine to have usage measured; limits hold anyway",
     )
 
+    yield _check(
+        "cgroup namespace",
+        ok=facts.cgroup_namespaces,
+        severity="warning",
+        detail="containers have their own" if facts.cgroup_namespaces else "containers see paths of the host's",
+        fix="use an engine with API 1.41 or newer (Docker 20.10)",
+    )
+
 
 def _images(images: Sequence[Listed]) -> Iterator[Check]:
     for one in images:
@@ -120,8 +135,36 @@ def _images(images: Sequence[Listed]) -> Iterator[Check]:
         )
 
 
+def _runtimes(engine: Examined, images: Sequence[Listed], runtimes: Sequence[str]) -> Iterator[Check]:
+    facts, image = engine.facts(), _some(images)
+    for name in runtimes:
+        if name not in facts.runtimes:
+            detail = f"the engine does not have it; it has {', '.join(facts.runtimes) or 'none that it tells of'}"
+            fix = "install it and add it to the engine's runtimes, or name another one in agentics.toml"
+            yield _check(f"runtime {name}", ok=False, detail=detail, fix=fix)
+        elif image is not None:
+            yield _runtime(engine, image, name)
+
+
+def _runtime(engine: Examined, image: str, name: str) -> Check:
+    try:
+        found = engine.probe(image, name)
+    except EngineError as error:
+        return _failed(f"runtime {name}", error)
+    kernel = "containers have a kernel of their own" if found.own_kernel else "containers share the engine's kernel"
+    kernel += ", and a filter" if found.seccomp else ", and no filter"
+    streams = "FIFOs of ours" if found.pipes else "the engine"
+    usage = "measured" if found.usage else "not measured"
+    return _check(f"runtime {name}", ok=True, detail=f"{kernel}; streams go through {streams}; usage is {usage}")
+
+
+def _some(images: Sequence[Listed]) -> str | None:
+    """An image to look with."""
+    return next((one.stored.id for one in images if one.stored is not None), None)
+
+
 def _probe(engine: Examined, images: Sequence[Listed]) -> Iterator[Check]:
-    image = next((one.stored.id for one in images if one.stored is not None), None)
+    image = _some(images)
     if image is None:
         detail = "not looked at: there is no image to look with"
         yield _check("isolation", ok=False, severity="warning", detail=detail, fix="agentics images build")
@@ -138,11 +181,18 @@ def _probe(engine: Examined, images: Sequence[Listed]) -> Iterator[Check]:
         else "streams go through the engine: slower, but right",
         fix="a local engine on the same kernel shares FIFOs",
     )
+    filtered = "containers run under a seccomp filter" if found.seccomp else "containers run without a filter"
     yield _check(
         "filter in force",
-        ok=found.seccomp,
-        detail="containers run under a seccomp filter" if found.seccomp else "containers run without a filter",
+        ok=found.seccomp or found.own_kernel,
+        detail="containers have a kernel of their own" if found.own_kernel else filtered,
         fix="do not start the engine with seccomp-profile=unconfined",
+    )
+    yield _check(
+        "memory limit",
+        ok=found.memory_limit,
+        detail="kept" if found.memory_limit else "a container could hold more memory than its limit",
+        fix="use an engine that may make control groups: this machine's memory is open to participants",
     )
 
 
@@ -181,6 +231,14 @@ def _leftovers(containers: int, places: int) -> Iterator[Check]:
     detail = f"{containers} containers and {places} scratch directories of processes that are gone"
     none = containers == places == 0
     yield _check("leftovers", ok=none, severity="warning", detail="none" if none else detail, fix="agentics clean")
+
+
+def _set_aside(places: list[Path]) -> Iterator[Check]:
+    """Nothing is said where there is nothing."""
+    if places:
+        detail = f"{len(places)} scratch directories cannot be removed: {', '.join(map(str, places[:3]))}"
+        fix = "agentics clean as their owner, or remove them as root"
+        yield _check("set aside", ok=False, severity="warning", detail=detail, fix=fix)
 
 
 def _check(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from agentics.archive.hostile import walk
+
 
 def seal(root: Path, uid: int) -> None:
     """Directories 0700, files 0600, or 0700 where they were executable. We made the tree: it holds no links.
@@ -12,11 +14,10 @@ def seal(root: Path, uid: int) -> None:
     Mounts keep the tree from being written to, not these modes: evaluators copy parts of it together with their modes,
     and write to the copy.
     """
-    for folder, _, files in os.walk(root, topdown=False):
-        for name in files:
-            path = Path(folder) / name
-            _give(path, uid, 0o700 if path.stat().st_mode & 0o111 else 0o600)
-        _give(Path(folder), uid, 0o700)
+    for node in walk(root):
+        mode = 0o700 if node.is_directory or node.found.st_mode & 0o111 else 0o600
+        _give(root / node.path, uid, mode)
+    _give(root, uid, 0o700)
 
 
 def _give(path: Path, uid: int, mode: int) -> None:

@@ -16,12 +16,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agentics.archive.hostile import discard
 from agentics.model.setups import KeptSetup, SetupInputs
 from agentics.sandbox import kept_setups
 from agentics.sandbox.filelock import try_lock
 from agentics.sandbox.fingerprint import allocated, content, listing
 from agentics.sandbox.kept_setups import CONTENT, LOCK, Changed, SetupReport, size_text
-from agentics.sandbox.places import IMAGE, Form, Place, Scratch, remove_tree
+from agentics.sandbox.places import IMAGE, Form, Place, Scratch
 
 MOST_BYTES = 20 << 30
 DISK_SHARE = 10
@@ -213,7 +214,7 @@ class SetupStore:
             if product is None:
                 if not place.path.exists():  # the tree itself was moved
                     (staging / CONTENT).rename(place.path)
-                remove_tree(staging)
+                discard(staging)
         if product is not None and form == "image":
             product.path = place.path
         return product
@@ -275,7 +276,7 @@ class SetupStore:
         finally:
             os.close(lock)
             for path in trash:
-                remove_tree(path)
+                discard(path)
 
     def _make_room(self, size: int, key: str, trash: list[Path]) -> bool:
         """Remove what a product of this key replaces, then what was used the longest time ago until there is room."""

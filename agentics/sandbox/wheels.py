@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from agentics.archive.hostile import remove
 from agentics.errors import EngineError
 from agentics.sandbox.steps import Steps
 
@@ -118,6 +119,6 @@ def _leave_out(site: Path, patterns: Sequence[str]) -> None:
     """What a package's list of its files says of these stays: nobody uninstalls anything from an image."""
     for path in [path for pattern in patterns for path in site.glob(pattern)]:
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
+            remove(path)
         else:
             path.unlink(missing_ok=True)

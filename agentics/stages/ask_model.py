@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agentics.model.jobplan import AskModel
@@ -19,12 +20,12 @@ describe = described(name, "Asks a model about one task, in a LightEval worker."
 
 @dataclass
 class Counting:
-    """Tells how many of how many are answered."""
+    """Tells how many of how many requests are over, and how many of these failed, by code."""
 
     bench: JobBench
     total: int = 0
     done: int = 0
-    failed: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
 
     def __call__(self, batch: Sequence[Event]) -> None:
         before = self.done
@@ -33,11 +34,11 @@ class Counting:
                 self.total = event.requests
             elif isinstance(event, Answer):
                 self.done += 1
-                self.failed += event.status == "failed"
+                if event.status == "failed":
+                    self.failures[event.error.code if event.error else "failed"] += 1
         if self.done > before:
-            self.bench.observe(
-                "samples_done", done=self.done, new=self.done - before, total=self.total, failed=self.failed
-            )
+            facts = {"done": self.done, "new": self.done - before, "total": self.total}
+            self.bench.observe("samples_done", stage=name, **facts, failures=dict(self.failures))
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
@@ -46,7 +47,7 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
         known = orders.file("known.jsonl", bench.answers())
 
         def order(number: int) -> Evaluate:
-            return template.model_copy(update={"order": number, "known": known})
+            return template.model_copy(update={"order": number, "known": known, "limits": bench.limits})
 
         events, failed = followed(bench, orders, order, Counting(bench))
     facts = {

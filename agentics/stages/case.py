@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from agentics.model.evidence import CaseRecord, ContainerRecord, KeptPart, Violation
 from agentics.model.manifest import Run
 from agentics.model.plan import Cases
-from agentics.pipeline.bench import MIB, Bench
+from agentics.pipeline.bench import MIB, Bench, Users
 from agentics.policy.topologies.separated import alias, case_env
 from agentics.sandbox.collect import Caps, Collected, collect, make_writable
 from agentics.sandbox.places import Place
 from agentics.sandbox.regular import read_part
-from agentics.stages.restore import is_whole, keep_files, restore
+from agentics.stages.case_evidence import KeptFiles, keep_case_files, tails
+from agentics.stages.restore import is_whole, restore
 from agentics.stages.room import carried_out, lent
 from agentics.stages.seen import FACTS, STDIN, STREAMS, inputs_of, show, show_nothing, stdin_of
 
 GIVEN_BYTES = 64 << 10
-TAIL_BYTES = 64 << 10
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """A case with its place in the manifest, and the users of its container."""
+
+    index: int
+    run: Run
+    users: Users
 
 
 def carry_out(bench: Bench, wanted: Cases, index: int, run: Run) -> CaseRecord:
@@ -29,41 +38,45 @@ def carry_out(bench: Bench, wanted: Cases, index: int, run: Run) -> CaseRecord:
     if earlier is not None and is_whole(bench.keep, earlier):
         case = restore(bench, wanted, run, earlier)
     else:
-        place = bench.scratch.bounded(wanted.container.limits.disk_limit_mb * MIB, uid=bench.users.solution)
-        try:
-            case = _in_place(bench, wanted, index, run, place)
-        finally:
-            bench.scratch.release(place)
+        with bench.case_users() as users:
+            place = bench.scratch.bounded(wanted.container.limits.disk_limit_mb * MIB, uid=users.solution)
+            try:
+                case = _in_place(bench, wanted, Numbered(index, run, users), place)
+            finally:
+                bench.scratch.release(place)
     bench.keep.append("cases", case)
     return case
 
 
-def _in_place(bench: Bench, wanted: Cases, index: int, run: Run, place: Place) -> CaseRecord:
-    inputs = _lay_out(bench, wanted, run, place)
+def _in_place(bench: Bench, wanted: Cases, asked: Numbered, place: Place) -> CaseRecord:
+    index, run, users = asked.index, asked.run, asked.users
+    inputs = _lay_out(bench, wanted, asked, place)
     plan = wanted.container
     own: dict[str, Path | Place] = {"io": place, "io_input": inputs}
-    with lent(bench, plan, alias(index)) as room:
+    with lent(bench, plan, alias(index), users) as room:
         env = {**case_env(index, run.interface), **room.env}
-        container = bench.container(plan, own={**own, **room.own}, env=env)
+        container = bench.container(plan, own={**own, **room.own}, env=env, users=users)
         ended, left = carried_out(bench, room, container, run.run_name)
     record = bench.describe("cases", plan, ended)
     seen = bench.paths["solution_runs"] / run.run_name
     collected = collect(place.path, seen, Caps(bytes=place.limit_bytes), reserved=frozenset({FACTS}))
     violation = _violation(wanted, record, collected) or _misshapen(seen)
-    tails: tuple[KeptPart, ...] = ()
     if violation is not None:
         show_nothing(seen)
-        tails = tuple(_tails(bench, place.path))
+        kept = KeptFiles(tails=tuple(tails(bench.keep, place.path, STREAMS)))
+    else:
+        kept = keep_case_files(bench.keep, seen, collected, bench.evidence_bounds)
     case = CaseRecord(
         run_name=run.run_name,
         alias=alias(index),
         interface=run.interface,
         container=record,
         violation=violation,
-        files=keep_files(bench.keep, seen, collected, leave=STDIN) if violation is None else (),
-        folders=_empty_folders(seen),
+        files=kept.files,
+        folders=kept.folders,
+        listing=kept.listing,
         given=tuple(_given(bench, run, inputs)),
-        tails=tails,
+        tails=kept.tails,
         place_kind=place.kind,
         events_ref=left.events.ref,
         events_problem=left.events.problem,
@@ -73,13 +86,13 @@ def _in_place(bench: Bench, wanted: Cases, index: int, run: Run, place: Place) -
     return case
 
 
-def _lay_out(bench: Bench, wanted: Cases, run: Run, place: Place) -> Path:
+def _lay_out(bench: Bench, wanted: Cases, asked: Numbered, place: Place) -> Path:
     """Fill the case's own /io, and beside it the read-only inputs, which count against nobody's disk; their path."""
     for folder in ("input", "output", "tmp"):
         (place.path / folder).mkdir()
-    (place.path / STDIN).write_bytes(stdin_of(run))
-    make_writable(place.path, uid=bench.users.solution)
-    return inputs_of(bench, wanted, run)
+    (place.path / STDIN).write_bytes(stdin_of(asked.run))
+    make_writable(place.path, uid=asked.users.solution)
+    return inputs_of(bench, wanted, asked.run)
 
 
 def _given(bench: Bench, run: Run, inputs: Path) -> Iterator[KeptPart]:
@@ -93,14 +106,6 @@ def _given(bench: Bench, run: Run, inputs: Path) -> Iterator[KeptPart]:
         size, head_bytes = read_part(inputs, path, GIVEN_BYTES, end=False) or (0, b"")
         ref = bench.keep.put_bytes(head_bytes) if shown and head_bytes else None
         yield KeptPart(path=f"input/{path}", size_bytes=size, ref=ref)
-
-
-def _tails(bench: Bench, place: Path) -> Iterator[KeptPart]:
-    """The ends of the streams of a case that left what it may not: nobody evaluates them, and people look at them."""
-    for stream in STREAMS:
-        if (found := read_part(place, stream, TAIL_BYTES, end=True)) is not None:
-            size, tail = found
-            yield KeptPart(path=stream, size_bytes=size, ref=bench.keep.put_bytes(tail) if tail else None)
 
 
 def _violation(wanted: Cases, record: ContainerRecord, collected: Collected) -> Violation | None:
@@ -121,9 +126,3 @@ def _misshapen(seen: Path) -> Violation | None:
     if (seen / "output").is_file():
         return Violation(kind="not_a_directory", detail="output: a file where a directory was")
     return None
-
-
-def _empty_folders(seen: Path) -> tuple[str, ...]:
-    """What no path of a file tells of: an evaluator may look whether a directory was made."""
-    found = (Path(at) for at, folders, files in os.walk(seen) if not folders and not files)
-    return tuple(sorted(str(path.relative_to(seen)) for path in found if path != seen))

@@ -95,7 +95,7 @@ def _inputs(bench: Bench, wanted: ChallengeSetup, reuse: SetupReuse) -> SetupInp
         wanted,
         reuse.challenge(),
         image=(image.use.id, image.relaxed),
-        user=bench.users.argument(wanted.container.user),
+        run_by=(bench.users.argument(wanted.container.user), bench.runtime(wanted.container.role)),
         network=reuse.network,
     )
 

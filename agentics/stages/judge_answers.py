@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from agentics.model.jobplan import JudgeAnswers
@@ -11,6 +12,7 @@ from agentics.pipeline.description import described
 from agentics.pipeline.jobbench import JobBench
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.policy.details import choices, golds
+from agentics.policy.judging import read_verdict
 from agentics.stages.orders import followed, stopped
 
 name = "judge_answers"
@@ -25,26 +27,35 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
     done = _Counting(bench, len(items) * len(wanted.judges))
     with bench.session("judges") as orders:
         rows = orders.file("items.jsonl", items)
-        known = orders.file("judgements.jsonl", bench.judgements())
+        known = orders.file("judgements.jsonl", _readable(bench.judgements(), wanted))
 
         def order(number: int) -> Judge:
-            return Judge(order=number, judges=wanted.judges, items=rows, known=known)
+            return Judge(order=number, judges=wanted.judges, items=rows, known=known, limits=bench.limits)
 
         _, failed = followed(bench, orders, order, done)
     return context if failed is None else stopped(context, name, failed)
 
 
+def _readable(judgements: Iterable[Judgement], wanted: JudgeAnswers) -> Iterator[Judgement]:
+    """Those that need not be asked for again. A text that cannot be read is no verdict: its judge is asked again."""
+    for one in judgements:
+        template = wanted.templates.get(one.judge)
+        if template is None or (one.text is not None and isinstance(read_verdict(template, one.text), float)):
+            yield one
+
+
 class _Counting:
     def __init__(self, bench: JobBench, total: int) -> None:
-        self.bench, self.total, self.done, self.failed = bench, total, 0, 0
+        self.bench, self.total, self.done = bench, total, 0
+        self.failures = Counter[str]()
 
     def __call__(self, batch: Sequence[Event]) -> None:
         said = [event for event in batch if isinstance(event, Judgement)]
         self.done += len(said)
-        self.failed += sum(event.error is not None for event in said)
+        self.failures.update(f"{event.judge}: {event.error.code}" for event in said if event.error is not None)
         if said:
-            facts = {"done": self.done, "new": len(said), "total": self.total, "failed": self.failed}
-            self.bench.observe("samples_done", **facts)
+            facts = {"done": self.done, "new": len(said), "total": self.total}
+            self.bench.observe("samples_done", stage=name, **facts, failures=dict(self.failures))
 
 
 def _items(bench: JobBench) -> Iterator[JudgeItem]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from agentics.model.jobplan import KeepDetails, ScoreAnswers
+from agentics.model.jobplan import KeepDetails
 from agentics.model.jobwork import DetailRow, Details
 from agentics.pipeline.description import described
 from agentics.pipeline.jobbench import JobBench
 from agentics.pipeline.stage import Context, StageFailure
-from agentics.policy.details import detail_rows
-from agentics.stages import score_answers
+from agentics.policy.details import detail_rows, judges_of, score_of
 from agentics.stages.orders import followed, stopped
 
 name = "keep_details"
@@ -39,6 +38,5 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
 
 
 def _rows(bench: JobBench) -> Iterator[DetailRow]:
-    options = next(stage.options for stage in bench.plan.stages if stage.name == score_answers.name)
-    told = (bench.told("samples"), bench.told("answers"), bench.told("judgements"))
-    return detail_rows(ScoreAnswers.model_validate(options), *told)
+    told = bench.told("samples"), tuple(bench.told("answers")), tuple(bench.told("judgements"))
+    return detail_rows(score_of(bench.plan), *told, judges_of(bench.plan))

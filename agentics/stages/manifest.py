@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from agentics.archive.hostile import MAX_DEPTH, walk
 from agentics.archive.tree import DIRECTORY_MODE, file_mode
 from agentics.bundle import read_run_manifest, read_session_manifest
 from agentics.errors import InvalidDocument
@@ -16,19 +16,25 @@ from agentics.model.plan import ManifestSource
 from agentics.pipeline.bench import Bench
 from agentics.sandbox.regular import read_regular
 
-MANIFEST_BYTES = 256 << 20
+INPUT_BYTES = 256 << 20
+"""The largest input file of a case."""
 
 
 def run_manifest(bench: Bench, source: ManifestSource) -> RunManifest:
     """Raises InvalidDocument when it is missing or breaks its contract."""
     root = bench.paths[source.place]
-    return read_run_manifest(_read(root, source.file), source.file, root)
+    manifest = read_run_manifest(_read(root, source.file, RunManifest.cap.bytes), source.file, root)
+    for run in manifest.runs:
+        _check_depth(run.input_files)
+    return manifest
 
 
 def session_manifest(bench: Bench, source: ManifestSource) -> SessionManifest:
     """Raises InvalidDocument when it is missing or breaks its contract."""
     root = bench.paths[source.place]
-    return read_session_manifest(_read(root, source.file), source.file, root)
+    manifest = read_session_manifest(_read(root, source.file, SessionManifest.cap.bytes), source.file, root)
+    _check_depth(manifest.input_files)
+    return manifest
 
 
 def invalid(stage: str, error: InvalidDocument | OSError) -> Trouble:
@@ -42,22 +48,29 @@ def lay_out(inputs: Sequence[InputFile] | None, root: Path, dest: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("xb") as file:
             file.write(_content(item, root))
-    for folder, _, files in os.walk(dest):
-        Path(folder).chmod(DIRECTORY_MODE)
-        for each in files:
-            (Path(folder) / each).chmod(file_mode(executable=False))
+    dest.chmod(DIRECTORY_MODE)
+    for node in walk(dest):
+        (dest / node.path).chmod(DIRECTORY_MODE if node.is_directory else file_mode(executable=False))
+
+
+def _check_depth(inputs: Sequence[InputFile] | None) -> None:
+    """Raises InvalidDocument for a path that none of our walks would come to the end of."""
+    for item in inputs or ():
+        if item.path.count("/") >= MAX_DEPTH:
+            msg = f"{item.path[:80]}: directories nested deeper than {MAX_DEPTH}"
+            raise InvalidDocument(msg)
 
 
 def _content(item: InputFile, root: Path) -> bytes:
     if item.source_path is not None:
-        return _read(root, item.source_path)
+        return _read(root, item.source_path, INPUT_BYTES)
     if item.content is not None:
         return item.content.encode()
     return compact_json(item.content_json).encode()
 
 
-def _read(root: Path, relpath: str) -> bytes:
-    data = read_regular(root, relpath, MANIFEST_BYTES)
+def _read(root: Path, relpath: str, most: int) -> bytes:
+    data = read_regular(root, relpath, most)
     if isinstance(data, str):
         msg = f"{relpath}: {data}"
         raise InvalidDocument(msg)

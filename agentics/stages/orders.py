@@ -10,6 +10,7 @@ from agentics.model.jobwork import Answer, Event, Failed, Judgement, Order, Samp
 from agentics.model.record import Fault, Record
 from agentics.pipeline.jobbench import JobBench, Orders
 from agentics.pipeline.stage import Context, StageFailure
+from agentics.policy.jobfailures import of_order
 
 LEDGERS: Mapping[type[Record], str] = {Answer: "answers", Sample: "samples", Judgement: "judgements"}
 """Where what is said goes: the attempt's ledgers, by kind of line."""
@@ -66,4 +67,5 @@ def stopped(context: Context, stage: str, failed: Failed) -> StageFailure:
     where = f" ({failed.field})" if failed.field else ""
     hint = f"; {failed.hint}" if failed.hint else ""
     trouble = Trouble(stage=stage, code=failed.code, message=f"{failed.message}{where}{hint}", fault=fault)
+    context = context.with_job(failures=(of_order(failed),))
     return StageFailure(trouble=trouble, context=context, traceback=failed.traceback)

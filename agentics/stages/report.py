@@ -15,6 +15,7 @@ from agentics.model.record import Record
 from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.rundir.atomic import make_directory, write_bytes
+from agentics.rundir.inside import real
 
 name = "report"
 EXTENSIONS = {"markdown": "md", "json": "json"}
@@ -47,10 +48,11 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
     ]
     if len({place for *_, place in files}) < len(files):
         return context.fail(name, "output_collision", "two outputs would be the same file", fault="user")
-    make_directory(wanted.directory)
+    directory = real(wanted.directory)
+    make_directory(directory)
     content = _content(context)
     for output, each, place in files:
-        path = wanted.directory / place
+        path = directory / place
         text = json.dumps(content, indent=2, ensure_ascii=False) if each == "json" else _markdown(content)
         write_bytes(path, f"{text}\n".encode())
         context = context.put_artifact(f"{output.name}.{each}", {"format": each, "location": str(path)})
@@ -73,9 +75,11 @@ def _content(context: Context) -> dict[str, Any]:
 
 def _markdown(content: Mapping[str, Any]) -> str:
     rows = [f"| {_cell(key)} | {_cell(json.dumps(value))} |" for key, value in content["metrics"].items()]
-    head = [f"# {content['experiment']}", "", f"Run {content['run']}", "", "| metric | value |", "| --- | --- |"]
+    experiment, run = _cell(content["experiment"]), _cell(content["run"])
+    head = [f"# {experiment}", "", f"Run {run}", "", "| metric | value |", "| --- | --- |"]
     return "\n".join([*head, *rows])
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    """A text as Markdown that shows it: no markup, HTML, link or second line comes of it."""
+    return re.sub(r"([\\`*_\[\]<>#!|~&])", r"\\\1", " ".join(text.split()))

@@ -12,7 +12,7 @@ from agentics.model.evidence import CaseRecord, Checkpoint, OutputFile
 from agentics.model.manifest import Run
 from agentics.model.plan import Cases
 from agentics.pipeline.bench import Bench, Keeper
-from agentics.sandbox.collect import Collected
+from agentics.sandbox.collect import CollectedFile
 from agentics.stages.seen import inputs_of, show, show_nothing
 
 _CHUNK = 1 << 20
@@ -31,18 +31,17 @@ def restore(bench: Bench, wanted: Cases, run: Run, earlier: CaseRecord) -> CaseR
 
 
 def is_whole(keep: Keeper, kept: CaseRecord | Checkpoint) -> bool:
-    """Whether everything that it names is there: an attempt that was killed may not have come to keep it."""
+    """Whether everything that was left is kept and there: a case may have left too much, and an attempt that was killed
+    may not have come to keep it."""
+    if isinstance(kept, CaseRecord) and kept.listing is not None:
+        return False
     return all(keep.path(ref).is_file() for ref in kept.refs)
 
 
-def keep_files(keep: Keeper, root: Path, collected: Collected, *, leave: str | None = None) -> tuple[OutputFile, ...]:
-    """Keep by content what was collected to `root`, but for the file `leave`."""
-    return tuple(
-        OutputFile(
-            path=file.path, size_bytes=file.size, ref=keep.put_file(root / file.path), executable=file.executable
-        )
-        for file in collected.files
-        if file.path != leave
+def keep_file(keep: Keeper, root: Path, file: CollectedFile) -> OutputFile:
+    """Keep by content a file that was collected to `root`."""
+    return OutputFile(
+        path=file.path, size_bytes=file.size, ref=keep.put_file(root / file.path), executable=file.executable
     )
 
 

@@ -6,20 +6,21 @@ case: what cannot be taken is left, and the record says why.
 
 from __future__ import annotations
 
+import heapq
 import re
-import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agentics.archive.hostile import discard, remove
 from agentics.errors import EngineError
 from agentics.model.base import compact_json
 from agentics.model.evidence import Checkpoint, Violation
 from agentics.model.hooks import CaseTask, CheckpointFacts, ControlPlane
 from agentics.model.plan import ContainerPlan
-from agentics.pipeline.bench import MIB, Bench
+from agentics.pipeline.bench import MIB, Bench, Users
 from agentics.pipeline.cooperation import CONTROL_FILE, EVENTS_BYTES, EVENTS_FILE, write_whole
 from agentics.pipeline.stage import Interrupted
 from agentics.policy.topologies.parts import CHECKPOINT_ENV
@@ -28,12 +29,13 @@ from agentics.sandbox.collect import Caps, collect, make_readable, make_writable
 from agentics.sandbox.engine import Container, Exit
 from agentics.sandbox.places import Place
 from agentics.sandbox.regular import read_regular
-from agentics.stages.restore import keep_files, take_out
+from agentics.stages.restore import keep_file, take_out
 
 CHECKPOINTS = "checkpoints"
 FACTS_FILE = "checkpoint.json"
 FACTS_BYTES = 64 << 10
 MOST_CHECKPOINTS = 64
+NAME_BYTES = 1 << 20
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 
 
@@ -65,21 +67,22 @@ class Left:
 
 
 @contextmanager
-def lent(bench: Bench, plan: ContainerPlan, alias: str) -> Iterator[Room]:
-    """Its room, for as long as this lasts. Raises StorageError when a checkpoint to go on from is not whole."""
+def lent(bench: Bench, plan: ContainerPlan, alias: str, users: Users) -> Iterator[Room]:
+    """Its room, the state owned by the solution of `users`, for as long as this lasts. Raises StorageError when a
+    checkpoint to go on from is not whole."""
     if not plan.mounts_place("state"):
         yield Room(alias=alias)
         return
-    state = bench.scratch.bounded(plan.limits.disk_limit_mb * MIB, uid=bench.users.solution)
+    state = bench.scratch.bounded(plan.limits.disk_limit_mb * MIB, uid=users.solution)
     control = bench.scratch.plain()
     try:
         (state.path / CHECKPOINTS).mkdir()
-        make_writable(state.path, uid=bench.users.solution)
+        make_writable(state.path, uid=users.solution)
         env = _tell(bench, control, alias)
         yield Room(alias=alias, own={"control": control, "state": state}, env=env, control=control, state=state)
     finally:
         bench.scratch.release(state)
-        shutil.rmtree(control, ignore_errors=True)
+        discard(control)
 
 
 def carried_out(bench: Bench, room: Room, container: Container, run_name: str) -> tuple[Exit, Left]:
@@ -147,14 +150,20 @@ def _tell(bench: Bench, control: Path, alias: str) -> dict[str, str]:
 def _checkpoints(bench: Bench, room: Room, run_name: str) -> Iterator[Checkpoint]:
     if room.state is None:
         return
-    root, bytes_left = room.state.path / CHECKPOINTS, room.state.limit_bytes
+    # Of all checkpoints together.
+    root, caps = room.state.path / CHECKPOINTS, Caps(bytes=room.state.limit_bytes, name_bytes=NAME_BYTES)
     shown = run_name if bench.plan.mode == "validation" else None
     for name in _names(root):
         copy = bench.scratch.plain()
-        collected = collect(root / name, copy, Caps(bytes=bytes_left))
-        files, found, facts = keep_files(bench.keep, copy, collected), collected.violation, _facts(copy)
-        shutil.rmtree(copy)
-        bytes_left -= sum(file.size_bytes for file in files)
+        collected = collect(root / name, copy, caps)
+        files = tuple(keep_file(bench.keep, copy, file) for file in collected.files)
+        found, facts = collected.violation, _facts(copy)
+        remove(copy)
+        caps = Caps(
+            bytes=caps.bytes - sum(file.size_bytes for file in files),
+            files=caps.files - len(files),
+            name_bytes=caps.name_bytes - sum(len(file.path.encode()) for file in files),
+        )
         yield Checkpoint(
             alias=room.alias,
             run_name=shown,
@@ -171,8 +180,8 @@ def _names(root: Path) -> list[str]:
     # Nobody is left who could change this between the look and the use: the container has ended.
     if not _is_directory(root):
         return []
-    names = sorted(path.name for path in root.iterdir() if NAME.fullmatch(path.name) and _is_directory(path))
-    return names[:MOST_CHECKPOINTS]
+    names = (path.name for path in root.iterdir() if NAME.fullmatch(path.name) and _is_directory(path))
+    return heapq.nsmallest(MOST_CHECKPOINTS, names)
 
 
 def _is_directory(path: Path) -> bool:

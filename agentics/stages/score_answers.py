@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agentics.model.jobplan import JudgeAnswers, ScoreAnswers
+from agentics.model.jobplan import ScoreAnswers
 from agentics.pipeline.description import described
-from agentics.pipeline.jobbench import JobBench
 from agentics.pipeline.stage import Context, StageFailure
-from agentics.policy.jobs import Told, job_result
-from agentics.stages import judge_answers
+from agentics.policy.details import judges_of
+from agentics.policy.jobfailures import of_answers
+from agentics.policy.jobs import job_result
+from agentics.policy.judged import answer_verdicts, read_judgements
 
 name = "score_answers"
 describe = described(name, "Makes the result of a model's answers.", ScoreAnswers, needs=("trial",))
@@ -20,15 +21,12 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
     bench, score, facts = context.job_bench, ScoreAnswers.model_validate(options), context.evidence.job
     if facts is None:
         return context.fail(name, "result_missing", "no model was asked before this stage")
-    told = Told(answers=tuple(bench.told("answers")), judgements=tuple(bench.told("judgements")))
+    answers, judgements, judges = tuple(bench.told("answers")), tuple(bench.told("judgements")), judges_of(bench.plan)
     try:
-        result = job_result(facts, told, score, judges_of(bench))
+        judged = read_judgements(judgements, answers, judges) if judges is not None else None
+        result = job_result(facts, answers, score, judged)
     except ValueError as error:
         return context.fail(name, "result_missing", str(error))
-    return context.with_job(result=result)
-
-
-def judges_of(bench: JobBench) -> JudgeAnswers | None:
-    """What the plan says of judges, None where it has none."""
-    options = next((stage.options for stage in bench.plan.stages if stage.name == judge_answers.name), None)
-    return None if options is None else JudgeAnswers.model_validate(options)
+    if judged is not None:
+        bench.keep.append_all("verdicts", tuple(answer_verdicts(judged)))
+    return context.with_job(result=result, failures=of_answers(answers, judgements))

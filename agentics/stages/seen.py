@@ -10,6 +10,7 @@ import json
 import shutil
 from pathlib import Path
 
+from agentics.archive.hostile import remove
 from agentics.model.base import compact_json
 from agentics.model.evidence import CaseRecord
 from agentics.model.manifest import Run
@@ -39,8 +40,7 @@ def show(seen: Path, case: CaseRecord, run: Run, inputs: Path) -> None:
 
 def show_nothing(seen: Path) -> None:
     """A case that left what it may not shows the evaluator an empty output: half of it would be a choice of ours."""
-    if seen.exists():
-        shutil.rmtree(seen)
+    remove(seen)
     seen.mkdir(parents=True)
 
 

@@ -16,6 +16,7 @@ from agentics.pipeline.bench import MIB, Bench
 from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.policy.endings import ending_facts
+from agentics.policy.topologies.piped import ALIAS
 from agentics.sandbox.collect import make_readable, make_writable, usage
 from agentics.sandbox.engine import Link, Linked
 from agentics.stages.evaluate import lay_out_output, within_disk
@@ -33,8 +34,8 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
         _lay_out(bench, wanted, manifest)
     except (InvalidDocument, OSError) as error:
         return StageFailure(trouble=invalid(name, error), context=context)
-    with lent(bench, wanted.solution, name) as room:
-        env = {"AGENTICS_SESSION_NAME": manifest.session_name, **room.env}
+    with lent(bench, wanted.solution, ALIAS, bench.users) as room:
+        env = {"AGENTICS_SESSION_NAME": ALIAS, **room.env}
         linked = bench.engine.run_linked(
             bench.container(wanted.solution, own=room.own, env=env),
             bench.container(wanted.evaluator),

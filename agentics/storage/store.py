@@ -34,17 +34,17 @@ _DRIVERS = {
 }
 _FLAT = frozenset({"memory", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf"})
 """Without folders: to make one here would be needless, or even make a bucket."""
-_PART = re.compile(r'[^\x00-\x1f\x7f\\|:<>"?*\ud800-\udfff]+')
+_PART = re.compile(r'[^\x00-\x1f\x7f\\<>"?*\ud800-\udfff]+')
 _STAGING = ".agentics-"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """A place by its `url`, which shows no secrets. Paths are relative, with `/`, and portable.
+    """A place by its `url`, which shows no secrets. Paths are relative, with `/`, and of safe names.
 
     `fs`: fsspec's file system, `root`: the place in it. `local`: it is a folder of this machine; `flat`: it has no
-    folders, only names with slashes. All methods raise UsageError (storage_path_invalid) for a path that is not
-    portable, and StorageError (storage_failed) for what failed as often as `retries` says, or for good.
+    folders, only names with slashes. All methods raise UsageError (storage_path_invalid) for a path that is none
+    of these, and StorageError (storage_failed) for what failed as often as `retries` says, or for good.
     """
 
     url: str
@@ -196,7 +196,7 @@ def checked(path: str) -> str:
     """The path, if it is relative, leads nowhere else, and every kind of store can hold it. Raises UsageError."""
     parts = path.split("/")
     if any(_PART.fullmatch(part) is None or part in (".", "..") or part.startswith(_STAGING) for part in parts):
-        msg = f"{path!r} is no portable relative path"
+        msg = f"{path!r} is no relative path of safe names"
         raise UsageError(msg, code="storage_path_invalid")
     return path
 

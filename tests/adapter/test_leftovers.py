@@ -7,8 +7,7 @@ import stat
 
 import pytest
 
-from agentics.archive.tree import opened
-from agentics.rundir.atomic import remove_tree
+from agentics.archive.hostile import remove
 from agentics.rundir.benchmark import Benchmark, read_benchmark
 from agentics.rundir.contents import files, strange
 from tests.adapter.conftest import RUN_ID, WRITE, python, refused, score
@@ -83,8 +82,7 @@ def test_a_deep_tree_anywhere_in_a_run_stops_nobody(run):
     score(run, f"{WRITE}\n{outside}")
     assert "benchmark/scores.jsonl" in [file.path for file in files(run)]
     # Nobody else could: pytest's own way to clear up recurses.
-    with opened(run) as top:
-        remove_tree(top, top, "d")
+    remove(run / "d")
 
 
 def test_c3_directories_and_files_without_permissions_are_read_all_the_same(run):

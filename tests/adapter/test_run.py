@@ -16,9 +16,10 @@ import pytest
 from agentics.errors import BenchmarkError
 from agentics.model.benchmark import Grading
 from agentics.model.design import AdapterCommand
-from agentics.rundir.atomic import write_document
+from agentics.rundir.atomic import read_document, write_document
 from agentics.rundir.benchmark import Benchmark, read_benchmark
-from agentics.rundir.grading import restore
+from agentics.rundir.grading import note_process, restore
+from agentics.rundir.trust import seal
 from tests.adapter.conftest import AT, RUN_ID, WRITE, contents, evidence, lines, python, refused, result, score, trial
 
 pytestmark = pytest.mark.slow
@@ -283,8 +284,23 @@ def until(condition: Callable[[], bool]) -> bool:
 
 def test_a_process_that_only_has_the_number_of_an_adapter_is_left_alone(run):
     other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
-    marker = Grading(run_id=RUN_ID, started_at=AT, process=(other.pid, "1"))
+    own = seal("process", RUN_ID, str(other.pid), "1")
+    marker = Grading(run_id=RUN_ID, started_at=AT, process=(other.pid, "1"), seal=own)
     write_document(run / "runtime" / "grading.json", marker)
+    restore(run)
+    assert other.poll() is None
+    other.communicate(b"\n")
+    assert other.returncode == 0
+
+
+def test_a_strangers_marker_ends_no_process_of_this_user(run):
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
+    place = run / "runtime" / "grading.json"
+    write_document(place, Grading(run_id=RUN_ID, started_at=AT))
+    note_process(run, other.pid)
+    marker = read_document(place, Grading)
+    assert marker.process[0] == other.pid
+    write_document(place, marker.model_copy(update={"seal": f"hmac-sha256:{'0' * 64}"}))
     restore(run)
     assert other.poll() is None
     other.communicate(b"\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.hostile.material import RUN, bundle, coexecuted, lay, piped, profile, separated, solution, spec, stage
+from agentics.attacks.material import RUN, bundle, coexecuted, lay, piped, profile, separated, solution, spec, stage
 
 INSIDE = Path(__file__).parent / "inside"
 TOPOLOGIES = ("separated", "piped", "coexecuted")

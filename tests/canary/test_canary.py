@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from agentics.attacks.material import lay
 from agentics.cli import main
 from agentics.errors import EngineError
 from agentics.rundir.artifacts import Artifacts
@@ -19,7 +20,6 @@ from agentics.rundir.reader import read_evidence, read_run
 from tests.canary import material
 from tests.canary.scan import INPUT, WORD, files, leaks
 from tests.fake_engine import FakeEngine
-from tests.hostile.material import lay
 
 PUBLIC = ("public/**/*", "*/run_outcome.json", "*/run_summary.json", "*/*/task_status.json", "*.json", "*.digest")
 PUBLIC = (*PUBLIC, "trials/*/trial_input.json", "trials/*/trial_metadata.json", "trials/*/trial_state.json")
@@ -122,7 +122,7 @@ def test_no_participant_can_read_a_planted_word(topology, mode, evaluated):
     assert b"/proc/self" in told or re.search(rb"== /proc/\d+/mountinfo", told)
     assert b"PATH=" in told
     assert leaks(seen, WORD) == []
-    if mode == "official" and topology != "coexecuted":
+    if mode == "official" and topology == "separated":
         assert leaks(seen, INPUT)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from agentics.runner.machine import Cleaned
 from tests.cli.walking import COMMANDS, PATH_WORDS, WORDS, as_json, call, shown
 
 RUNS = [word for word in PATH_WORDS if "run directory" in getattr(word.said.parser, "role", "")]
@@ -41,9 +42,10 @@ def test_d3_the_public_view_of_a_challenge_is_the_same_with_json(lab):
 
 
 def test_d3_what_was_cleaned_is_counted(lab, monkeypatch):
-    monkeypatch.setattr("agentics.cli.machine.clean_machine", lambda *_, **__: (2, 3))
+    cleaned = Cleaned(containers=2, scratch_directories=3, left=())
+    monkeypatch.setattr("agentics.cli.machine.clean_machine", lambda *_, **__: cleaned)
     told = said_as_json(lab("clean", "--json"))
-    facts = {"containers": 2, "scratch_directories": 3, "setups": None}
+    facts = {"containers": 2, "scratch_directories": 3, "left": [], "setups": None}
     assert told == {"ok": True, "command": "clean", **facts}
     assert said_as_json(lab("clean", "--setups", "--json"))["setups"] == {"count": 0, "bytes": 0, "in_use": 0}
 

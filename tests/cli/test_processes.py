@@ -39,6 +39,22 @@ workshop.open_engine = open_engine
 main()
 """
 
+HELD_BEFORE_A_RUN = """
+from pathlib import Path
+
+from agentics import config
+from agentics.cli import main
+
+load = config.load
+
+def hold(*given):
+    Path("held").read_text()
+    return load(*given)
+
+config.load = hold
+main()
+"""
+
 
 @pytest.fixture
 def home(tmp_path):
@@ -54,8 +70,8 @@ def home(tmp_path):
 def start(home):
     started = []
 
-    def through(*words, **more):
-        argv = [sys.executable, "-c", PROGRAM, "eval", "one", "--solution", "mine", "--run-id", "r", *words]
+    def through(*words, program=PROGRAM, **more):
+        argv = [sys.executable, "-c", program, "eval", "one", "--solution", "mine", "--run-id", "r", *words]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": environment, **more}
         started.append(subprocess.Popen(argv, cwd=home, **given))
@@ -105,11 +121,10 @@ SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 
 @pytest.mark.parametrize(("number", "status"), SIGNALS)
 @pytest.mark.parametrize("as_json", [True, False])
-def test_a_signal_before_there_is_a_run_is_told(home, number, status, as_json):
-    os.mkfifo(home / "e.json")
-    argv = [sys.executable, "-m", "agentics", "experiment", "run", "e.json", *(["--json"] if as_json else [])]
-    process = subprocess.Popen(argv, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    with (home / "e.json").open("w"):  # returns once the process reads it
+def test_a_signal_before_there_is_a_run_is_told(home, start, number, status, as_json):
+    os.mkfifo(home / "held")
+    process = start(*(["--json"] if as_json else []), program=HELD_BEFORE_A_RUN)
+    with (home / "held").open("w"):  # returns once the process reads it
         process.send_signal(number)
         said, talk = process.communicate(timeout=60)
     assert process.returncode == status

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 
 import pytest
+from rich.table import Table
+from rich.text import Text
 
-from agentics.cli.console import one_line, plain
+from agentics.cli.console import PlainConsole, one_line, plain
 from tests.fake_engine import exited
 from tests.runner.lab import evaluator, solution
 
@@ -158,3 +162,15 @@ def test_the_json_of_a_run_has_what_its_files_have(lab):
     assert said.json["run"] == {"run_id": "r", "run_dir": str(lab.home / "outputs/r")}
     assert said.json["exit_code"] == 0
     assert said.json["outcomes"] == {"mine": lab.outcome()}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_the_console_itself_shows_what_nobody_made_fit_for_it(name):
+    screen = PlainConsole(file=io.StringIO(), force_terminal=True, color_system="truecolor", width=200)
+    table = Table("head")
+    table.add_row(Text(HOSTILE[name]))
+    for shown in (Text(HOSTILE[name]), table, "[link=http://evil.example]x[/link]"):
+        screen.print(shown)
+    screen.out(f"before{HOSTILE[name]}after")
+    styles = re.compile(r"\x1b\[[0-9;]*m")
+    assert tame(styles.sub("", screen.file.getvalue()))

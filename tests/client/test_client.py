@@ -262,6 +262,23 @@ def test_every_other_command_is_called_as_it_is_named(client):
     ]
 
 
+def test_jobs_are_called_as_commands_and_a_job_says_what_its_suites_came_to(client):
+    score = {"suite": "pair@2.0", "score": None, "missing_tasks": ["two|0"]}
+    caller = client(f"say({{**ENVELOPE, 'command': 'job', 'suites': json.loads({json.dumps({'m': score})!r})}})")
+    assert caller.job("job.json", run_id="r", answers=["outputs/old"]).suites == {"m": score}
+    assert caller.job_check("job.json").ok
+    assert caller.job_plan("job.json").ok
+    assert caller.job_details("r", "gsm8k|5", page=2).ok
+    assert caller.job_compare("old", "new", model="m").ok
+    assert calls(caller.cwd) == [
+        ["job", "run", "job.json", "--json", "--run-id=r", "--answers=outputs/old"],
+        ["job", "check", "job.json", "--json"],
+        ["job", "plan", "job.json", "--json"],
+        ["job", "details", "r", "--json", "--task=gsm8k|5", "--page=2"],
+        ["job", "compare", "old", "new", "--json", "--model=m"],
+    ]
+
+
 def test_a_response_answers_for_keys_that_this_version_does_not_know():
     response = Response.model_validate({**ENVELOPE, "gate": False})
     assert (response["gate"], response["ok"]) == (False, True)

@@ -101,6 +101,20 @@ def test_a_dictionary_as_large_as_an_lzma_member_claims_is_not_made():
     tracemalloc.stop()
 
 
+@pytest.mark.parametrize(("offset", "value"), [(4, b"\1\0"), (8, b"\7\0")], ids=["several parts", "other counts"])
+def test_a_damaged_end_record_that_has_a_directory_is_not_passed_over_for_an_earlier_one(offset, value):
+    """Other readers take the last one, and would find other files in the archive."""
+    last = patch(make([("b", b"2")]), END, offset, value)
+    assert contents(make([("a", b"1")]) + last) == ["damaged_zip"]
+
+
+@pytest.mark.parametrize("properties", range(256))
+def test_an_lzma_member_with_any_properties_is_read_or_refused(properties):
+    data = bytearray(lzma_member(b"text " * 20, 1 << 16))
+    data[len(LOCAL) + 26 + 1 + 4] = properties
+    assert contents(bytes(data)) in ({"a": b"text " * 20}, ["damaged_zip"], ["size_mismatch"])
+
+
 @pytest.mark.parametrize("method", [1, 6, 9, 93, 95, 98, 99])
 def test_other_methods_are_refused(method):
     data = make([("a", b"x" * 100)])

@@ -12,9 +12,9 @@ import pytest
 from agentics.archive.envelope import OVERLAY, inspect
 from agentics.archive.pack import pack
 from agentics.bundle import assemble, check, load_challenge
-from agentics.bundle.files import DOCUMENT_BYTES
 from agentics.errors import InvalidDocument
 from agentics.model.base import compact_json
+from agentics.model.caps import MANIFEST, SMALL
 from agentics.model.jsontext import scan
 from agentics.policy.checks import read_challenge
 
@@ -81,15 +81,15 @@ def test_targets_of_amd64_are_accepted(spec, encoded):
 @shows("numbers with more than 15 digits")
 @pytest.mark.parametrize("number", ["9.204938554384977", "0.0009522444552911937", "1e-320"])
 def test_numbers_are_read_as_the_nearest(number):
-    assert float(compact_json(scan(number.encode()).value)) == float(number)
+    assert float(compact_json(scan(number.encode(), SMALL).value)) == float(number)
 
 
-@shows("manifests of more than 256 MiB")
+@shows("manifests of more than 32 MiB")
 def test_a_huge_manifest_is_refused(bundle):
     with (bundle / "public" / "runs.json").open("r+b") as file:
-        file.truncate(DOCUMENT_BYTES + 1)
+        file.truncate(MANIFEST.bytes + 1)
     assert codes(bundle) == ["too_large"]
-    assert DOCUMENT_BYTES == 256 << 20
+    assert MANIFEST.bytes == 32 << 20
 
 
 @shows("an official manifest that is in the bundle")

@@ -6,7 +6,7 @@ import pytest
 
 from agentics.errors import InvalidDocument
 from agentics.model.challenge import MetricSchema
-from agentics.model.result import MAX_LOG_BYTES, RESULT_BYTES, check_result, read_result
+from agentics.model.result import MAX_LOG_BYTES, Result, check_result, read_result
 
 METRIC = "/aggregate_metrics/0"
 SUMMARY = "/official_summary"
@@ -38,7 +38,7 @@ def test_a_result_in_order_is_read_and_extra_keys_below_the_top_are_dropped(resu
     assert "unit" not in dumped["aggregate_metrics"][0]
     assert "wall_time_ms" not in dumped["public_results"][0]
     assert type(read).model_validate_json(read.model_dump_json()) == read
-    assert RESULT_BYTES == 4 * 1024 * 1024
+    assert Result.cap.bytes == 4 * 1024 * 1024
 
 
 def test_the_smallest_results(schema, encoded):

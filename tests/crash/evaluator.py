@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from agentics.cli import main
+from agentics.cli.serving import end_as
 from agentics.runner import commands, workshop
 from agentics.runner import evaluate as _imported  # noqa: F401 - before the fork, so that each child starts at once
 from agentics.sandbox.docker import engine as _too  # noqa: F401
@@ -44,16 +44,7 @@ def _evaluate(wanted: dict) -> None:
     if wanted["fake"]:
         _without_containers()
     Moments(wanted["last"], Path(wanted["told"]) if wanted["told"] else None).install()
-    status = 70
-    try:
-        main(wanted["argv"])
-        status = 0
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else int(end.code is not None)
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+    end_as(wanted["argv"])
 
 
 def _without_containers() -> None:

@@ -22,17 +22,18 @@ from typing import Any
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _FILE_EVENTS = {
-    "os.rename",
-    "os.remove",
-    "os.mkdir",
-    "os.rmdir",
-    "os.link",
-    "os.symlink",
-    "os.truncate",
-    "os.chmod",
-    "os.chown",
-    "shutil.rmtree",
+    "os.rename": 2,
+    "os.remove": 1,
+    "os.mkdir": 2,
+    "os.rmdir": 1,
+    "os.link": 2,
+    "os.symlink": None,
+    "os.truncate": None,
+    "os.chmod": 2,
+    "os.chown": 3,
+    "shutil.rmtree": 1,
 }
+"""By event, which argument is the descriptor of the directory that the path is relative to, where there is one."""
 _ENGINE_EVENTS = {"http.client.send"}
 
 
@@ -43,6 +44,7 @@ class Moments:
         self._last = last
         self._told = told.open("w", encoding="utf-8") if told else None
         self._numbers = itertools.count(1)
+        self._opening = threading.local()
         self.count = 0
 
     def install(self) -> None:
@@ -57,10 +59,13 @@ class Moments:
         mounting.unmount = self._before(mounting.unmount, "unmount")
 
     def _audit(self, event: str, args: tuple[Any, ...]) -> None:
-        if event in _FILE_EVENTS or event in _ENGINE_EVENTS:
-            self._moment(event, args[0] if event in _FILE_EVENTS else args[1][:60])
+        if event in _FILE_EVENTS:
+            index = _FILE_EVENTS[event]
+            self._moment(event, _whole(args[0], args[index] if index is not None else None))
+        elif event in _ENGINE_EVENTS:
+            self._moment(event, args[1][:60])
         elif event == "open" and isinstance(args[2], int) and args[2] & _WRITES and args[0] != os.devnull:
-            self._moment("open", args[0])
+            self._moment("open", _whole(args[0], getattr(self._opening, "directory", None)))
 
     def _after_open(self) -> None:
         real = io.open
@@ -72,6 +77,16 @@ class Moments:
             return found
 
         io.open = builtins.open = opened
+        real_os_open = os.open
+
+        def os_opened(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+            self._opening.directory = dir_fd  # its event does not have it
+            try:
+                return real_os_open(path, flags, mode, dir_fd=dir_fd)
+            finally:
+                self._opening.directory = None
+
+        os.open = os_opened
 
     def _before(self, real: Callable[..., Any], name: str, at_last: Callable[..., None] | None = None) -> Callable:
         def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -97,3 +112,10 @@ class Moments:
             self._last = None
             then()
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _whole(path: Any, directory: int | None) -> Any:
+    """The path with that of the directory before it, where it is relative to one."""
+    if not isinstance(path, str) or directory is None or directory < 0:
+        return path
+    return str(Path(f"/proc/self/fd/{directory}").readlink() / path)

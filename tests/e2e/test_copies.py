@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from tests.hostile.material import RUN, bundle, coexecuted, piped, profile, separated, solution, spec, stage
+from agentics.attacks.material import RUN, bundle, coexecuted, piped, profile, separated, solution, spec, stage
 
 pytestmark = pytest.mark.docker
 

@@ -178,20 +178,30 @@ def gateway(desk):
         desk.api.client.remove_container(container, force=True)
 
 
+ROWS = "import sys; from pyarrow import parquet; print(parquet.read_table(sys.argv[1]).to_pylist())"
+
+
 def test_a_server_is_asked_from_the_container_and_its_key_is_written_nowhere(desk, job, gateway):
     secret = "correct-horse-battery-staple"
-    with FakeOpenAI(host=gateway) as server:
+    with FakeOpenAI(host=gateway, repeats=True) as server:
         backend = {"type": "endpoint_litellm", "model_name": "tiny", "base_url": server.url, "api_key_env": "ACME_KEY"}
         spec = {"backend": backend, "tasks": [{"id": "quick_capitals", "fewshot": 1}]}
+        spec["artifacts"] = {"output_dir": "outputs/artifacts", "save_details": True}
         spec["custom_plugins"] = [{"name": "quick-tasks", "version": "1.0.0", "path": "plugins/quick-tasks"}]
         words = (job(**spec), "--run-id", desk.run_id, "--json")
         ended = run(desk, *words, env={**os.environ, "ACME_KEY": secret})
         assert ended.returncode == 0, ended.stderr
         assert set(server.keys) == {f"Bearer {secret}"}
         assert len(server.bodies) == 16
-    assert results(desk)["results"]["quick_capitals|1"]["em"] == 0.25
-    places = [path for folder in ("outputs",) for path in (desk.home / folder).rglob("*") if path.is_file()]
+    assert results(desk)["results"]["quick_capitals|1"]["em"] == 0.0
+    places = [path for path in (desk.home / "outputs").rglob("*") if path.is_file()]
     assert not [path for path in places if secret.encode() in path.read_bytes()]
+    tables = [path for path in places if path.read_bytes().startswith(b"PAR1")]
+    assert len(tables) == 2  # an artifact, and what is kept of it
+    for path in tables:
+        told = subprocess.run([worker_python(), "-c", ROWS, path], capture_output=True, text=True, check=True).stdout
+        assert told.count("You sent Bearer ***.") >= 16
+        assert secret not in told
     assert secret not in ended.stdout + ended.stderr
 
 

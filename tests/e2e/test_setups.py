@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from agentics.attacks import material
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.reader import read_evidence, read_run
-from tests.hostile import material
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.docker

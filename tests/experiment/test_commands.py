@@ -26,7 +26,7 @@ def probed(shop, monkeypatch):
     def open_engine(*_):
         yield shop.engine
 
-    shop.engine.probe = lambda image: shop.engine.note("probe", image)
+    shop.engine.probe = lambda image, _runtime: shop.engine.note("probe", image)
     monkeypatch.setattr("agentics.runner.preflight.open_engine", open_engine)
     monkeypatch.setenv("AGENTICS_MIN_FREE_BYTES", "1")
     return shop
@@ -116,7 +116,7 @@ def test_an_image_that_the_run_will_build_is_no_fault_and_is_told(probed, file):
 
 
 def test_an_engine_that_does_not_isolate_is_found(probed, file):
-    def probe(image):
+    def probe(image, _runtime):
         msg = f"{image} sees the host"
         raise EngineError(msg)
 

@@ -72,7 +72,7 @@ EFFECTS = {
     "jobspecs": (["job.json"], lambda r: [path.name for path in r.jobspecs], ["job.json"]),
     "target": ("linux-arm64-cpu", lambda r: r.target, "linux-arm64-cpu"),
     "mode": ("official", lambda r: r.mode, "official"),
-    "baseline": ("other", lambda r: [name for name, _ in r.solutions], ["other", "mine"]),
+    "baseline": ("other", lambda r: r.baseline, "other"),
     "replications": (3, lambda r: r.design.replications, 3),
     "scheduling": ("randomized", lambda r: r.design.scheduling, "randomized"),
     "comparison": ("unpaired", lambda r: r.design.comparison, "unpaired"),
@@ -192,8 +192,11 @@ def test_an_unknown_key_is_named_with_its_line_and_the_nearest_known(shop):
         ("1: a\n", "bad_key", 1),
         ("a: !!python/object:os.system x\n", "not_json", 1),
         ("a: .nan\n", "not_json", 1),
+        ("a: 0x_\n", "number_out_of_range", 1),
+        (f"a: 1\nb: {'9' * 5000}\n", "number_out_of_range", 2),
+        (f"a: {'1:' * 5000}1\n", "number_out_of_range", 1),
         ("a: &a [*a]\n", "too_deep", 1),
-        (BOMB, "too_deep", 1),
+        (BOMB, "too_many_values", 1),
     ],
 )
 def test_yaml_that_is_more_than_json_is_refused_with_its_line(shop, text, code, line):

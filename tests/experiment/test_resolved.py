@@ -42,6 +42,7 @@ def full(shop) -> EvalRequest:
             retry=RetryPolicy(max_attempts=4, retry_on=("error", "timeout")),
             pruning=Pruning(max_consecutive_failures=6),
         ),
+        baseline="a",
         bindings={"b": {"depth": 2, "nothing": None, "deep": {"x": [1, None]}}},
         integration={"b": "sdk_full"},
         adapter=AdapterCommand(command=("adapter",), timeout_s=5.0, required_evidence=("stdout_ref",)),
@@ -63,7 +64,7 @@ def test_a_plain_request_comes_back_with_absolute_paths(shop):
     asked = EvalRequest(bundles=(shop.home / "one",), solutions=((None, shop.home / "mine"),))
     back = request_from(again(resolved(compile_request(asked, configuration.load()))))
     named = {"id": "eval", "name": "eval", "workload_type": "challenge_evaluation"}
-    assert back == replace(asked, solutions=(("mine", shop.home / "mine"),), experiment=named)
+    assert back == replace(asked, solutions=(("mine", shop.home / "mine"),), baseline="mine", experiment=named)
 
 
 def test_every_field_of_a_request_is_kept_or_belongs_to_the_invocation(full):

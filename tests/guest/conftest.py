@@ -11,17 +11,26 @@ import pytest
 
 import agentics
 import agentics.sandbox.guest
+from agentics.pipeline.bench import SUPERVISOR_CAPABILITIES
+from agentics.policy.shared_use import read_report
+from agentics.sandbox.docker import attach
 
 IMAGE = os.environ.get("AGENTICS_TEST_CPU_IMAGE", f"agentics-base:{agentics.__version__}")
 GUEST = Path(agentics.sandbox.guest.__file__).parent
 HARDENED = (
     *("--init", "--read-only", "--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges"),
-    *("--cap-add=SETUID", "--cap-add=SETGID", "--cap-add=KILL", "--ulimit=nofile=1024", "--ulimit=core=0"),
+    *(f"--cap-add={name}" for name in SUPERVISOR_CAPABILITIES),
+    *("--ulimit=nofile=1024", "--ulimit=core=0"),
 )
 PRIVATE = ("/challenge", "/setup", "/metadata", "/output")
 PLACES = (
     *(f"--tmpfs={place}:exec,uid=10002,gid=10002,mode=0700" for place in PRIVATE),
-    *("--tmpfs=/tmp:exec,mode=1777", "--workdir=/challenge", "--env=HOME=/output", "--env=TMPDIR=/output/tmp"),
+    *(
+        "--tmpfs=/tmp:exec,mode=1777,size=32m,nr_inodes=1000",
+        "--workdir=/challenge",
+        "--env=HOME=/output",
+        "--env=TMPDIR=/output/tmp",
+    ),
     *("--env=AGENTICS_MODE=official", "--env=AGENTICS_OUTPUT_DIR=/output"),
 )
 # What every evaluator of these tests starts with. `solution` runs Python source as the solution's uid.
@@ -60,57 +69,61 @@ def say(value):
 
 def run(argv, stdin=b""):
     done = subprocess.run(argv, check=False, capture_output=True, input=stdin, timeout=180)
-    return done.returncode, done.stdout.decode(), done.stderr.decode(errors="replace")
+    return done.returncode, done.stdout.decode(errors="replace"), done.stderr
 
 
 @dataclass(frozen=True)
 class Ended:
     exit_code: int
     stdout: str
-    stderr: str
-    facts: dict | None
+    report: bytes
+
+    @property
+    def facts(self):
+        return read_report(self.report)[0]
+
+    @property
+    def log(self):
+        """What commands wrote to streams of the evaluator that they were given."""
+        return read_report(self.report)[1]
+
+    @property
+    def evaluator(self):
+        """How the supervisor says that the evaluator ended."""
+        return json.loads(self.report.splitlines()[-1])["evaluator"]
 
     @property
     def said(self):
         """What the evaluator said last, after it did all that it had to."""
-        assert self.exit_code == 0, self.stderr
+        assert self.exit_code == 0, self.stdout
         return json.loads(self.stdout.splitlines()[-1])
 
 
 @dataclass(frozen=True)
 class Coexecuted:
-    facts_dir: Path
+    """Streams are the engine's, as where it shares no FIFOs: the log is its stdout, the report its stderr."""
 
     def command(self, *, pids=128, memory="256m", volumes=()):
         limits = [f"--pids-limit={pids}", f"--memory={memory}", f"--memory-swap={memory}"]
         if not any(":/workspace" in volume for volume in volumes):
             limits.append("--tmpfs=/workspace:exec,mode=0755")
-        places = (f"{GUEST}:/agentics:ro", f"{self.facts_dir}:/facts", *volumes)
-        mounts = [f"--volume={place}" for place in places]
+        mounts = [f"--volume={place}" for place in (f"{GUEST}:/agentics:ro", *volumes)]
         name = f"--name=agentics-test-{uuid.uuid4().hex}"
         return ["docker", "run", "--rm", "--interactive", name, *HARDENED, *limits, *PLACES, *mounts, IMAGE]
 
-    def supervisor(self, *evaluator):
-        uids = ("--evaluator-uid=10002", "--solution-uid=10001")
-        return ["python3", "/agentics/coexec.py", *uids, "--facts=/facts/facts.json", "--", *evaluator]
+    def supervisor(self, *evaluator, processes=4000, users=(10002, 10001)):
+        uids = (f"--evaluator-uid={users[0]}", f"--solution-uid={users[1]}")
+        return ["python3", "/agentics/coexec.py", *uids, f"--solution-processes={processes}", "--", *evaluator]
 
-    def run(self, evaluator, **limits):
+    def run(self, evaluator, *, processes=4000, users=(10002, 10001), **limits):
         """Run an evaluator's source text under the supervisor, to the end."""
-        return self.run_argv(self.supervisor("python3", "-c", PRELUDE + evaluator), **limits)
+        argv = self.supervisor("python3", "-c", PRELUDE + evaluator, processes=processes, users=users)
+        return self.run_argv(argv, **limits)
 
     def run_argv(self, argv, stdin=b"", **given):
-        return Ended(*run([*self.command(**given), *argv], stdin), self.read_facts())
-
-    def read_facts(self):
-        """The facts are root's alone, so root reads them: these tests may run as somebody else."""
-        argv = ["docker", "run", "--rm", "--network=none", f"--volume={self.facts_dir}:/facts:ro", IMAGE]
-        _, text, _ = run([*argv, "cat", "/facts/facts.json"])
-        return json.loads(text) if text else None
+        return Ended(*run([*self.command(**given), *attach.supervised(tuple(argv))], stdin))
 
 
 @pytest.fixture
-def coexecuted(tmp_path):
-    facts_dir = tmp_path / "facts"
-    facts_dir.mkdir()
-    facts_dir.chmod(0o777)
-    return Coexecuted(facts_dir)
+def coexecuted():
+    return Coexecuted()

@@ -5,38 +5,33 @@ import subprocess
 
 import pytest
 
+from agentics.model.evidence import SharedUse
+
 pytestmark = pytest.mark.docker
 
 
 def test_the_container_ends_with_the_evaluators_exit_code(coexecuted):
     ended = coexecuted.run("sys.exit(5)")
     assert ended.exit_code == 5
-    assert ended.facts["evaluator"] == {"exit_code": 5}
+    assert ended.evaluator == {"exit_code": 5}
 
 
 def test_a_killed_evaluator_is_mirrored_as_128_plus_the_signal(coexecuted):
     ended = coexecuted.run("os.kill(os.getpid(), signal.SIGSEGV)")
     assert ended.exit_code == 139
-    assert ended.facts["evaluator"] == {"signal": 11}
+    assert ended.evaluator == {"signal": 11}
 
 
 def test_an_evaluator_that_only_imports_the_solution_runs_as_before_and_the_facts_say_so(coexecuted):
     ended = coexecuted.run("open('/output/result.json', 'w').write('{}'); say(os.getresuid() + os.getresgid())")
     assert ended.said == [10002] * 6
-    assert ended.facts == {
-        "schema_version": 1,
-        "launcher_used": False,
-        "runs": 0,
-        "refused": 0,
-        "left_behind": False,
-        "evaluator": {"exit_code": 0},
-    }
+    assert ended.facts == SharedUse(left_behind=False)
 
 
 def test_an_evaluator_that_cannot_be_started_is_told_from_one_that_failed(coexecuted):
     ended = coexecuted.run_argv(coexecuted.supervisor("no-such-evaluator"))
     assert ended.exit_code == 127
-    assert "cannot run the evaluator 'no-such-evaluator'" in ended.stderr
+    assert "cannot run the evaluator 'no-such-evaluator'" in ended.stdout
 
 
 def test_neither_uid_keeps_a_capability_a_group_or_a_way_to_more(coexecuted):
@@ -48,7 +43,7 @@ say([subprocess.run(["python3", "-c", read], capture_output=True, text=True).std
         ids, *lines = text.splitlines()
         status = dict(line.split(":", 1) for line in lines if line)
         assert ids in (f"{(uid,) * 3} {(uid,) * 3} []", f"{(uid,) * 3} {(uid,) * 3} [{uid}]")
-        assert {int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {0}
+        assert {int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
         assert status["NoNewPrivs"].strip() == "1"
 
 
@@ -81,7 +76,7 @@ ways = [
 say([way.returncode for way in ways])
 """)
     assert ended.said == [7, -11, -9, 127, 126]
-    assert ended.facts["runs"] == 5
+    assert ended.facts.runs == 5
 
 
 def test_a_command_runs_in_the_workspace_where_the_evaluator_chose_no_directory_or_one_that_is_closed_to_it(coexecuted):
@@ -99,7 +94,7 @@ def test_the_log_says_which_command_could_not_be_started_though_the_evaluator_th
 say(subprocess.run([*LAUNCH, "no-such-command"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode)
 """)
     assert ended.said == 127
-    assert "agentics: cannot run 'no-such-command' in '/workspace' as the solution: " in ended.stderr
+    assert "agentics: cannot run 'no-such-command' in '/workspace' as the solution: " in ended.stdout
 
 
 def test_the_callers_resource_limits_hold_for_the_command(coexecuted):
@@ -174,15 +169,7 @@ def _prelude():
     return "import json, signal, sys\ndef say(value): print(json.dumps(value), flush=True)\n"
 
 
-@pytest.mark.parametrize(("evaluator", "solution"), [(10001, 10001), (0, 10001), (10002, 0), (10002, 65533)])
-def test_uids_that_would_not_separate_anybody_are_refused(coexecuted, evaluator, solution):
-    uids = (f"--evaluator-uid={evaluator}", f"--solution-uid={solution}")
-    ended = coexecuted.run_argv(["python3", "/agentics/coexec.py", *uids, "--", "true"])
+@pytest.mark.parametrize("users", [(10001, 10001), (0, 10001), (10002, 0), (10002, 65533)])
+def test_uids_that_would_not_separate_anybody_are_refused(coexecuted, users):
+    ended = coexecuted.run_argv(coexecuted.supervisor("true", users=users))
     assert ended.exit_code == 2
-
-
-def test_facts_are_never_written_where_somebody_put_something_before(coexecuted):
-    (coexecuted.facts_dir / "facts.json").symlink_to("/tmp/elsewhere")
-    ended = coexecuted.run("say(1)")
-    assert ended.exit_code == 125
-    assert "the supervisor failed" in ended.stderr

@@ -145,7 +145,7 @@ print(repr(sock.recv(100)))
 say(solution(code, LAUNCH[-1]).stdout)
 """)
     assert ended.said == "b''\n"
-    assert ended.facts["refused"] == 1
+    assert ended.facts.refused == 1
 
 
 def test_a_daemon_is_dead_before_its_launcher_returns(coexecuted):
@@ -178,7 +178,7 @@ say([runs, verdict()])
 """
     )
     assert ended.said == [[[0, []]] * 5, "HONEST"]
-    assert not ended.facts["left_behind"]
+    assert ended.facts.left_behind is False
 
 
 def test_what_still_runs_when_the_evaluator_leaves_does_not_outlive_it(coexecuted):
@@ -191,7 +191,7 @@ if os.fork() == 0:
 os._exit(3)
 """)
     assert ended.exit_code == 3
-    assert not ended.facts["left_behind"]
+    assert ended.facts.left_behind is False
 
 
 def test_a_fork_bomb_ends_with_its_run_and_the_next_run_starts(coexecuted):
@@ -285,7 +285,7 @@ say([answers, solution("print('still here')").stdout])
     answers, after = ended.said
     assert after == "still here\n"
     assert not [answer for answer in answers if '"exit_code": 0' in answer]
-    assert ended.facts["refused"] == 16  # more connections at once than it serves
+    assert ended.facts.refused == 16  # more connections at once than it serves
 
 
 def test_stray_commands_cannot_freeze_the_supervisor_by_stopping_the_next_one(coexecuted):

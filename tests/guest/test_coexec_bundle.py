@@ -51,17 +51,17 @@ def test_under_the_launcher_each_solution_comes_to_what_it_is_said_to_come_to(so
     result = ended.said
     assert result["status"] == EXPECTED[solution]["status"], result
     assert (speedup(result) > 0) == (result["status"] == "passed")
-    assert ended.facts["launcher_used"]
-    assert not ended.facts["left_behind"]
+    assert ended.facts.runs > 0
+    assert ended.facts.left_behind is False
 
 
 def test_without_the_launcher_the_private_cases_are_read_so_it_is_the_launcher_that_prevents_it(coexecuted):
     ended = evaluate(coexecuted, "cheat-read-private", WITHOUT_LAUNCHER)
     assert ended.said["status"] == "passed"
-    assert not ended.facts["launcher_used"]
+    assert not ended.facts.runs
 
 
 def test_without_the_launcher_the_evaluator_is_killed_so_it_is_the_launcher_that_prevents_it(coexecuted):
     ended = evaluate(coexecuted, "cheat-kill-evaluator", WITHOUT_LAUNCHER)
     assert ended.exit_code != 0
-    assert ended.facts["evaluator"] == {"signal": 9}
+    assert ended.evaluator == {"signal": 9}

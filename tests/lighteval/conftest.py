@@ -9,12 +9,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from agentics.cli import main
 from agentics.config import Config, Lighteval
+from agentics.lighteval import check as checks
 from agentics.lighteval.catalogue import catalogue_of
 from agentics.lighteval.check import check, surroundings
 
 CATALOGUE = catalogue_of(json.loads(Path(__file__).with_name("catalogue.json").read_bytes()))
-ENDPOINT = {"type": "endpoint_litellm", "model_name": "openai/tiny", "base_url": "http://127.0.0.1:1/v1"}
+ENDPOINT = {"type": "endpoint_litellm", "model_name": "openai/tiny", "base_url": "http://10.0.0.1:1/v1"}
 LOCAL = {"type": "accelerate", "model_name": "acme/tiny", "model_path": "models/tiny"}
 VLLM = {**LOCAL, "type": "vllm"}
 DUMMY = {"type": "dummy", "model_name": "dummy"}
@@ -86,3 +88,20 @@ def world(tmp_path):
         )
 
     return SimpleNamespace(root=tmp_path, check=look)
+
+
+@pytest.fixture
+def agentics(world, monkeypatch, capsys):
+    """The command, in the world's folder, with the catalogue of these tests."""
+    monkeypatch.setattr(checks, "shipped", lambda: CATALOGUE)
+    for module in ("suite", "job_tasks"):
+        monkeypatch.setattr(f"agentics.cli.{module}.shipped", lambda: CATALOGUE)
+    monkeypatch.chdir(world.root)
+
+    def call(*words):
+        with pytest.raises(SystemExit) as ended:
+            main(list(words))
+        said = capsys.readouterr()
+        return ended.value.code or 0, said.out, said.err
+
+    return call

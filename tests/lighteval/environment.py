@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -39,14 +42,23 @@ def worker_python() -> Path:
         return Path(named)
     assert sys.version_info[:2] == (3, 11), "set AGENTICS_WORKER_PYTHON: the image's packages are for Python 3.11"
     place = MADE / f"worker-{worker_image().removeprefix('sha256:')[:12]}"
-    python = place / "bin" / "python"
-    if not (place / "complete").exists():
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--clear", place], check=True)
-        _take_out(worker_image(), place)
-        packages = place / "lib" / "python3.11" / "site-packages"
-        (packages / "lighteval.pth").write_text(f"{place / Path(SITE).name}\n", encoding="utf-8")
-        (place / "complete").touch()
-    return python
+    with _alone(place.with_suffix(".lock")):
+        if not (place / "complete").exists():
+            subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--clear", place], check=True)
+            _take_out(worker_image(), place)
+            packages = place / "lib" / "python3.11" / "site-packages"
+            (packages / "lighteval.pth").write_text(f"{place / Path(SITE).name}\n", encoding="utf-8")
+            (place / "complete").touch()
+    return place / "bin" / "python"
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Wait until no other process makes the environment: tests run in several processes."""
+    lock.parent.mkdir(exist_ok=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def _take_out(image: str, place: Path) -> None:

@@ -12,12 +12,14 @@ from typing import Any
 
 @dataclass
 class FakeOpenAI:
-    """`text` is what it says, or a capital. `failing`: status codes that the next requests get, then it is well.
-    `always`: the status of every request. `reply`: what it sends instead of an answer. `drops`: it hangs up.
-    `barrier`: requests wait there for one another. `silent_until`: nobody is answered before it is set."""
+    """`text` is what it says, or a capital. `repeats`: it says the key that it was sent. `failing`: status codes that
+    the next requests get, then it is well. `always`: the status of every request. `reply`: what it sends instead of an
+    answer. `drops`: it hangs up. `barrier`: requests wait there for one another. `silent_until`: nobody is answered
+    before it is set."""
 
     host: str = "127.0.0.1"
     text: str | None = None
+    repeats: bool = False
     failing: list[int] = field(default_factory=list)
     always: int | None = None
     reply: bytes | None = None
@@ -86,14 +88,20 @@ class FakeOpenAI:
         if self.reply is not None:
             return 200, self.reply
         choices = [
-            {"index": n, "finish_reason": "stop", "message": {"role": "assistant", "content": self._text(body)}}
+            {
+                "index": n,
+                "finish_reason": "stop",
+                "message": {"role": "assistant", "content": self._text(body, authorization)},
+            }
             for n in range(body.get("n") or 1)
         ]
         usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
         answer = {"id": "1", "object": "chat.completion", "created": 1, "model": body["model"], "choices": choices}
         return 200, json.dumps({**answer, "usage": usage}).encode()
 
-    def _text(self, body: Any) -> str:
+    def _text(self, body: Any, authorization: str | None) -> str:
+        if self.repeats:
+            return f"You sent {authorization}."
         if self.text is not None:
             return self.text
         return CAPITALS.get(body["messages"][-1]["content"].split("capital of ")[-1].split("?")[0], "Nowhere")

@@ -23,7 +23,7 @@ VALUES = {
     "revision": "main",
     "system_prompt": "Be brief.",
     "provider": "openai",
-    "base_url": "http://127.0.0.1:1/v1",
+    "base_url": "http://10.0.0.1:1/v1",
     "api_key_env": "TINY_KEY",
     "parallel_calls_count": 2,
     "model": {"plugin": "echo", "class_name": "Echo"},
@@ -232,3 +232,29 @@ def test_a_custom_backend_says_its_model(world):
 )
 def test_a_model_gives_its_variant_a_name_that_files_can_have(world, name, variant):
     assert world.check(job({**ENDPOINT, "model_name": name})).job.variant == variant
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "instead"),
+    [
+        ("sglang", "GPU", "endpoint_litellm"),
+        ("tgi", "text-generation", "endpoint_litellm"),
+        ("endpoint_tgi", "text-generation", "endpoint_litellm"),
+        ("inference-endpoint", "cost", "endpoint_litellm"),
+        ("inference_endpoint", "cost", "endpoint_litellm"),
+        ("endpoint_inference_endpoint", "cost", "endpoint_litellm"),
+        ("nanotron", "nanotron's own format", "accelerate"),
+    ],
+)
+def test_a_backend_of_lightevals_that_is_not_ours_is_refused_by_name_with_the_reason(world, name, reason, instead):
+    found = world.check(spec(backend={**ENDPOINT, "type": name}))
+    assert found.said == [("backend_unsupported", "/backend/type")]
+    assert reason in found.findings[0].message
+    assert instead in found.hints
+
+
+@pytest.mark.parametrize("name", ["sgl", "", 1, None, ["sglang"], {"sglang": 1}])
+def test_what_is_no_backend_at_all_is_told_which_there_are(world, name):
+    found = world.check(spec(backend={**ENDPOINT, "type": name}))
+    assert found.said == [("unknown_value", "/backend/type")]
+    assert "'endpoint_litellm'" in found.findings[0].message

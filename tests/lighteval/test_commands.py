@@ -4,27 +4,7 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
-from agentics.cli import main
-from agentics.lighteval import check as checks
-from tests.lighteval.conftest import CAPITALS, CATALOGUE, spec
-
-
-@pytest.fixture
-def agentics(world, monkeypatch, capsys):
-    """The command, in the world's folder, with the catalogue of these tests."""
-    monkeypatch.setattr(checks, "shipped", lambda: CATALOGUE)
-    monkeypatch.setattr("agentics.cli.suite.shipped", lambda: CATALOGUE)
-    monkeypatch.chdir(world.root)
-
-    def call(*words):
-        with pytest.raises(SystemExit) as ended:
-            main(list(words))
-        said = capsys.readouterr()
-        return ended.value.code or 0, said.out, said.err
-
-    return call
+from tests.lighteval.conftest import CAPITALS, spec
 
 
 def write(world, name, value):

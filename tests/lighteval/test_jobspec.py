@@ -43,7 +43,7 @@ FULL = spec(
     scoring_mode="jury",
     scoring_config={
         "judges": [
-            {**JUDGE, "base_url": "http://127.0.0.1:2/v1", "api_key_env": "JUDGE_KEY", "max_tokens": 8,
+            {**JUDGE, "base_url": "http://10.0.0.1:2/v1", "api_key_env": "JUDGE_KEY", "max_tokens": 8,
              "temperature": 0.1, "seed": 3, "weight": 2},
             {"judge_model_name": "gpt-judge", "judge_backend": "endpoint_litellm"},
         ],

@@ -100,6 +100,7 @@ ENDPOINT = spec("endpoint_litellm")
 EFFECTS = {
     "JobSpec.max_samples": (spec(), ("max_samples",), 3),
     "JobSpec.num_fewshot_seeds": (spec(), ("num_fewshot_seeds",), 3),
+    "JobSpec.allow_truncated_prompts": (spec(), ("allow_truncated_prompts",), True),
     "JobSpec.scoring_mode": (spec(), ("scoring_mode",), "jury"),
     "JobSpec.secret_refs": (spec(), ("secret_refs",), ["PATH"]),
     "Backend.type": (spec(), ("backend",), {"type": "dummy", "model_name": "acme/m"}),
@@ -129,6 +130,7 @@ EFFECTS = {
     "Artifacts.save_details": (spec(), ("artifacts", "save_details"), False),
     "ScoringConfig.judges": (RATED, ("scoring_config", "judges"), JUDGES[:2]),
     "ScoringConfig.aggregation": (RATED, ("scoring_config", "aggregation"), "majority"),
+    "ScoringConfig.min_judges": (RATED, ("scoring_config", "min_judges"), 2),
     "ScoringConfig.report_disagreement": (RATED, ("scoring_config", "report_disagreement"), False),
     "ScoringConfig.judge_template_id": (RATED, ("scoring_config", "judge_template_id"), "rating-1-10"),
     "Judge.judge_model_name": (RATED, ("scoring_config", "judges", 0, "judge_model_name"), "z"),
@@ -143,7 +145,7 @@ EFFECTS = {
 ELSEWHERE = {
     "JobSpec.jobspec_version": "there is one version",
     "JobSpec.run_name": "names the variant",
-    "JobSpec.benchmark_pack_id": "the suite's score and primary metrics: tests/runner/test_jobs.py",
+    "JobSpec.benchmark_pack_id": "the suite's score and primary metrics: tests/runner/test_job_scores.py",
     "JobSpec.backend": "field by field",
     "JobSpec.generation": "field by field",
     "JobSpec.tasks": "field by field",

@@ -76,7 +76,14 @@ def test_every_judge_has_a_template_that_is_here(world):
     assert world.check(judged("judge", JUDGE, judge_template_id="x"), templates=None).said == []
 
 
-@pytest.mark.parametrize(("key", "value"), [("aggregation", "mean"), ("report_disagreement", False)])
+def test_a_quorum_is_of_the_judges_that_there_are(world):
+    assert world.check(judged("jury", JUDGE, OTHER, min_judges=1)).said == []
+    assert world.check(judged("jury", JUDGE, OTHER, min_judges=2)).said == []
+    found = world.check(judged("jury", JUDGE, OTHER, min_judges=3))
+    assert found.errors == [("scoring_conflict", "/scoring_config/min_judges")]
+
+
+@pytest.mark.parametrize(("key", "value"), [("aggregation", "mean"), ("report_disagreement", False), ("min_judges", 1)])
 def test_what_only_a_jury_has_is_warned_of_for_one_judge(world, key, value):
     found = world.check(judged("judge", JUDGE, **{key: value}))
     assert (found.said, found.errors) == ([("field_unsupported", f"/scoring_config/{key}")], [])

@@ -45,14 +45,22 @@ def test_a_secret_in_the_text_is_refused_and_not_repeated(world, said, pointer):
     "said",
     [
         backend(system_prompt="You have basic knowledge, and a token budget of 5. Password hygiene matters."),
-        backend(options={"max_model_length": 5}, base_url="http://127.0.0.1:80/v1?a=b"),
+        backend(options={"timeout": 5}, base_url="http://10.0.0.1:80/v1?a=b"),
         spec(backend={**LOCAL, "options": {"tokenizer": "acme/tiny", "add_special_tokens": True}}),
         spec(artifacts={"output_dir": "s3://bucket/x"}),
         backend(api_key_env="SHORT", system_prompt="abc"),
     ],
 )
 def test_what_only_sounds_like_a_secret_is_none(world, said):
-    assert world.check(said, environment={"SHORT": "abc"}).said == []
+    assert world.check(said).errors == []
+
+
+def test_a_value_that_is_too_short_to_be_taken_out_of_answers_is_warned_of(world):
+    said = backend(api_key_env="SHORT")
+    for value in ("abc", "passed", " 12345\n"):
+        found = world.check(said, environment={"SHORT": value}, starting=True)
+        assert (found.said, found.errors) == ([("secret_not_hidden", "/backend/api_key_env")], [])
+    assert world.check(said, environment={"SHORT": "123456"}, starting=True).said == []
 
 
 def test_a_variable_that_is_not_set_is_a_warning_in_a_check_and_an_error_at_a_start(world):
@@ -69,6 +77,6 @@ def test_a_variable_that_is_not_set_is_a_warning_in_a_check_and_an_error_at_a_st
     assert found.job.secrets == ("A", "C", "B")
     found = world.check(said, starting=True)
     assert (found.errors, found.job) == ([("secret_missing", place) for place in places], None)
-    found = world.check(said, starting=True, environment={"A": "x", "B": "y", "C": "z"})
+    found = world.check(said, starting=True, environment={"A": "x-one-x", "B": "y-two-y", "C": "z-three-z"})
     assert found.said == []
-    assert world.check(said, starting=True, environment={"A": "", "B": "y", "C": "z"}).job is None
+    assert world.check(said, starting=True, environment={"A": "", "B": "y-two-y", "C": "z-three-z"}).job is None

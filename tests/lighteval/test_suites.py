@@ -142,7 +142,12 @@ def test_a_name_and_version_mean_one_suite():
     book = shelf(a=text(), b=text(), c=text(aggregation="min", tasks=[{"id": "gsm8k"}]))
     assert [finding.code for finding in book.findings] == ["duplicate_suite"]
     assert book.findings[0].file == "memory://a/c.json"
-    assert book.find("mine").source == "memory://a/a.json"
+    for wanted in ("mine", "mine@1"):
+        with pytest.raises(UsageError, match=r"a/a\.json and memory://a/c\.json") as caught:
+            book.find(wanted)
+        assert caught.value.code == "duplicate_suite"
+    newer = shelf(a=text(), c=text(aggregation="min", tasks=[{"id": "gsm8k"}]), d=text(version="2"))
+    assert newer.find("mine").suite.version == "2"
 
 
 def test_a_file_that_is_no_suite_hides_no_other():

@@ -75,13 +75,29 @@ PARAMS = {
 @pytest.mark.parametrize("name", PARAMS)
 def test_a_param_of_the_right_type_is_taken_and_others_are_refused(world, name):
     right, wrong = PARAMS[name]
-    found = world.check(job({"id": "gsm8k", "params": {name: right}}))
-    assert found.said == []
+    # The operator's data are a folder, which has no revision; a server's worker has the hub.
+    config = Config() if name == "hf_revision" else None
+    found = world.check(job({"id": "gsm8k", "fewshot": 1, "params": {name: right}}), config=config)
+    assert found.errors == []
     assert found.job.tasks[0].params == {name: right}
     for value in wrong:
         found = world.check(job({"id": "gsm8k", "params": {name: value}}))
         assert [pointer for _, pointer in found.errors] == [f"/tasks/0/params/{name}"], value
         assert found.errors[0][0] in {"wrong_type", "unknown_value"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "name"),
+    [
+        ({"params": {"hf_revision": "abc"}}, "hf_revision"),
+        ({"params": {"hf_revision": "abc", "hf_repo": "rows"}}, "hf_revision"),
+        ({"params": {"few_shots_split": "train"}}, "few_shots_split"),
+        ({"params": {"few_shots_select": "random"}}, "few_shots_select"),
+    ],
+)
+def test_a_param_that_would_change_nothing_is_refused(world, entry, name):
+    found = world.check(spec(tasks=[{"id": "gsm8k", **entry}]))
+    assert found.errors == [("field_unsupported", f"/tasks/0/params/{name}")]
 
 
 def test_an_unknown_param_is_refused_and_the_nearest_named(world):
@@ -167,9 +183,38 @@ def test_a_task_cannot_draw_more_examples_than_there_are(world):
     assert world.check(job({"id": "capitals", "fewshot": 4}, plugins=[CAPITALS])).said == []
 
 
-@pytest.mark.parametrize("params", [{}, {"few_shots_split": "test"}])
-def test_examples_from_what_is_asked_are_warned_of(world, params):
-    found = world.check(job({"id": "gsm8k", "fewshot": 2, "params": params}))
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("gsm8k", {}),
+        ("gsm8k", {"evaluation_splits": ["test", "validation"]}),
+        ("gsm8k", {"few_shots_split": "test", "evaluation_splits": ["train"]}),
+        ("mmlu:anatomy", {}),
+        ("odd", {}),
+        ("odd", {"evaluation_splits": ["train"]}),
+    ],
+)
+def test_examples_come_from_a_split_that_lighteval_chooses_among_those_that_nobody_is_asked(world, name, params):
+    plugins = [CAPITALS] if name == "odd" else []
+    asked = {"id": name, "fewshot": 3, "params": params}
+    found = world.check(job(asked, plugins=plugins, generation={"temperature": 0.5}))
+    assert found.said == []
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("gsm8k", {"few_shots_split": "test"}),
+        ("gsm8k", {"evaluation_splits": ["train"]}),
+        ("simpleqa", {"evaluation_splits": ["few_shot"]}),
+        ("mgsm:de", {"evaluation_splits": ["train", "test"]}),
+        ("narrow", {}),
+    ],
+)
+def test_examples_from_what_is_asked_are_warned_of(world, name, params):
+    write_plugin(world.root / "plugins/narrow", tasks=[task("narrow", few_shots_split=None, hf_avail_splits=["test"])])
+    plugins = [{"name": "narrow", "version": "1.0", "path": "plugins/narrow"}] if name == "narrow" else []
+    found = world.check(job({"id": name, "fewshot": 2, "params": params}, plugins=plugins))
     assert (found.said, found.errors) == ([("needs_fewshot_split", "/tasks/0/fewshot")], [])
     assert found.job is not None
 

@@ -107,6 +107,13 @@ def test_a_run_of_nothing_is_refused(outcome):
 @pytest.mark.parametrize("status", [*STATUSES, None, "garbage"])
 def test_b6_completed_tasks_are_not_run_again(status):
     assert to_run(status) == (status not in COMPLETED)
+    assert to_run(status, "participant") == (status not in COMPLETED)
+
+
+@pytest.mark.parametrize("fault", ["infrastructure", "user"])
+def test_a_model_some_of_whose_answers_are_missing_is_asked_for_them_when_it_is_run_again(fault):
+    assert to_run("degraded", fault)
+    assert not to_run("passed", fault)
 
 
 @pytest.mark.parametrize("status", STATUSES)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from agentics.policy.redact import HIDDEN, Redactor, secrets_in
+from agentics.policy.redact import HIDDEN, Redactor, named_secrets, secrets_in
 from agentics.policy.secrets import is_secret
 
 SECRET = "s3cr3t-Value/42+x"
@@ -178,3 +178,26 @@ def test_harmless_text_stays_as_it_is(text):
 def test_a_hostile_text_is_carried_through_to_its_end(piece):
     # A pattern that tries every split of this would not come back within the suite's time limit.
     Redactor(frozenset({"never-there"})).text(piece * (100_000 // len(piece)))
+
+
+def test_a_value_that_was_named_as_a_secret_is_hidden_although_it_is_an_ordinary_number():
+    hide = Redactor(named_secrets(["20261130\n"]))
+    assert hide.known("key 20261130, and again:20261130") == f"key {HIDDEN}, and again:{HIDDEN}"
+
+
+def test_a_digest_is_not_torn_by_a_short_secret_that_is_in_it_by_chance():
+    digest = f"sha256:{'0123abcd' * 8}"
+    hide = Redactor(named_secrets(["0123abcd", "fedcba9876543210" * 2]))
+    assert hide.known_json({"key": digest, "text": "0123abcd"}) == {"key": digest, "text": HIDDEN}
+    assert hide.known("fedcba9876543210" * 2) == HIDDEN
+
+
+def test_the_words_of_event_lines_are_no_secrets_whose_loss_would_make_them_unreadable():
+    assert named_secrets(["answered", "response", "short"]) == frozenset()
+
+
+def test_every_long_line_of_a_secret_is_one():
+    key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\nabc\n-----END KEY-----"
+    hide = Redactor(named_secrets([key]))
+    assert hide.known("it is MIIEvQIBADANBgkqhkiG9w0B, abc") == f"it is {HIDDEN}, abc"
+    assert hide.known(json.dumps({"key": key})) == json.dumps({"key": HIDDEN})

@@ -14,7 +14,8 @@ from agentics.model.jobwork import (
     SeedReport,
     TaskReady,
 )
-from agentics.policy.jobs import FOUR_HASHES, Told, job_result
+from agentics.policy.jobs import FOUR_HASHES, job_result
+from agentics.policy.judged import read_judgements
 
 ALL_HASHES = {name: f"{index}" * 16 for index, name in enumerate(FOUR_HASHES)}
 
@@ -79,12 +80,13 @@ def scoring(**more):
         "endpoint": False,
         "primary_metric": None,
         "model_revision": "sha256:m",
+        "allow_truncated_prompts": False,
         "comparability": {"suite": None, "generation": {"temperature": 0.0}, "plugins": []},
     }
     return ScoreAnswers.model_validate({**said, **more})
 
 
-def jury(*names, aggregation="majority", weights=None, report_disagreement=True):
+def jury(*names, aggregation="majority", weights=None, report_disagreement=True, min_judges=None):
     parse = {"kind": "regex", "pattern": "VERDICT: (YES|NO)", "labels": {"YES": 1.0, "NO": 0.0}}
     message = {"role": "user", "content": "{answer}"}
     template = {"id": "yes-no", "version": "1", "messages": [message], "parse": parse}
@@ -95,6 +97,7 @@ def jury(*names, aggregation="majority", weights=None, report_disagreement=True)
             "templates": dict.fromkeys(names, template),
             "aggregation": aggregation,
             "report_disagreement": report_disagreement,
+            "min_judges": len(names) if min_judges is None else min_judges,
         }
     )
 
@@ -125,5 +128,5 @@ def judgements(**words):
 def result(answers, *, facts=None, said=(), judges=None, **score):
     if judges is not None:
         score = {"scoring_mode": "jury" if len(judges.judges) > 1 else "judge", **score}
-    told = Told(answers=answers, judgements=said)
-    return job_result(facts or job_facts(answers), told, scoring(**score), judges)
+    judged = read_judgements(said, answers, judges) if judges is not None else None
+    return job_result(facts or job_facts(answers), answers, scoring(**score), judged)

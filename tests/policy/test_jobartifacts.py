@@ -30,8 +30,8 @@ from agentics.policy.jobartifacts import (
 from tests.policy.jobfacts import ALL_HASHES, answer, job_facts, judgements, jury, result, seed_report
 
 NAMES = [
-    ("sums|0", "sums%7C0"),
-    ("mmlu:anatomy|5", "mmlu%3Aanatomy%7C5"),
+    ("sums|0", "sums|0"),
+    ("mmlu:anatomy|5", "mmlu:anatomy|5"),
     ("a/b\\c", "a%2Fb%5Cc"),
     ("plain-1.0_x", "plain-1.0_x"),
     ("..", "%2E%2E"),
@@ -56,7 +56,7 @@ def test_a_name_is_made_portable(text, name):
 def test_whatever_the_text_its_name_is_one_plain_file_name(text):
     name = portable_name(text)
     assert 0 < len(name) <= 150
-    assert set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-%@+=,")
+    assert set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-%@+=,|:")
     assert name[0] not in ".-"
     assert name[-1] != "."
 
@@ -80,7 +80,7 @@ ENDED = "2026-01-02T03:04:05.678901Z"
 def test_paths_are_lightevals_with_portable_names():
     assert results_path("org/m", ENDED) == "results/org/m/results_2026-01-02T03-04-05.678901.json"
     stamp = "2026-01-02T03-04-05.678901"
-    assert details_path("org/m", ENDED, "mmlu:a|5") == f"details/org/m/{stamp}/details_mmlu%3Aa%7C5_{stamp}.parquet"
+    assert details_path("org/m", ENDED, "mmlu:a|5") == f"details/org/m/{stamp}/details_mmlu:a|5_{stamp}.parquet"
     assert results_path("m", "2026-01-02T03:04:05Z").endswith("results_2026-01-02T03-04-05.000000.json")
 
 

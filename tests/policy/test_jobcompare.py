@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from agentics.errors import UsageError
-from agentics.model.jobwork import MetricValue, Sample
+from agentics.model.jobwork import DetailRow, MetricValue
 from agentics.policy.jobcompare import (
     Contender,
     check_comparable,
     compare_jobs,
     differing,
     leaderboard,
-    paired_samples,
     sample_values,
 )
 from tests.policy.jobfacts import answer, job_facts, judgements, jury, result, seed_report
@@ -100,15 +101,33 @@ def test_many_differences_are_counted():
     assert "and 4 more" in refused(check_comparable, [one, other])
 
 
-def test_a_difference_has_the_standard_error_of_both():
+TEXT = {"em": {"higher_is_better": True, "aggregation": "corpus_bleu"}}
+
+
+def test_a_metric_that_is_no_mean_is_compared_whole_with_the_standard_error_of_both():
     found = compare_jobs(
-        contender("a", sums=measured(em=MetricValue(value=0.5, stderr=0.3, n=4))),
-        contender("b", sums=measured(em=MetricValue(value=0.6, stderr=0.4, n=4))),
+        contender("a", sums=measured("sums", TEXT, em=MetricValue(value=0.5, stderr=0.3, n=4))),
+        contender("b", sums=measured("sums", TEXT, em=MetricValue(value=0.6, stderr=0.4, n=4))),
     )
     metric = found.tasks[0].metrics[0]
     assert metric.difference == pytest.approx(0.1)
     assert metric.stderr == pytest.approx(0.5)
-    assert (metric.better, metric.primary) == (True, True)
+    assert (metric.better, metric.primary, metric.pairs, metric.left_out) == (True, True, None, 0)
+
+
+def test_a_metric_that_is_no_mean_has_no_difference_where_one_side_lacks_answers():
+    both = {"m": {"higher_is_better": True, "aggregation": "corpus"}, "em": {"higher_is_better": True}}
+    partial = [answer(0), answer(1, "failed"), answer(2), answer(3)]
+    seeds = [seed_report(m=MetricValue(value=0.9, n=3), em=MetricValue(value=0.9, n=3))]
+    left = result(partial, facts=job_facts(partial, seeds, both))
+    right = measured("sums", both, m=0.5, em=0.5)
+    sides = [
+        Contender(name=name, results={"sums|0": each}, samples={"sums|0": {"em": {(0, "0"): 1.0}}})
+        for name, each in (("a", left), ("b", right))
+    ]
+    metrics = {metric.metric: metric for metric in compare_jobs(*sides).tasks[0].metrics}
+    assert (metrics["m"].difference, metrics["m"].left_out) == (None, 1)
+    assert (metrics["em"].difference, metrics["em"].pairs, metrics["em"].left_out) == (0.0, 1, 3)
 
 
 @pytest.mark.parametrize(
@@ -121,10 +140,9 @@ def test_better_is_what_the_metric_says(one, other, higher, better):
     assert compare_jobs(*sides).tasks[0].metrics[0].better is better
 
 
-def test_without_a_value_there_is_no_difference():
+def test_without_a_value_in_common_there_is_no_comparison():
     sides = [contender("a", sums=measured(em=MetricValue(value=None, n=0))), contender("b", sums=measured())]
-    metric = compare_jobs(*sides).tasks[0].metrics[0]
-    assert (metric.difference, metric.stderr, metric.better) == (None, None, None)
+    assert "no document in common" in refused(compare_jobs, *sides)
 
 
 def test_tasks_and_metrics_of_one_side_are_named_or_left_out():
@@ -136,29 +154,46 @@ def test_tasks_and_metrics_of_one_side_are_named_or_left_out():
     assert (found.baseline_only, found.variant_only) == (("left|0",), ("right|0",))
 
 
-def test_the_same_documents_are_compared_in_pairs():
-    one = {(0, "a"): 0.0, (0, "b"): 1.0, (0, "c"): 0.0}
-    other = {(0, "a"): 1.0, (0, "b"): 1.0, (0, "d"): 1.0}
-    found = paired_samples("em", one, other)
-    assert (found.pairs, found.excluded, found.difference.value) == (2, 2, 0.5)
-    assert found.difference.interval.low < 0.5 < found.difference.interval.high
-    assert paired_samples("em", one, {}).difference is None
+def sampled(name, values):
+    """A contender whose samples of `em` are these, by document."""
+    samples = {(0, doc): value for doc, value in values.items()}
+    return Contender(name=name, results={"sums|0": measured()}, samples={"sums|0": {"em": samples}})
 
 
-def test_samples_that_both_have_are_in_the_comparison():
-    sides = [
-        Contender(name=name, results={"sums|0": measured()}, samples={"sums|0": {"em": {(0, "a"): value}, name: {}}})
-        for name, value in (("a", 0.0), ("b", 1.0))
-    ]
-    paired = compare_jobs(*sides).tasks[0].paired
-    assert [(each.metric, each.pairs, each.difference.value) for each in paired] == [("em", 1, 1.0)]
+def test_the_documents_that_both_have_are_compared_in_pairs_and_the_others_are_counted():
+    found = compare_jobs(sampled("a", {"a": 0.0, "b": 1.0, "c": 0.0}), sampled("b", {"a": 1.0, "b": 1.0, "d": 1.0}))
+    metric = found.tasks[0].metrics[0]
+    assert (metric.pairs, metric.left_out, metric.baseline, metric.variant) == (2, 2, 0.5, 1.0)
+    assert (metric.difference, metric.better) == (0.5, True)
+    assert metric.stderr == pytest.approx(0.5)
+    assert metric.interval.low < 0.5 < metric.interval.high
+
+
+def test_documents_that_only_one_side_has_are_no_comparison():
+    assert "no document in common" in refused(compare_jobs, sampled("a", {"a": 0.0}), sampled("b", {"b": 1.0}))
 
 
 def test_only_numbers_of_answered_documents_are_paired():
-    said = {"order": 1, "key": "k", "sampling": "generative", "doc": {}}
-    rows = [(0, "a", {"em": 1, "text": "x"}), (0, "b", None), (1, "a", {"em": True}), (1, "b", {"em": None})]
-    samples = [Sample(seed=seed, doc_id=doc, metrics=metrics, **said) for seed, doc, metrics in rows]
-    assert sample_values(samples) == {"em": {(0, "a"): 1.0, (1, "a"): 1.0}}
+    said = {"task": "t", "fewshot": 0, "key": "k", "sampling": "generative", "status": "answered", "query": ""}
+    empty = {"choices": (), "gold": (), "answer": (), "doc": "{}", "finish_reasons": (), "refusals": ()}
+    nothing = (
+        "truncated",
+        "model_response",
+        "no_verdict",
+        "judgements",
+        "error",
+        "latency_s",
+        "prompt_tokens",
+        "completion_tokens",
+    )
+    given = [(0, "a", {"em": 1, "text": "x"}), (0, "b", None), (1, "a", {"em": True}), (1, "b", {"em": None})]
+    rows = [
+        DetailRow.model_validate(
+            {**said, **empty, **dict.fromkeys(nothing), "seed": seed, "doc_id": doc, "metric": m and json.dumps(m)}
+        )
+        for seed, doc, m in given
+    ]
+    assert sample_values(rows) == {"em": {(0, "a"): 1.0, (1, "a"): 1.0}}
 
 
 def test_a_leaderboard_is_best_first_with_shared_ranks_and_the_unscored_last():

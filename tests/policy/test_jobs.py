@@ -67,6 +67,34 @@ def test_the_status_follows_from_what_was_answered(letters, endpoint, expected):
     assert status(result(answers(letters)), endpoint=endpoint) == expected
 
 
+@pytest.mark.parametrize(
+    ("cut", "allowed", "expected", "count"),
+    [
+        ((None, None), False, PASSED, None),
+        ((False, False), False, PASSED, 0),
+        ((True, False), False, ("degraded", "prompts_truncated", None, "success"), 1),
+        ((True, None), True, PASSED, 1),
+    ],
+)
+def test_prompts_that_were_cut_degrade_a_task_unless_the_job_allows_it(cut, allowed, expected, count):
+    told = [answer(doc, truncated=each) for doc, each in enumerate(cut)]
+    found = result(told, allow_truncated_prompts=allowed)
+    assert status(found) == expected
+    assert found.ends.truncated == count
+
+
+def test_why_texts_ended_and_refusals_are_counted():
+    told = [
+        answer(0, finish_reasons=("stop", "length")),
+        answer(1, finish_reasons=("content_filter",)),
+        answer(2, finish_reasons=("stop", None), refusals=("I cannot say that", None)),
+        answer(3),
+    ]
+    ends = result(told).ends
+    assert ends.finish_reasons == {"content_filter": 1, "length": 1, "stop": 2}
+    assert ends.refused == 2
+
+
 YES_NO = [
     # what was answered, then each judge's word for each answer
     ("AAA", {"a": "YNY"}, PASSED),
@@ -76,8 +104,13 @@ YES_NO = [
     ("AAA", {"a": "!!!"}, ("error", "judge_failed", "infrastructure", "error")),
     ("AAA", {"a": "???"}, ("error", "judge_failed", "infrastructure", "error")),
     ("AAA", {"a": "---"}, ("error", "judge_failed", "infrastructure", "error")),
-    ("AAA", {"a": "YNY", "b": "!!!"}, PASSED),
+    ("AAA", {"a": "YNY", "b": "!!!"}, ("error", "judge_failed", "infrastructure", "error")),
+    ("AAA", {"a": "YNY", "b": "???"}, ("error", "judge_failed", "infrastructure", "error")),
+    ("AAA", {"a": "YNY", "b": "!NY"}, LOST),
+    ("AAA", {"a": "YNY", "b": "?NY"}, PARTIAL),
     ("AAA", {"a": "YNY", "b": "NNY"}, PARTIAL),
+    ("AAA", {"a": "YNY", "b": "NYN"}, ("error", "judges_tied", "user", "error")),
+    ("AA", {"a": "YY", "b": "N!"}, ("error", "judge_failed", "infrastructure", "error")),
     ("AAE", {"a": "YN-"}, PARTIAL),
     ("EEE", {"a": "---"}, ("failed", "all_invalid_responses", "participant", "failure")),
     ("AAF", {"a": "YN-"}, LOST),
@@ -105,7 +138,7 @@ def test_a_result_that_is_missing_or_without_any_metric_is_no_pass():
 
 def test_d12_a_jury_of_three_with_a_tie_and_a_failing_judge_is_reported_whole():
     words = judgements(a="YYN", b="YNN", c="!!!")
-    found = result(answers("AAA"), said=words, judges=jury("a", "b", "c"))
+    found = result(answers("AAA"), said=words, judges=jury("a", "b", "c", min_judges=2))
     assert found.metrics[JUDGED].mean == pytest.approx(0.5), "the tie is left out, not a zero"
     assert found.metrics[JUDGED].seeds[0].n == 2
     assert (found.jury.judged, found.jury.unjudged, found.jury.ties) == (2, 1, 1)
@@ -120,9 +153,27 @@ def test_d12_a_jury_of_three_with_a_tie_and_a_failing_judge_is_reported_whole():
 
 def test_d12_weights_break_a_tie():
     words = judgements(a="YY", b="NN", c="!!")
-    found = result(answers("AA"), said=words, judges=jury("a", "b", "c", weights={"a": 2.0}))
+    found = result(answers("AA"), said=words, judges=jury("a", "b", "c", weights={"a": 2.0}, min_judges=2))
     assert (found.metrics[JUDGED].mean, found.jury.ties) == (1.0, 0)
     assert status(found) == PASSED
+
+
+def test_an_answer_that_too_few_judges_gave_a_verdict_on_has_none():
+    words = judgements(a="YYYY", b="!YNY", c="??YY")
+    found = result(answers("AAAA"), said=words, judges=jury("a", "b", "c"))
+    assert (found.metrics[JUDGED].mean, found.metrics[JUDGED].seeds[0].n) == (1.0, 2)
+    assert (found.jury.judged, found.jury.short, found.jury.ties, found.jury.min_judges) == (2, 2, 0, 3)
+    fewer = result(answers("AAAA"), said=words, judges=jury("a", "b", "c", min_judges=2))
+    assert (fewer.jury.judged, fewer.jury.short, fewer.jury.ties) == (3, 1, 0)
+    one = result(answers("AAAA"), said=words, judges=jury("a", "b", "c", min_judges=1))
+    assert (one.jury.judged, one.jury.short) == (4, 0)
+
+
+def test_a_tie_is_no_failure_of_a_judge_that_failed_elsewhere():
+    words = judgements(a="YYY", b="NYN", c="!Y!")
+    found = result(answers("AAA"), said=words, judges=jury("a", "b", "c", min_judges=2))
+    assert (found.jury.ties, found.jury.short) == (2, 0)
+    assert status(found) == PARTIAL
 
 
 def test_what_could_not_be_read_is_counted_with_its_reason_and_left_out():
@@ -190,6 +241,13 @@ def test_a_seed_without_a_number_is_left_out_of_the_mean():
     seeds = [seed_report(0, em=0.5), seed_report(1, em=MetricValue(value=None, n=0))]
     found = result(answers("AA"), facts=job_facts(answers("AA"), seeds)).metrics["em"]
     assert (found.mean, found.sd) == (0.5, None)
+
+
+def test_a_seed_that_nobody_answered_counts_in_the_coverage_and_keeps_its_place():
+    seeds = [seed_report(0), seed_report(1, em=MetricValue(value=0.5, n=4))]
+    found = result(answers("AA"), facts=job_facts(answers("AA"), seeds)).metrics["em"]
+    assert (found.mean, found.n, found.of) == (0.5, 4, 8)
+    assert [seed.n for seed in found.seeds] == [0, 4]
 
 
 def test_numbers_too_large_to_add_are_no_number():

@@ -97,6 +97,7 @@ def test_a_number_is_read_exactly_when_the_scale_has_it(number):
 
 BAD = [
     ({"kind": "regex", "pattern": "("}, {}, "bad_pattern"),
+    ({"kind": "regex", "pattern": "[[a]"}, {}, "bad_pattern"),
     ({"kind": "regex", "pattern": "(a+)+b"}, {}, "slow_pattern"),
     ({"kind": "json", "field": "x", "labels": {"A": 2.0}}, {}, "bad_scale"),
     ({"kind": "json", "field": "x", "labels": {"A": 1.0, "a": 0.0}}, {}, "bad_labels"),

@@ -35,8 +35,14 @@ TABLE = [
 def test_the_judges_of_an_answer_become_one(values, weights, aggregation, value, tie, apart):
     found = verdict(values, weights, aggregation)
     assert found.value == (None if value is None else pytest.approx(value))
-    assert found.tie is tie
+    assert found.missing == ("tie" if tie else None if values else "too_few_judges")
     assert found.disagreement == (None if apart is None else pytest.approx(apart))
+
+
+@pytest.mark.parametrize(("least", "value"), [(1, 1.0), (2, 1.0), (3, None)])
+def test_too_few_judges_give_no_verdict(least, value):
+    found = verdict({"a": 1.0, "b": 1.0}, EQUAL, "majority", least)
+    assert (found.value, found.missing) == (value, None if value is not None else "too_few_judges")
 
 
 shares = st.dictionaries(st.sampled_from("abcd"), st.floats(0, 1), min_size=1)
@@ -47,7 +53,7 @@ def test_a_jury_never_goes_beyond_its_judges(values, aggregation):
     found = verdict(values, EQUAL, aggregation)
     if found.value is not None:
         assert min(values.values()) - 1e-9 <= found.value <= max(values.values()) + 1e-9
-    assert found.tie == (found.value is None)
+    assert (found.missing == "tie") == (found.value is None)
 
 
 @given(shares, st.sampled_from(["mean", "median", "majority"]), st.floats(0.01, 100))

@@ -10,7 +10,7 @@ from agentics.policy.setups import ChallengeDigests, setup_inputs, setup_key
 from tests.policy.test_plans import compiled
 
 DIGESTS = ChallengeDigests(bundle_digest="sha256:b", overlay_digests=("sha256:1", "sha256:2"), tree_digest="sha256:t")
-GIVEN = {"image": ("sha256:i", ()), "user": "10002:10002", "network": "sha256:n"}
+GIVEN = {"image": ("sha256:i", ()), "run_by": ("10002:10002", None), "network": "sha256:n"}
 
 
 @pytest.fixture
@@ -38,6 +38,7 @@ CHANGES = {
     "image_id": "sha256:j",
     "relaxed": ("network",),
     "user": "0:0",
+    "runtime": "runsc",
     "network": "sha256:m",
 }
 

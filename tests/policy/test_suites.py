@@ -28,6 +28,17 @@ def measured(*values):
     }
 
 
+@pytest.mark.parametrize(
+    ("policy", "score", "reason"), [("strict", None, "missing_answers"), ("renormalize", 0.7, None)]
+)
+def test_a_task_that_lacks_answers_leaves_a_strict_suite_without_a_score(policy, score, reason):
+    found = measured(0.5, 0.9)
+    found["t1|0"]["em"] = Measured(value=0.9, n=8, of=16, complete=False)
+    told = suite_score(suite(1, 1, policy=policy), found)
+    assert (told.score, told.reason, told.partial_tasks) == (score, reason, ("t1|0",))
+    assert [(task.n, task.of) for task in told.tasks] == [(None, None), (8, 16)]
+
+
 NAN = math.nan
 TABLE = [
     # weights, aggregation, policy, values, score, missing, reason

@@ -9,8 +9,10 @@ from agentics.model.evidence import (
     ContainerRecord,
     ResultReading,
     SessionRecord,
+    SharedUse,
     TrialEvidence,
     Trouble,
+    UsedUp,
     Violation,
 )
 from agentics.model.result import Result
@@ -20,6 +22,8 @@ OOM = {"ended": "out_of_memory", "exit_code": 137, "oom_killed": True}
 TIMEOUT = {"ended": "timed_out", "exit_code": 124}
 CRASH = {"ended": "exited", "exit_code": 1}
 FLOOD = {"ended": "output_limit", "exit_code": 137}
+FULL = {"shared": SharedUse(runs=1, used_up=(UsedUp(resource="shm_bytes", used=9, limit=10),))}
+NOT_APART = {"shared": SharedUse(runs=1, users_apart=False, used_up=FULL["shared"].used_up), "runtime": "runsc"}
 CLEAN = {"ended": "exited", "exit_code": 0}
 
 
@@ -91,10 +95,10 @@ def session(solution=CLEAN, evaluator=CLEAN, **facts):
     return separated(topology="piped_stdio", cases=(), containers=(record.solution, record.evaluator), session=record)
 
 
-def coexecuted(**end):
-    evaluator = container("coexecuted-evaluator", **end)
+def coexecuted(reading=None, **end):
+    evaluator = container("coexecuted-evaluator", **{"shared": SharedUse(runs=1, left_behind=False), **end})
     return separated(
-        topology="coexecuted_benchmark", trust="shared_container", cases=(), containers=(evaluator,), reading=None
+        topology="coexecuted_benchmark", trust="shared_container", cases=(), containers=(evaluator,), reading=reading
     )
 
 
@@ -254,6 +258,43 @@ TABLE = [
         "challenge",
     ),
     ("shared container crashed", coexecuted(**CRASH), "error", "evaluator_crashed", "challenge"),
+    (
+        "shared container crashed while the solution held most of /dev/shm",
+        coexecuted(**CRASH, **FULL),
+        "failed",
+        "shared_container_exhausted",
+        "participant",
+    ),
+    (
+        "evaluator said error while the solution held most of /dev/shm",
+        coexecuted(result("error", 0), **FULL),
+        "failed",
+        "shared_container_exhausted",
+        "participant",
+    ),
+    (
+        "evaluator left no result while the solution held most of /dev/shm",
+        coexecuted(ResultReading(problem="result_missing"), **FULL),
+        "failed",
+        "shared_container_exhausted",
+        "participant",
+    ),
+    ("solution held most of /dev/shm, and passed", coexecuted(result(), **FULL), "passed", None, None),
+    *(
+        (
+            f"users are not kept apart, evaluator {name}",
+            ended,
+            "error",
+            "users_not_apart",
+            "infrastructure",
+        )
+        for name, ended in (
+            ("passed it", coexecuted(result(), **NOT_APART)),
+            ("failed it", coexecuted(result("failed", 0), **NOT_APART)),
+            ("crashed", coexecuted(**CRASH, **NOT_APART)),
+        )
+    ),
+    ("shared container, evaluator said error", coexecuted(result("error", 0)), "error", "evaluator_error", "challenge"),
     (
         "shared container out of time",
         coexecuted(**TIMEOUT),

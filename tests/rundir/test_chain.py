@@ -146,3 +146,10 @@ def test_threads_that_append_to_one_ledger_leave_one_chain(tmp_path):
     assert sorted(numbers) == sorted(who * 100 + n for who in range(8) for n in range(20))
     assert all([n for n in numbers if n // 100 == who] == [who * 100 + n for n in range(20)] for who in range(8))
     assert ledger.check_chain(path) is None
+
+
+def test_a_line_of_a_ledger_is_one_line_for_every_reader(tmp_path):
+    text = "a\u2028b\u2029c\x85d\ne"
+    ledger.append(tmp_path / "l.jsonl", Line(n=1, text=text))
+    assert len((tmp_path / "l.jsonl").read_text(encoding="utf-8").splitlines()) == 1
+    assert ledger.read(tmp_path / "l.jsonl", LINES) == (Line(n=1, text=text),)

@@ -62,9 +62,15 @@ class JobLab:
         file = self.notes / "asked"
         return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
 
+    def judged(self) -> list[str]:
+        """Every request that a judge was really asked: judge, task, seed and document."""
+        file = self.notes / "judged"
+        return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+
     def forget(self) -> None:
         """What was asked so far."""
-        (self.notes / "asked").unlink(missing_ok=True)
+        for name in ("asked", "judged"):
+            (self.notes / name).unlink(missing_ok=True)
 
     def result(self, task: str = "one|0", variant: str = "job", run_id: str = "r") -> Any:
         return self.lab.outcome(run_id, variant)["tasks"][task]

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from agentics.model.design import AdapterCommand
-from tests.fake_engine import exited
+from tests.fake_engine import exited, writes
 from tests.runner.lab import bundle, evaluator
 from tests.runner.test_benchmark import SAYS_NO
 
@@ -188,3 +188,20 @@ def test_ac4_a_run_whose_regrade_with_another_bundle_was_stopped_can_be_continue
     done.engine.behaviours["separated-evaluator"] = usual
     assert (control(done, "continue")[0], score(done)) == (0, ("passed", 1.0))
     verified(done)
+
+
+def test_a_run_whose_cases_left_more_than_is_kept_is_not_regraded_and_says_why(lab):
+    lab.bundle("one", cases=2)
+    config = (lab.home / "agentics.toml").read_text()
+    (lab.home / "agentics.toml").write_text(f"{config}\n[evidence]\ncase_entries = 3\n")
+    lab.engine.behaviours["run"] = writes({f"/io/output/{number}": "x" for number in range(5)})
+    lab.run("one")
+    assert score(lab) == ("passed", 1.0)
+    for words in (("--dry-run",), ()):
+        status, said = control(lab, "regrade", *words)
+        assert status == 0
+        assert [change["skipped"] for change in said["regrade"]["changes"]] == [
+            "its cases left more than is kept: [evidence] in agentics.toml says how much that is"
+        ]
+    assert score(lab) == ("passed", 1.0)
+    verified(lab)

@@ -48,6 +48,7 @@ INPUTS = SetupInputs(
     image_id="sha256:3",
     relaxed=(),
     user="1:1",
+    runtime=None,
     network=None,
 )
 

@@ -161,6 +161,45 @@ def test_kernel_and_engine_files_are_out_of_reach(run):
     assert ended.log == b"end\n"
 
 
+MACHINES = """
+for f in /proc/interrupts /proc/softirqs /proc/partitions /proc/diskstats /proc/cmdline /proc/key-users /proc/locks \\
+    /proc/modules /proc/kallsyms /proc/sys/kernel/random/boot_id /proc/swaps /proc/keys /proc/timer_list /proc/iomem \\
+    /proc/acpi /proc/scsi; do [ $(head -c1 $f 2>/dev/null | wc -c) = 0 ] || echo read $f; done
+for d in /sys/block /sys/class/block /sys/class/dmi /sys/devices/virtual/dmi /sys/firmware /sys/module /proc/acpi \\
+    /sys/devices/virtual/powercap; do [ -z "$(ls $d 2>/dev/null)" ] || echo list $d; done
+echo end
+"""
+
+
+def test_what_tells_of_the_machine_and_its_other_users_is_empty(run):
+    assert run(MACHINES).log == b"end\n"
+
+
+def test_control_groups_begin_at_the_containers_own(run):
+    said = run("cat /proc/self/cgroup; grep ' - cgroup' /proc/self/mountinfo").log.decode().splitlines()
+    groups = [line.split(":")[2] for line in said if line.count(":") >= 2 and " - " not in line]
+    roots = [line.split()[3] for line in said if " - " in line]
+    # Of a hierarchy that counts nothing for it, a container may be outside of its own group.
+    assert groups
+    assert not any("docker" in each or "agentics" in each for each in groups), groups
+    assert set(roots) <= {"/"}
+
+
+SYNC = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+number = {"x86_64": (162, 306), "aarch64": (81, 267)}[os.uname().machine]
+print([libc.syscall(number[0]), libc.syscall(number[1], os.open("/tmp", os.O_RDONLY))])
+descriptor = os.open("/tmp/file", os.O_CREAT | os.O_WRONLY)
+os.fsync(descriptor)
+print("fsync works")
+"""
+
+
+def test_nobody_writes_out_the_disks_of_others(engine, python):
+    assert engine.start(python(SYNC)).wait().log == b"[-1, -1]\nfsync works\n"
+
+
 def test_no_host_path_tells_a_name(run, scratch, open_dir):
     with_place = scratch.bounded(1 * MIB)
     try:

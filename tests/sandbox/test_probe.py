@@ -34,13 +34,16 @@ FACTS = EngineFacts(
 )
 
 
+GOOD = isolation.Sharing(files=True, pipes=True, usage=True, seccomp=True, own_kernel=False, memory_limit=True)
+
+
 class Machine:
     """An engine to be examined, as good or as bad as a test wants it."""
 
     def __init__(self, *, facts=FACTS, store=None, skew=0.0, left=0, sharing=None, error=None):
         self._facts, self._skew, self._left, self._error = facts, skew, left, error
         self._store = store or everything_built()
-        self._sharing = sharing or isolation.Sharing(files=True, pipes=True, usage=True, seccomp=True)
+        self._sharing = sharing or GOOD
 
     def facts(self):
         return self._facts
@@ -48,7 +51,7 @@ class Machine:
     def image_store(self):
         return self._store
 
-    def probe(self, image):
+    def probe(self, image, runtime=None):
         if self._error is not None:
             raise self._error
         return self._sharing
@@ -67,9 +70,9 @@ class Machine:
 def examined(tmp_path):
     """The checks that failed, by name."""
 
-    def through(**machine):
+    def through(runtimes=(), **machine):
         with Scratch(tmp_path) as scratch:
-            found = checks(Machine(**machine), scratch, tmp_path)
+            found = checks(Machine(**machine), scratch, tmp_path, runtimes)
         return {one.name: one for one in found if not one.ok and one.name not in ("bounded places", "disk for scratch")}
 
     return through
@@ -85,13 +88,16 @@ def test_a_good_machine_passes_everything(examined):
         ({"facts": replace(FACTS, version="19.03.1")}, "engine version", "error"),
         ({"facts": replace(FACTS, seccomp=False)}, "system call filter", "error"),
         ({"facts": replace(FACTS, measures_usage=False)}, "control groups", "warning"),
+        ({"facts": replace(FACTS, cgroup_namespaces=False)}, "cgroup namespace", "warning"),
         ({"store": MemoryStore()}, "image base", "warning"),
         ({"store": MemoryStore()}, "isolation", "warning"),
         ({"skew": -30.0}, "clock", "warning"),
         ({"left": 3}, "leftovers", "warning"),
         ({"error": EngineError("it has eth0", code="not_isolated")}, "not_isolated", "error"),
-        ({"sharing": isolation.Sharing(files=True, pipes=False, usage=True, seccomp=True)}, "pipes", "warning"),
-        ({"sharing": isolation.Sharing(files=True, pipes=True, usage=True, seccomp=False)}, "filter in force", "error"),
+        ({"sharing": replace(GOOD, memory_limit=False)}, "memory limit", "error"),
+        ({"runtimes": ("runsc",)}, "runtime runsc", "error"),
+        ({"sharing": replace(GOOD, pipes=False)}, "pipes", "warning"),
+        ({"sharing": replace(GOOD, seccomp=False)}, "filter in force", "error"),
     ],
 )
 def test_each_fault_is_one_line_with_a_fix(examined, machine, name, severity):
@@ -113,7 +119,7 @@ def test_what_a_dead_process_left_in_scratch_is_told(tmp_path, examined):
 @pytest.mark.docker
 def test_this_engine_isolates_and_shares(engine, cpu_image):
     found = engine.probe(cpu_image)
-    assert found == isolation.Sharing(files=True, pipes=True, usage=engine.facts().measures_usage, seccomp=True)
+    assert found == replace(GOOD, usage=engine.facts().measures_usage)
 
 
 @pytest.mark.docker
@@ -142,8 +148,8 @@ def test_a_container_that_has_a_network_is_refused(engine):
 @pytest.mark.docker
 def test_an_engine_that_does_not_see_our_files_is_told_apart(engine, cpu_image, scratch, monkeypatch):
     with connect(scratch=scratch.plain()) as other:
-        found = isolation.Sharing(files=False, pipes=False, usage=False, seccomp=True)
-        monkeypatch.setattr("agentics.sandbox.docker.engine.find_out", lambda *_a, **_k: found)
+        found = replace(GOOD, files=False)
+        monkeypatch.setattr("agentics.sandbox.docker.runtimes.find_out", lambda *_a, **_k: found)
         with pytest.raises(EngineError) as caught:
             other.probe(cpu_image)
     assert caught.value.code == "files_not_shared"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import threading
 
 import pytest
@@ -219,3 +221,48 @@ def test_many_at_once_do_not_disturb_each_other(engine, container):
     for thread in threads:
         thread.join(60)
     assert [(results[n].exit_code, results[n].log) for n in range(8)] == [(n, f"{n}\n".encode()) for n in range(8)]
+
+
+SUPERVISED = """
+import json, os, stat
+os.write(1, b"log "); os.write(2, b"err "); os.write(3, b"report")
+def reached(uid):
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        os.setgroups([]); os.setgid(uid); os.setuid(uid)
+        found = []
+        for path in ("/.io", "/.io/out", "/.io/report", "/proc/self/fd/1", "/proc/self/fd/2", "/proc/self/fd/3"):
+            for mode in (os.O_RDONLY, os.O_WRONLY):
+                try:
+                    os.open(path, mode | os.O_NONBLOCK)
+                    found.append(path)
+                except OSError:
+                    pass
+        os.write(writing, json.dumps(found).encode())
+        os._exit(0)
+    os.wait()
+    return os.read(reading, 4096).decode()
+os.write(1, ("|" + reached(65531) + "|" + reached(SPEAKER)).encode())
+"""
+
+
+def test_a_supervised_containers_streams_belong_to_one_user_and_its_report_to_the_supervisor(either_engine, python):
+    speaker = os.geteuid() or 65532
+    made = python(
+        SUPERVISED.replace("SPEAKER", str(speaker)),
+        stdio="supervised",
+        speaker=speaker,
+        user="0:0",
+        capabilities=("SETUID", "SETGID"),
+    )
+    ended = either_engine.start(made).wait()
+    said, others, own = ended.log.decode().split("|")
+    assert (said, ended.report, others) == ("log err ", b"report", "[]")
+    if either_engine.facts().shares_pipes:
+        assert {"/proc/self/fd/1", "/proc/self/fd/2"} <= set(json.loads(own))
+
+
+def test_a_supervised_container_whose_program_is_not_there_says_so_in_its_log(either_engine, container):
+    ended = either_engine.start(container("no-such-command", "x", stdio="supervised", speaker=65532)).wait()
+    assert ended.exit_code == 127
+    assert (b"no-such-command" in ended.log, ended.report) == (True, b"")

@@ -66,6 +66,14 @@ def test_everything_that_isolates_is_on_by_default():
     assert config["Labels"] == {"own": "label", labels.OWNER: "me"}
 
 
+def test_processes_of_a_runtime_with_its_own_kernel_are_counted_by_that_kernel():
+    usual, own = (body(around=replace(AROUND, own_kernel=own))["HostConfig"] for own in (False, True))
+    limits = [{one["Name"]: one["Hard"] for one in host.pop("Ulimits")} for host in (usual, own)]
+    assert limits[1] == {**limits[0], "nproc": usual.pop("PidsLimit")}
+    assert own.pop("PidsLimit") > 2 * 5 * 256  # what two users cost whose every process is five of the host's
+    assert own == usual
+
+
 def test_a_network_is_there_only_when_asked_for():
     config = body(replace(PLAIN, network=True))
     assert (config["HostConfig"]["NetworkMode"], config["NetworkDisabled"]) == ("bridge", False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,14 +16,13 @@ from agentics.archive import read_solution
 from agentics.bundle import load_challenge
 from agentics.model.evidence import ImageUse, TrialEvidence
 from agentics.model.pipeline import BackendRef, Experiment
-from agentics.pipeline.bench import Bench, ReadyImage, Resume
+from agentics.pipeline.bench import Bench, ReadyImage, Resume, Users
 from agentics.pipeline.cooperation import Cooperation
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.policy.planning import plan
 from agentics.policy.topologies.parts import Request
 from agentics.rundir.artifacts import Artifacts
 from agentics.runner.keeping import AttemptKeeper
-from agentics.runner.machine import users
 from agentics.sandbox.places import Scratch
 from agentics.stages import BUILT_IN
 from tests.fake_engine import FakeEngine
@@ -115,7 +115,7 @@ def attempt(tmp_path, engine, image, scratch) -> Iterator[Any]:
             scratch=scratch,
             plan=plan(request),
             images={side: ReadyImage(use=used) for side in ("solution", "evaluator")},
-            users=users(engine.facts()),
+            users=Users(solution=os.geteuid(), evaluator=os.geteuid(), apart=70000, mode="operator"),
             labels={},
             challenge=loaded.root,
             solution=mine,

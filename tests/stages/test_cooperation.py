@@ -317,6 +317,24 @@ def test_a_session_is_lent_a_room_and_its_events_are_kept(attempt, engine):
     assert len(made.content(session.events_ref).splitlines()) == 3
 
 
+@pytest.mark.parametrize("variant", [{}, {"bindings": {"x": 1}}], ids=["plain", "with a room"])
+def test_a_solution_is_never_told_what_its_session_is_called(attempt, engine, variant):
+    told = []
+
+    def converse(solution, evaluator, link):
+        rooms = [mount.source for mount in solution.mounts if mount.target == "/agentics-control"]
+        texts = [path.read_text() for room in rooms for path in room.iterdir()]
+        told.append([*solution.env.items(), *solution.argv, *texts])
+        assert solution.env["AGENTICS_SESSION_NAME"] == "session-0001"
+        return conversation()
+
+    engine.converse = converse
+    made = attempt(challenge=BUNDLES / "guess-the-number", **variant)
+    name = made.run("session").evidence.session.session_name
+    assert name == "practice"
+    assert [one for one in told[0] if name in str(one)] == []
+
+
 def test_whoever_polls_never_sees_half_of_what_is_asked(tmp_path, talk, ask):
     control, state = tmp_path / "control", tmp_path / "state"
     control.mkdir()

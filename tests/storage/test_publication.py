@@ -94,7 +94,7 @@ def test_nothing_is_written_where_it_cannot_be_known_what_is_there(frail, monkey
 
 def test_one_name_that_cannot_be_stops_all_of_them(tmp_path):
     with pytest.raises(AgenticsError) as refused:
-        publish(opened(tmp_path), {"a": b"", "b|c": b"", "last": b""}, "last")
+        publish(opened(tmp_path), {"a": b"", "b*c": b"", "last": b""}, "last")
     assert refused.value.code == "storage_path_invalid"
     assert list(tmp_path.iterdir()) == []
 

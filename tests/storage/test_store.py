@@ -56,10 +56,10 @@ def test_a_store_that_loses_what_it_took_is_not_writable(frail, monkeypatch):
 
 @pytest.mark.parametrize(
     "path",
-    ["", "/a", "a/", "a/../b", "..", "a//b", "a\\b", "a|b", "a:b", "a\nb", "a\udc80", ".", "./a", "x/.agentics-a"],
+    ["", "/a", "a/", "a/../b", "..", "a//b", "a\\b", "a*b", "a?b", "a\nb", "a\udc80", ".", "./a", "x/.agentics-a"],
 )
 @pytest.mark.parametrize("act", ["put", "get", "exists", "delete", "below"])
-def test_a_name_that_is_not_portable_is_refused(act, path, tmp_path):
+def test_a_name_that_is_not_safe_is_refused(act, path, tmp_path):
     arguments = (path, b"") if act == "put" else (path,)
     with pytest.raises(UsageError) as refused:
         getattr(opened(tmp_path), act)(*arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,4 +10,8 @@ from agentics.lighteval.entry import serve
 
 if __name__ == "__main__":
     flags = sys.argv[2:]
-    sys.exit(serve.main(Path(sys.argv[1]), preload="--no-preload" not in flags, online="--online" in flags))
+    status = serve.main(Path(sys.argv[1]), preload="--no-preload" not in flags, online="--online" in flags)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The interpreter needs seconds to free all that LightEval loaded, and whoever ends the worker waits for it.
+    os._exit(status)

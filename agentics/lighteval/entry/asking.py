@@ -8,11 +8,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from agentics.lighteval.entry.answers import Keys, Known, kept
+from agentics.lighteval.entry.cuts import prompt_cut
 from agentics.lighteval.entry.emit import OrderError, Stop
+from agentics.lighteval.entry.hiding import first, hidden
+from agentics.lighteval.entry.server import Asked
 
 _OUT_OF_MEMORY = ("OutOfMemoryError", "MemoryError")
 
 _METHODS = {"generative": "greedy_until", "logprobs": "loglikelihood"}
+_ENDS = ("finish_reasons", "refusals", "truncated")
+"""How an answer ended, which stands for the same question asked again."""
 ENDPOINTS = ("endpoint_litellm", "endpoint_inference_providers")
 Emit = Callable[..., None]
 
@@ -24,6 +29,7 @@ class Asking:
         self.order, self.emit, self.stop, self.keys, self.known = order, emit, stop, keys, known
         self.counts = dict.fromkeys(("answered", "empty", "failed", "known"), 0)
         self._before: dict[str, Any] = {}
+        self._ends: dict[str, dict[str, Any]] = {}
 
     def ask(self, model: Any, docs: Sequence[Any], sampling: str, seed: int) -> list[Any]:  # noqa: ANN401
         """A response for each document, None where there is none."""
@@ -33,6 +39,7 @@ class Asking:
             if found[key] is not None:
                 line = self.known.lines[key]
                 usage, latency = line.get("usage") or {}, line.get("latency_s")
+                self._ends[key] = {name: line[name] for name in _ENDS if name in line}
                 self._tell(doc, key, seed, sampling, found[key], known=True, usage=usage, latency_s=latency)
         before = {key: self._before[key] for key in keys if found[key] is None and key in self._before}
         missing = {k: doc for doc, k in zip(docs, keys, strict=True) if found[k] is None and k not in before}
@@ -57,6 +64,8 @@ class Asking:
             took = round((time.monotonic() - began) / len(docs), 6)
             for key, doc, response in zip(keys, docs, responses, strict=True):
                 found[key] = response
+                cut = prompt_cut(self.order["backend"]["type"], model, doc, sampling, response)
+                self._ends[key] = {"truncated": cut}
                 usage = {
                     "prompt_tokens": len(response.input_tokens) or None,
                     "completion_tokens": sum(map(len, response.output_tokens)) or None,
@@ -79,7 +88,7 @@ class Asking:
             if isinstance(error, NotImplementedError) and sampling == "logprobs":
                 msg = f"{name} gives no {sampling} answers: {error}".rstrip(": ")
                 raise OrderError(msg, stage, "metric_needs_logprobs", field="/backend") from error
-            msg = f"{name}: {type(error).__name__}: {error}"[:2000]
+            msg = first(f"{name}: {type(error).__name__}: {error}", 2000)
             raise OrderError(msg, stage, "model_failed", field="/backend") from error
         if len(said) != len(docs):
             msg = f"the model gave {len(said)} answers to {len(docs)} questions"
@@ -88,7 +97,7 @@ class Asking:
         if wrong is not None or None in said:
             msg = f"{name} answers with a {type(wrong).__name__}, and not with LightEval's ModelResponse"
             raise OrderError(msg, stage, "model_failed", field="/backend")
-        return said
+        return [hidden(one) for one in said]
 
     def _endpoint(self, model: Any, missing: Mapping[str, Any], sampling: str, seed: int) -> dict[str, Any]:  # noqa: ANN401
         found: dict[str, Any] = dict.fromkeys(missing)
@@ -97,13 +106,14 @@ class Asking:
         def record(
             doc: Any,  # noqa: ANN401
             response: Any,  # noqa: ANN401
-            error: Mapping[str, Any] | None,
-            latency_s: float | None,
-            usage: Mapping[str, Any],
+            asked: Asked,
         ) -> None:
-            key = key_of[id(doc)]
+            key, said = key_of[id(doc)], asked.completion
             found[key] = response
-            self._tell(doc, key, seed, sampling, response, error=error, latency_s=latency_s, usage=usage)
+            if said is not None:
+                self._ends[key] = {"finish_reasons": said.finish_reasons, "refusals": said.refusals}
+            usage = said.usage if said is not None else {}
+            self._tell(doc, key, seed, sampling, response, error=asked.error, latency_s=asked.latency_s, usage=usage)
 
         model.record = record
         model.greedy_until(list(missing.values()))
@@ -121,7 +131,7 @@ class Asking:
         if response is None and facts.get("error") is None:
             facts["error"] = {"code": "failed", "message": "the same question failed before"}
         facts["usage"] = facts.get("usage") or {}
-        self.emit("answer", **about, status=status, response=body, **facts)
+        self.emit("answer", **about, status=status, response=body, **self._ends.get(key, {}), **facts)
 
     def _chunk(self) -> int:
         # The dummy's numbers depend on how often it was asked: with a seed for each document they do not.

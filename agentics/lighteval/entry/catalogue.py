@@ -7,13 +7,16 @@ environment gives the same bytes.
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from agentics.lighteval.entry import surroundings
@@ -24,6 +27,8 @@ _SAMPLING = {"GENERATIVE": "generative", "LOGPROBS": "logprobs", "PERPLEXITY": "
 _LEFT_OUT = {
     "lighteval.tasks.tasks.tiny_benchmarks": "it downloads a pickle when it is imported",
 }
+_NLTK = "data of NLTK, which LightEval downloads and the worker's image lacks"
+_OFFLINE = {"lighteval.tasks.tasks.ifbench.main": _NLTK, "lighteval.tasks.tasks.ifeval.main": _NLTK}
 _ENDPOINT = {
     "timeout": {"type": "number", "exclusiveMinimum": 0, "default": 60},
     "api_max_retry": {"type": "integer", "minimum": 0, "default": 4},
@@ -41,13 +46,32 @@ def main(target: Path) -> None:
     surroundings.arrange(home, online=False)
     surroundings.load()
     tasks, left_out = _tasks()
-    lines = [f" {json.dumps(name)}: {_compact(about)}" for name, about in sorted(tasks.items())]
+    modules = {name: _module(sys.modules[name]) for name in sorted({about["module"] for about in tasks.values()})}
     text = (
         f'{{"catalogue_version": {VERSION}, "lighteval": {json.dumps(version("lighteval"))},\n'
         f'"left_out": {_compact(dict(sorted(left_out.items())))},\n'
-        f'"options": {_compact(_options())},\n"tasks": {{\n' + ",\n".join(lines) + "\n}}\n"
+        f'"options": {_compact(_options())},\n'
+        f'"modules": {_lines(modules)},\n"tasks": {_lines(tasks)}}}\n'
     )
     target.write_text(text, encoding="utf-8")
+
+
+def _lines(table: dict[str, Any]) -> str:
+    """An object with a line for each of its keys."""
+    lines = [f" {json.dumps(name)}: {_compact(about)}" for name, about in sorted(table.items())]
+    return "{\n" + ",\n".join(lines) + "\n}"
+
+
+def _module(module: ModuleType) -> dict[str, Any]:
+    """The parts of its docstring: each is a line `key:` and the lines up to the next empty one."""
+    parts: dict[str, str] = {}
+    for block in re.split(r"\n\s*\n", inspect.getdoc(module) or ""):
+        head, _, rest = block.partition("\n")
+        if head.rstrip().endswith(":"):
+            parts[head.strip()[:-1]] = " ".join(rest.split())
+    listed = {key: [item for item in re.split(r",\s*", parts.get(key, "")) if item] for key in ("languages", "tags")}
+    offline = _OFFLINE.get(module.__name__)
+    return {"about": parts.get("abstract", ""), **listed, "paper": parts.get("paper") or None, "offline": offline}
 
 
 def _tasks() -> tuple[dict[str, Any], dict[str, str]]:
@@ -84,6 +108,7 @@ def _task(config: Any, module: str) -> dict[str, Any]:  # noqa: ANN401 - LightEv
         "hf_repo": config.hf_repo,
         "hf_subset": config.hf_subset,
         "hf_revision": config.hf_revision,
+        "hf_avail_splits": list(config.hf_avail_splits),
         "evaluation_splits": list(config.evaluation_splits),
         "few_shots_split": config.few_shots_split,
         "few_shots_select": config.few_shots_select,

@@ -73,6 +73,12 @@ def metric_name(name: object) -> str:
     return without_addresses(str(name))
 
 
+def names_of(metric: Any) -> list[str]:  # noqa: ANN401 - LightEval's
+    """The names that one metric gives values for."""
+    names = metric.metric_name if isinstance(metric.metric_name, list) else [metric.metric_name]
+    return [metric_name(name) for name in names]
+
+
 def without_addresses(text: str) -> str:
     """How Python shows functions and objects, without what is another one in every process."""
     return _ADDRESS.sub(r"\1", _LOCAL.sub("", text))

@@ -12,7 +12,7 @@ from lighteval.tasks.prompt_manager import PromptManager
 from agentics.lighteval.entry.emit import OrderError
 from agentics.lighteval.entry.server import Server, at_once, litellm_server, providers_server
 
-OPTIONS = frozenset({"timeout", "api_max_retry", "api_retry_sleep", "max_model_length"})
+OPTIONS = frozenset({"timeout", "api_max_retry", "api_retry_sleep"})
 _PARAMETERS = ("temperature", "top_p", "seed", "frequency_penalty", "presence_penalty")
 _MAKERS = {"endpoint_litellm": litellm_server, "endpoint_inference_providers": providers_server}
 
@@ -40,11 +40,12 @@ class Endpoint(LightevalModel):  # type: ignore[misc] # LightEval is not install
 
     @property
     def max_length(self) -> int:
-        return int(self.backend["options"].get("max_model_length") or 1 << 20)
+        return 1 << 20  # the server's own limit counts
 
-    def begin(self, stop: Any) -> None:  # noqa: ANN401 - emit.Stop
-        """Another order: what failed in the one before may be mended."""
-        self.stop, self.server.broken = stop, None
+    def begin(self, stop: Any, limits: Mapping[str, Any] | None) -> None:  # noqa: ANN401 - emit.Stop
+        """Another order. `limits`: `RequestLimits`, None for the defaults."""
+        self.stop = stop
+        self.server.begin(limits)
 
     def greedy_until(self, docs: Sequence[Any]) -> list[ModelResponse]:
         """Ask about all of them, so many in flight as the job says; told to stop, what was answered until then."""
@@ -66,13 +67,12 @@ class Endpoint(LightevalModel):  # type: ignore[misc] # LightEval is not install
     def _one(self, doc: Any) -> ModelResponse:  # noqa: ANN401 - LightEval's Doc
         messages = self.prompt_manager.prepare_prompt_api(doc)
         asked = self.server.completion(messages, self._parameters(doc), self.stop)
-        response, usage = None, {}
+        response = None
         if asked.completion is not None:
             found = asked.completion
-            usage = found.usage
             response = ModelResponse(text=found.texts, reasonings=found.reasonings, input=messages)
         if self.record is not None:
-            self.record(doc, response, asked.error, asked.latency_s, usage)
+            self.record(doc, response, asked)
         return response or ModelResponse(text=[""] * doc.num_samples)
 
     def _parameters(self, doc: Any) -> dict[str, Any]:  # noqa: ANN401 - LightEval's Doc

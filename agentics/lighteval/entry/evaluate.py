@@ -34,7 +34,7 @@ def run(order: dict[str, Any], folder: Path, emit: Callable[..., None], stop: St
     asking = Asking(order, emit, stop, _keys(order, task), known)
     model = _model(order, modules, kept)
     if order["backend"]["type"] in ENDPOINTS:
-        model.begin(stop)
+        model.begin(stop, order["limits"])
     reports = [_one_seed(order, task, docs[seed], seed, asking, model) for seed in seeds]
     counts = asking.counts
     asked = counts["answered"] + counts["empty"] + counts["failed"]

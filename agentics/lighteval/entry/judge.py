@@ -16,13 +16,19 @@ _PLACEHOLDER = re.compile(r"\{(question|answer|gold|choices)\}")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-def run(order: dict[str, Any], folder: Path, emit: Callable[..., None], stop: Stop, kept: dict[str, Any]) -> None:  # noqa: ARG001
+def run(order: dict[str, Any], folder: Path, emit: Callable[..., None], stop: Stop, kept: dict[str, Any]) -> None:
     """Carry out a judge order. A judge that fails is told of, item by item; it never ends the order."""
     items = list(_lines(folder / order["items"]))
     lines = _lines(folder / order["known"]) if order["known"] else ()
     known = {line["key"]: line for line in lines if line["error"] is None}
     for judge in order["judges"]:
-        asking = _Asking(judge, _server(judge), emit, stop)
+        settings = {name: judge[name] for name in ("name", "model", "base_url", "api_key_env")}
+        name = f"judge {json.dumps(settings)}"
+        if name not in kept:
+            kept[name] = litellm_server(settings)
+        server: Server = kept[name]
+        server.begin(order["limits"])
+        asking = _Asking(judge, server, emit, stop)
         todo = [item for item in items if not asking.tell_known(item, known)]
         at_once(asking.ask, todo, judge["parallel_calls_count"], stop)
         stop.check()
@@ -85,11 +91,6 @@ class _Asking:
     def _about(self, item: Mapping[str, Any], messages: Sequence[Mapping[str, str]], key: str) -> dict[str, Any]:
         about = {"item": item["key"], "seed": item["seed"], "doc_id": item["doc_id"], "judge": self.judge["name"]}
         return {"key": key, **about, "messages": list(messages)}
-
-
-def _server(judge: Mapping[str, Any]) -> Server:
-    settings = {"model": judge["model"], "base_url": judge["base_url"], "api_key_env": judge["api_key_env"]}
-    return litellm_server(settings)
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

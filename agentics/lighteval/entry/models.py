@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from agentics.lighteval.entry.emit import OrderError
+from agentics.lighteval.entry.hiding import first
 
 _OPTIONS = "/backend/options"
 
@@ -26,7 +27,7 @@ def load(order: Mapping[str, Any], modules: Mapping[str, ModuleType]) -> Any:  #
     except Exception as error:
         if type(error).__name__ in ("OutOfMemoryError", "MemoryError"):
             raise
-        msg = f"{backend['model_name']}: {type(error).__name__}: {error}"[:2000]
+        msg = first(f"{backend['model_name']}: {type(error).__name__}: {error}", 2000)
         raise OrderError(msg, "backend", "model_failed", field="/backend") from error
     model._cache = None  # noqa: SLF001 - LightEval's own answers from stale files; ours are outside
     model.cleanup = lambda: None  # it is asked again, for the next task
@@ -140,4 +141,11 @@ def _custom(order: Mapping[str, Any], modules: Mapping[str, ModuleType]) -> Any:
         "generation_parameters": parameters(said, tuple(said)),
     }
     kind: Any = made
-    return kind(_config(getattr(made, "Config", ModelConfig), fields, backend["options"]))
+    config = getattr(made, "Config", ModelConfig)
+    if backend["model_path"]:
+        if "model_path" not in config.model_fields:
+            msg = f"{name} of plugin {backend['model_plugin']} takes no model_path"
+            hint = "give the class a Config, a ModelConfig of LightEval's, with a field model_path"
+            raise OrderError(msg, "mapping", "field_unsupported", field="/backend/model_path", hint=hint)
+        fields["model_path"] = backend["model_path"]
+    return kind(_config(config, fields, backend["options"]))

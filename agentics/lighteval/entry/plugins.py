@@ -11,23 +11,26 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from agentics.lighteval.entry.emit import OrderError
+from agentics.lighteval.entry.emit import OrderError, names_of
 
 _LOADED: set[Path] = set()
 """The folders of the plugins of this process: Python knows modules by their names alone."""
+_STAGES = {"task": "task", "metric": "task", "model": "backend"}
 _WANTED = {"task": "TASKS_TABLE", "metric": "METRICS"}
 
 
 def load(plugins: Sequence[Mapping[str, Any]], kept: dict[str, Any]) -> dict[str, ModuleType]:
     """Every plugin's module, by its name; each is imported once in a session.
 
-    Raises OrderError: plugin_not_found, plugin_import, plugin_empty.
+    Raises OrderError: plugin_not_found, plugin_import, plugin_empty, plugin_lacks.
     """
     loaded: dict[str, ModuleType] = kept.setdefault("plugins", {})
     for plugin in plugins:
         key = f"{plugin['name']}@{plugin['sha256']}"
         if key not in loaded:
-            loaded[key] = _module(plugin)
+            module = _module(plugin)
+            _check_provided(plugin, module)
+            loaded[key] = module
     return {plugin["name"]: loaded[f"{plugin['name']}@{plugin['sha256']}"] for plugin in plugins}
 
 
@@ -69,6 +72,26 @@ def _module(plugin: Mapping[str, Any]) -> ModuleType:
         msg = f"plugin {plugin['name']}: {plugin['module']} defines no {wanted}"
         raise OrderError(msg, "task", "plugin_empty")
     return module
+
+
+def _check_provided(plugin: Mapping[str, Any], module: ModuleType) -> None:
+    """Jobs are checked by what a manifest lists, so the module has to have all of it."""
+    match plugin["type"]:
+        case "task":
+            found = {c.name: {n for m in c.metrics for n in names_of(m)} for c in module.TASKS_TABLE}
+        case "metric":
+            found = {name: set() for name in module.METRICS}
+        case _:
+            found = {name: set() for name in vars(module)}
+    for name, metrics in plugin.get("provides", {}).items():
+        lacks = [each for each in metrics if name in found and each not in found[name]]
+        if name in found and not lacks:
+            continue
+        what = f"the metric {lacks[0]} of {name}" if lacks else name
+        have = found[name] if lacks else found if plugin["type"] != "model" else ()
+        msg = f"plugin {plugin['name']}: agentics.plugin.json lists {what}, which {plugin['module']} does not have"
+        hint = f"there is {', '.join(sorted(have))}" if have else None
+        raise OrderError(msg, _STAGES[plugin["type"]], "plugin_lacks", hint=hint)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import traceback
 from pathlib import Path
 
 from agentics.lighteval.entry import surroundings
+from agentics.lighteval.entry.hiding import first
 from agentics.lighteval.entry.session import carry_out_orders
 
 PROTOCOL = 1
@@ -63,6 +64,9 @@ def _serve(exchange: Path, children: dict[int, Path], parent: int | None) -> Non
             if folder.name not in known and (folder / "order-1.json").exists():
                 known.add(folder.name)
                 children[_fork(folder)] = folder
+        for pid, folder in children.items():
+            if (folder / "kill").exists():
+                _kill(pid)
         _reap(children)
         time.sleep(_LOOK_S)
 
@@ -125,4 +129,4 @@ def _put(path: Path, value: object) -> None:
 
 
 def _sentence(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:2000]
+    return first(f"{type(error).__name__}: {error}", 2000)

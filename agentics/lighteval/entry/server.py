@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from agentics.lighteval.entry.hiding import first, hide
+
 MOMENTARY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 FATAL = frozenset({"unauthorized", "not_found", "secret_missing", "stopped"})
 """The next request will fail as this one did."""
+DOWN = "server_down"
 _CODES = {401: "unauthorized", 403: "unauthorized", 404: "not_found", 408: "timeout", 429: "rate_limited"}
 _SERVER_ERROR = 500
-_SHORTEST_KEY = 4
 _LONGEST_WAIT_S = 30.0
 _LOOK_S = 0.05
 
@@ -38,10 +41,13 @@ class Failure(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Completion:
-    """What a server said: a text for each sample, its reasoning apart, and the tokens it counted."""
+    """What a server said: a text for each sample, its reasoning apart, and the tokens it counted. `finish_reasons`: why
+    each text ended, in the server's word; `refusals`: why there is no text, where the server gives a reason."""
 
     texts: list[str]
     reasonings: list[str | None]
+    finish_reasons: list[str | None]
+    refusals: list[str | None]
     usage: dict[str, int | None]
 
 
@@ -54,35 +60,79 @@ class Asked:
     latency_s: float
 
 
+class Ask(Protocol):
+    """Sends the messages and parameters once, with a key if there is one. Raises Failure, also after `timeout_s`."""
+
+    def __call__(
+        self, messages: list[dict[str, Any]], parameters: dict[str, Any], key: str | None, /, *, timeout_s: float
+    ) -> Completion: ...
+
+
 @dataclass(kw_only=True)
 class Server:
-    """`ask` sends the messages and parameters once, and raises Failure. `api_key_env` names the key, if any."""
+    """A server, asked by many threads. `api_key_env` names the key, if any; `timeout_s`: of one try. `broken`: why it
+    is asked no more."""
 
-    ask: Callable[[list[dict[str, Any]], dict[str, Any], str | None], Completion]
+    ask: Ask
     api_key_env: str | None = None
     retries: int = 4
     pause_s: float = 0.5
-    broken: Failure | None = field(default=None)
+    timeout_s: float = 60.0
+    request_s: float = 300.0
+    most_failures: int = 10
+    broken: Failure | None = None
+    _failures: int = 0
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def begin(self, limits: Mapping[str, Any] | None) -> None:
+        """Prepare for another order, with its limits. A server that refused a request is asked again; one that was down
+        is not."""
+        limits = limits or {}
+        self.request_s = limits.get("request_s", self.request_s)
+        self.most_failures = limits.get("consecutive_failures", self.most_failures)
+        if self.broken is not None and self.broken.code != DOWN:
+            self.broken = None
 
     def completion(self, messages: list[dict[str, Any]], parameters: dict[str, Any], stop: Stoppable | None) -> Asked:
         """Ask until there is an answer or no hope of one. Never raises for what a server can do."""
-        began, tries = time.monotonic(), 0
+        last, tries = time.monotonic() + self.request_s, 0
         while True:
             began = time.monotonic()
             try:
                 self._check(stop)
-                found = self.ask(messages, parameters, self._key())
-                if len(found.texts) < parameters.get("n", 1):
-                    msg = "malformed_response"
-                    raise Failure(msg, f"{parameters['n']} samples asked, {len(found.texts)} given")
+                found = self._ask(messages, parameters, min(self.timeout_s, last - began))
+                self._count(None)
                 return Asked(completion=found, error=None, latency_s=_since(began))
             except Failure as failure:
-                if failure.code in FATAL and failure.code != "stopped":
-                    self.broken = failure
-                if not failure.momentary or tries >= self.retries:
-                    return Asked(completion=None, error=self._told(failure, tries), latency_s=_since(began))
-                tries += 1
-                _pause(self._wait_s(failure, tries), stop)
+                wait_s = self._wait_s(failure, tries + 1)
+                if failure.momentary and tries < self.retries and time.monotonic() + wait_s < last:
+                    tries += 1
+                    _pause(wait_s, stop)
+                    continue
+                self._count(failure)
+                return Asked(completion=None, error=self._told(failure, tries), latency_s=_since(began))
+
+    def _ask(self, messages: list[dict[str, Any]], parameters: dict[str, Any], timeout_s: float) -> Completion:
+        found = self.ask(messages, parameters, self._key(), timeout_s=timeout_s)
+        if len(found.texts) < parameters.get("n", 1):
+            msg = "malformed_response"
+            raise Failure(msg, f"{parameters['n']} samples asked, {len(found.texts)} given")
+        return found
+
+    def _count(self, failure: Failure | None) -> None:
+        """How a request ended. A refusal of one request is an answer of a server that is there."""
+        with self._guard:
+            if failure is None or failure.code == "bad_request":
+                self._failures = 0
+            elif self.broken is not None or failure.code == "stopped":
+                return
+            elif failure.code in FATAL:
+                self.broken = failure
+            else:
+                self._failures += 1
+                if self._failures >= self.most_failures:
+                    said = f"{self._failures} requests in a row failed, the last with {failure.code}: {failure.message}"
+                    self.broken = Failure(DOWN, said)
 
     def _check(self, stop: Stoppable | None) -> None:
         if stop is not None and stop.is_set():
@@ -107,12 +157,8 @@ class Server:
         return min(_LONGEST_WAIT_S, grown) * random.uniform(0.75, 1.25)  # noqa: S311 - so that not all come back at once
 
     def _told(self, failure: Failure, retries: int) -> dict[str, Any]:
-        key = os.environ.get(self.api_key_env) if self.api_key_env else None
-        message = failure.message
-        if key and len(key) >= _SHORTEST_KEY:
-            message = message.replace(key, "***")
-        # Cut afterwards: half a key is no longer found.
-        return {"code": failure.code, "message": message[:500], "http_status": failure.status, "retries": retries}
+        message = first(failure.message, 500)
+        return {"code": failure.code, "message": message, "http_status": failure.status, "retries": retries}
 
 
 def at_once(ask: Callable[[Any], object], items: Iterable[Any], parallel: int, stop: Stoppable) -> None:
@@ -139,7 +185,9 @@ def litellm_server(settings: Mapping[str, Any]) -> Server:
     if settings.get("base_url") and not settings.get("provider"):
         name = f"openai/{settings['model']}"
 
-    def ask(messages: list[dict[str, Any]], parameters: dict[str, Any], key: str | None) -> Completion:
+    def ask(
+        messages: list[dict[str, Any]], parameters: dict[str, Any], key: str | None, /, *, timeout_s: float
+    ) -> Completion:
         try:
             said = litellm.completion(
                 model=name,
@@ -147,7 +195,7 @@ def litellm_server(settings: Mapping[str, Any]) -> Server:
                 api_base=settings.get("base_url"),
                 # Without one litellm would take whatever key the environment has for somebody else.
                 api_key=key or ("none" if settings.get("base_url") else None),
-                timeout=settings.get("timeout", 60.0),
+                timeout=timeout_s,
                 num_retries=0,
                 max_retries=0,
                 caching=False,
@@ -164,9 +212,11 @@ def providers_server(settings: Mapping[str, Any]) -> Server:
     """A server behind Hugging Face's inference providers."""
     from huggingface_hub import InferenceClient  # noqa: PLC0415 - the worker's
 
-    def ask(messages: list[dict[str, Any]], parameters: dict[str, Any], key: str | None) -> Completion:
+    def ask(
+        messages: list[dict[str, Any]], parameters: dict[str, Any], key: str | None, /, *, timeout_s: float
+    ) -> Completion:
         where = {"base_url": settings["base_url"]} if settings.get("base_url") else {"provider": settings["provider"]}
-        client = InferenceClient(**where, api_key=key, timeout=settings.get("timeout", 60.0))
+        client = InferenceClient(**where, api_key=key, timeout=timeout_s)
         model = None if settings.get("base_url") else settings["model"]
         try:
             said = client.chat_completion(messages=messages, model=model, **parameters)
@@ -177,19 +227,20 @@ def providers_server(settings: Mapping[str, Any]) -> Server:
     return _server(ask, settings)
 
 
-def _server(ask: Callable[..., Completion], settings: Mapping[str, Any]) -> Server:
+def _server(ask: Ask, settings: Mapping[str, Any]) -> Server:
     return Server(
         ask=ask,
         api_key_env=settings.get("api_key_env"),
         retries=int(settings.get("retries", 4)),
         pause_s=float(settings.get("pause_s", 0.5)),
+        timeout_s=float(settings.get("timeout", 60.0)),
     )
 
 
 def _completion(said: Any) -> Completion:  # noqa: ANN401 - a library's response
     try:
         messages = [choice.message for choice in said.choices]
-        texts = [message.content or "" for message in messages]
+        texts = [hide(message.content or "") for message in messages]
     except (AttributeError, TypeError) as error:
         msg = "malformed_response"
         raise Failure(msg, f"the server's answer cannot be read: {error}") from error
@@ -198,8 +249,24 @@ def _completion(said: Any) -> Completion:  # noqa: ANN401 - a library's response
         raise Failure(msg, "the server's answer holds no choice")
     usage = getattr(said, "usage", None)
     counted = {name: getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens")}
-    reasonings = [getattr(message, "reasoning_content", None) or None for message in messages]
-    return Completion(texts=texts, reasonings=reasonings, usage=counted)
+    reasonings = [hide(str(getattr(message, "reasoning_content", None) or "")) or None for message in messages]
+    return Completion(
+        texts=texts,
+        reasonings=reasonings,
+        finish_reasons=[_word(getattr(choice, "finish_reason", None)) for choice in said.choices],
+        refusals=[_refusal(message) for message in messages],
+        usage=counted,
+    )
+
+
+def _refusal(message: Any) -> str | None:  # noqa: ANN401 - a library's
+    # litellm keeps what is not its own beside the message's fields.
+    more = getattr(message, "provider_specific_fields", None) or {}
+    return _word(getattr(message, "refusal", None) or more.get("refusal"))
+
+
+def _word(said: object) -> str | None:
+    return hide(str(said)) if said else None
 
 
 def _failure(error: Exception) -> Failure:

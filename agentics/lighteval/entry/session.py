@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agentics.lighteval.entry.emit import Emitter, OrderError, Stop
+from agentics.lighteval.entry.hiding import first, last
 
 MOUNTS = "AGENTICS_MOUNTS"
 """Of a worker that is a process: the folder that stands for the root of a container."""
@@ -99,10 +100,10 @@ def _facts(error: BaseException, kept: dict[str, Any]) -> dict[str, Any]:
     return {
         "stage": "internal",
         "code": "out_of_memory" if memory else "worker_error",
-        "message": f"{type(error).__name__}: {error}"[:2000],
+        "message": first(f"{type(error).__name__}: {error}", 2000),
         "traceback": _trace(error),
     }
 
 
 def _trace(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error))[-8000:]
+    return last("".join(traceback.format_exception(error)), 8000)

@@ -10,11 +10,13 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from agentics.lighteval.entry import plugins as plugin_loader
 from agentics.lighteval.entry.emit import OrderError, metric_name, plain
+from agentics.lighteval.entry.hiding import first
 
 _TEXTS = frozenset({"few_shots_split", "few_shots_select", "hf_repo", "hf_subset", "hf_revision"})
 _LISTS = frozenset({"stop_sequence", "evaluation_splits"})
@@ -95,7 +97,7 @@ def described(task: Task, documents: int, requests: int) -> dict[str, Any]:
         if name not in ("metrics", "prompt_function", "original_num_docs", "effective_num_docs")
     }
     config["prompt_function"] = plain(task.config.prompt_function)
-    config["metrics"] = [name for name, _ in _metrics(task.config.metrics)]
+    config["metrics"] = [_metric_config(metric) for metric in task.config.metrics]
     return {
         "documents": documents,
         "requests": requests,
@@ -116,6 +118,9 @@ def _configured(found: Any, order: Mapping[str, Any], modules: Mapping[str, Modu
     config.full_name = f"{config.name}|{config.num_fewshots}"
     for name, value in wanted["params"].items():
         _set(config, name, value, modules)
+    if "hf_revision" in wanted["params"] and Path(config.hf_repo).is_dir():
+        msg = f"{config.name}: its data are a folder, which has no revision"
+        raise OrderError(msg, "mapping", "field_unsupported", field="/tasks", hint="leave out params.hf_revision")
     # The only place that limits tokens on every backend: LightEval's own parameter cuts prompts on some.
     if generation.get("max_new_tokens"):
         config.generation_size = generation["max_new_tokens"]
@@ -155,11 +160,29 @@ def _dataset(config: Any) -> Any:  # noqa: ANN401 - a DatasetDict
     try:
         return LightevalTask.download_dataset_worker(LightevalTask(config))
     except Exception as error:
+        broken = _broken_line(config.hf_repo)
+        if broken is not None:
+            msg = first(f"{config.name}: {broken}", 1000)
+            raise OrderError(msg, "dataset", "dataset_failed", hint="mend that line") from None
         raise _why_no_data(config, error) from error
 
 
+def _broken_line(repo: str) -> str | None:
+    """`file:line: why` for the first line in the folder's JSONL files that is not a JSON object."""
+    for file in sorted(Path(repo).rglob("*.jsonl")) if Path(repo).is_dir() else ():
+        with file.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    row = json.loads(line) if line.strip() else {}
+                except ValueError as error:
+                    return f"{file}:{number}: {error}"
+                if not isinstance(row, dict):
+                    return f"{file}:{number}: a row is a JSON object, and this is a {type(row).__name__}"
+    return None
+
+
 def _why_no_data(config: Any, error: Exception) -> OrderError:  # noqa: ANN401
-    said = f"{config.name}: {config.hf_repo}: {type(error).__name__}: {error}"[:1000]
+    said = first(f"{config.name}: {config.hf_repo}: {type(error).__name__}: {error}", 1000)
     text = str(error)
     if isinstance(error, ConnectionError) or "Offline" in text or "offline" in text:
         hint = "workers have no network: point params.hf_repo to a folder, or [lighteval] data in agentics.toml"
@@ -256,6 +279,19 @@ def _metrics(metrics: Sequence[Any]) -> Any:  # noqa: ANN401 - pairs of name and
                 corpus = corpus.get(name)
             word = getattr(corpus, "__name__", None) or type(corpus).__name__
             yield metric_name(name), {"higher_is_better": bool(higher), "aggregation": word}
+
+
+def _metric_config(metric: Any) -> dict[str, Any]:  # noqa: ANN401 - LightEval's
+    """As LightEval's results have it: of several that are computed together, `metric_name` is a list."""
+    names = metric.metric_name
+    return {
+        "metric_name": [metric_name(name) for name in names] if isinstance(names, list) else metric_name(names),
+        "category": metric.category.name,
+        "higher_is_better": plain(metric.higher_is_better),
+        "sample_level_fn": plain(metric.sample_level_fn),
+        "corpus_level_fn": plain(metric.corpus_level_fn),
+        "batched_compute": metric.batched_compute,
+    }
 
 
 def _asks_a_judge(metric: Any) -> bool:  # noqa: ANN401 - LightEval's

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pydantic import JsonValue
 
 from agentics.lighteval.job import KnownTask
-from agentics.lighteval.rules.review import Review, either
+from agentics.lighteval.rules.review import Review, data_of, either
 from agentics.lighteval.support import FEW_SHOTS_SELECT, TASK_PARAMS
 from agentics.model.jobspec import JobSpec
 from agentics.model.jobwork import Sampling
@@ -57,6 +57,21 @@ def metrics(review: Review, spec: JobSpec) -> Iterator[Problem]:
                 message = f"{name!r:.100} is a metric of neither the task nor a plugin"
                 path = ("tasks", index, "params", "metrics", place)
                 yield Problem(code="unknown_metric", message=message, path=path, hint=hint)
+
+
+def without_effect(review: Review, spec: JobSpec) -> Iterator[Problem]:
+    """Params of the right type that would change nothing of what is asked here."""
+    for index, entry, tasks in review.entries(spec):
+        local = any(data_of(review, entry, task) is not None for task in tasks)
+        reasons = {
+            "hf_revision": ("a folder has no revision: its content is what it is", local),
+            "few_shots_split": ("without few-shot examples there is no split to take them from", not entry.fewshot),
+            "few_shots_select": ("without few-shot examples there are none to choose", not entry.fewshot),
+        }
+        for name, (message, idle) in reasons.items():
+            if idle and name in entry.params and _RIGHT[name](entry.params[name]):
+                path: Path = ("tasks", index, "params", name)
+                yield Problem(code="field_unsupported", message=message, path=path, hint="leave it out")
 
 
 def _text(value: JsonValue) -> bool:

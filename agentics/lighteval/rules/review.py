@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
-from agentics.lighteval.catalogue import Catalogue
+from agentics.errors import AgenticsError
+from agentics.lighteval.catalogue import Catalogue, CatalogueTask
 from agentics.lighteval.job import KnownTask
+from agentics.lighteval.ondisk import is_folder
+from agentics.lighteval.places import dataset_folder
 from agentics.lighteval.plugins import Located, Search, locate
 from agentics.lighteval.suites import SuiteBook
 from agentics.model.jobspec import ENDPOINTS, JobSpec, TaskSpec
@@ -22,7 +25,9 @@ class Surroundings:
     """Where a JobSpec is read. Its paths are relative to `folder`; `plugins` and `data` are the operator's folders.
 
     `templates`: the ids of the judge templates that are here; None: they are not looked at. `environment`: the
-    variables that secrets come from. `starting`: a missing secret is an error, not a warning.
+    variables that secrets come from. `starting`: a missing secret is an error, not a warning. `in_container`: the
+    worker is a container. `reader`: the user that it reads as; None: as we do. `output`: why artifacts cannot go to
+    a place.
     """
 
     folder: Path
@@ -33,6 +38,9 @@ class Surroundings:
     templates: frozenset[str] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     starting: bool = False
+    in_container: bool = False
+    reader: int | None = None
+    output: Callable[[str], AgenticsError | None] = lambda _: None
 
 
 @dataclass(kw_only=True)
@@ -100,41 +108,60 @@ class Review:
     def _task(self, spec: JobSpec, name: str) -> KnownTask:
         own = self.own(spec).get(name)
         if own is not None:
-            return _of_plugin(*own)
+            located, task = own
+            return of_plugin(located.manifest.name, task)
         found = self.around.catalogue.find(name)
         if found is None:
             raise KeyError(name)
-        return KnownTask(
-            name=name,
-            plugin=None,
-            modules=(found.module,),
-            sampling=found.sampling,
-            metrics={metric.name: metric.category for metric in found.metrics},
-            judges=frozenset(metric.name for metric in found.metrics if metric.judge),
-            primary_metric=None,
-            few_shots_split=found.few_shots_split,
-            evaluation_splits=found.evaluation_splits,
-            fewshot_pool=None,
-            hf_repo=found.hf_repo,
-            samples=found.samples,
-        )
+        return of_catalogue(name, found)
 
 
-def _of_plugin(located: Located, task: PluginTask) -> KnownTask:
+def of_catalogue(name: str, task: CatalogueTask) -> KnownTask:
+    return KnownTask(
+        name=name,
+        plugin=None,
+        modules=(task.module,),
+        sampling=task.sampling,
+        metrics={metric.name: metric.category for metric in task.metrics},
+        judges=frozenset(metric.name for metric in task.metrics if metric.judge),
+        primary_metric=None,
+        few_shots_split=task.few_shots_split,
+        hf_avail_splits=task.hf_avail_splits,
+        evaluation_splits=task.evaluation_splits,
+        fewshot_pool=None,
+        hf_repo=task.hf_repo,
+        samples=task.samples,
+    )
+
+
+def of_plugin(plugin: str, task: PluginTask) -> KnownTask:
     return KnownTask(
         name=task.name,
-        plugin=located.manifest.name,
+        plugin=plugin,
         modules=(),
         sampling=task.sampling,
         metrics=dict.fromkeys(task.metrics),
         judges=frozenset(),
         primary_metric=task.primary_metric,
         few_shots_split=task.few_shots_split,
+        hf_avail_splits=task.hf_avail_splits,
         evaluation_splits=task.evaluation_splits,
         fewshot_pool=task.fewshot_pool,
         hf_repo=None,
         samples=task.num_samples,
     )
+
+
+def data_of(review: Review, entry: TaskSpec, task: KnownTask) -> Path | None:
+    """The local folder of a task's dataset: one that the job names, or the operator's of that name."""
+    said = entry.params.get("hf_repo")
+    repo = said if isinstance(said, str) else task.hf_repo
+    if repo is None:
+        return None
+    own = review.around.folder / repo
+    if isinstance(said, str) and is_folder(own):
+        return own.resolve()
+    return dataset_folder(review.around.data, repo)
 
 
 def online(spec: JobSpec) -> bool:

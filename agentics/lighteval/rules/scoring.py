@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from functools import partial
 
+from agentics.errors import UsageError
 from agentics.lighteval.job import JobJudge
 from agentics.lighteval.rules.params import chosen
 from agentics.lighteval.rules.review import Review, either
@@ -45,6 +46,15 @@ def judges_of(config: ScoringConfig | None) -> tuple[JobJudge, ...]:
     return tuple(named)
 
 
+def suite_of(review: Review, spec: JobSpec) -> Suite | None:
+    """The suite that the job belongs to; None also where its name does not say which one."""
+    try:
+        found = review.around.suites().find(spec.benchmark_pack_id) if spec.benchmark_pack_id else None
+    except UsageError:
+        return None
+    return found.suite if found is not None else None
+
+
 def _conflict(message: str, path: Path, hint: str | None = None) -> Problem:
     return Problem(code="scoring_conflict", message=message, path=path, hint=hint)
 
@@ -64,6 +74,7 @@ def _jury(spec: JobSpec) -> Iterator[Problem]:
         return
     count = len(config.judges)
     path: Path = ("scoring_config", "judges")
+    yield from _quorum(config)
     if mode == "judge":
         if count != 1:
             yield _conflict(f"scoring_mode 'judge' is one judge, here are {count}", path, 'set scoring_mode to "jury"')
@@ -78,9 +89,15 @@ def _jury(spec: JobSpec) -> Iterator[Problem]:
         yield _conflict(message, path, "an odd number of judges, other weights, or aggregation mean or median")
 
 
+def _quorum(config: ScoringConfig) -> Iterator[Problem]:
+    if config.min_judges is not None and config.min_judges > len(config.judges):
+        message = f"min_judges is {config.min_judges}, and the job has {len(config.judges)} judges"
+        yield _conflict(message, ("scoring_config", "min_judges"), f"at most {len(config.judges)}, or leave it out")
+
+
 def _alone(config: ScoringConfig) -> Iterator[Problem]:
     """What only a jury has."""
-    for name in ("aggregation", "report_disagreement"):
+    for name in ("aggregation", "report_disagreement", "min_judges"):
         if name in config.model_fields_set:
             message = f"{name} says nothing where there is one judge"
             path = ("scoring_config", name)
@@ -127,7 +144,11 @@ def _metrics(review: Review, spec: JobSpec) -> Iterator[Problem]:
 
 def _pack(review: Review, spec: JobSpec) -> Iterator[Problem]:
     wanted = spec.benchmark_pack_id
-    if wanted is None or review.around.suites().find(wanted) is not None:
+    try:
+        if wanted is None or review.around.suites().find(wanted) is not None:
+            return
+    except UsageError as error:
+        yield Problem(code=error.code, message=error.message, path=("benchmark_pack_id",), hint=error.hint)
         return
     book = review.around.suites()
     name = wanted.partition("@")[0]
@@ -143,10 +164,9 @@ def _pack(review: Review, spec: JobSpec) -> Iterator[Problem]:
 
 
 def _in_pack(review: Review, spec: JobSpec) -> Iterator[Problem]:
-    found = review.around.suites().find(spec.benchmark_pack_id) if spec.benchmark_pack_id else None
-    if found is None:
+    suite = suite_of(review, spec)
+    if suite is None:
         return
-    suite = found.suite
     asked: set[str] = set()
     for index, entry, tasks in review.entries(spec):
         for task in tasks:

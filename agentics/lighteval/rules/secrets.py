@@ -9,7 +9,7 @@ from agentics.lighteval.rules.review import Review
 from agentics.model.document import Rule
 from agentics.model.jobspec import JobSpec
 from agentics.model.jsontext import Json, Path, Problem
-from agentics.policy.redact import Redactor, shows_secret
+from agentics.policy.redact import Redactor, is_findable, shows_secret
 from agentics.policy.secrets import is_secret
 
 _SHORTEST = 6
@@ -73,7 +73,14 @@ def _named(value: Json, key: str = "") -> Iterator[str]:
 
 
 def _missing(review: Review, name: str | None, path: Path) -> Iterator[Problem]:
-    if name is None or review.around.environment.get(name):
+    value = review.around.environment.get(name) if name is not None else None
+    if value and not is_findable(value.strip()):
+        message = (
+            f"what is in {name} is too short or too common a word to be found where a server or a model repeats it"
+        )
+        hint = "where it is a secret, use one of six characters or more; otherwise nothing is to be done"
+        yield Problem(code="secret_not_hidden", message=message, path=path, hint=hint, severity="warning")
+    if name is None or value:
         return
     severity = "error" if review.around.starting else "warning"
     message = f"the environment variable {name} is not set"

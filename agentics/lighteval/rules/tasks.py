@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from pathlib import Path
 
+from agentics.lighteval.fewshot import evaluated_splits, split_of_examples
 from agentics.lighteval.job import KnownTask
-from agentics.lighteval.ondisk import is_folder
-from agentics.lighteval.rules.params import chosen, metrics, types
-from agentics.lighteval.rules.review import Review, either, online
+from agentics.lighteval.rules.params import chosen, metrics, types, without_effect
+from agentics.lighteval.rules.review import Review, data_of, either, online
 from agentics.lighteval.support import GENERATION
 from agentics.model.document import Rule
 from agentics.model.jobspec import ENDPOINTS, JobSpec, TaskSpec
@@ -29,27 +28,13 @@ def rules(review: Review) -> tuple[Rule[JobSpec], ...]:
         Rule(needs=_TASKS, check=partial(_once, review)),
         Rule(needs=("tasks",), check=types),
         Rule(needs=_TASKS, check=partial(metrics, review)),
+        Rule(needs=_TASKS, check=partial(without_effect, review)),
         Rule(needs=_TASKS, check=partial(_examples, review)),
         Rule(needs=("num_fewshot_seeds", "tasks"), check=_seeds),
         Rule(needs=("backend", *_TASKS), check=partial(_answerable, review)),
         Rule(needs=("backend", "scoring_mode", *_TASKS), check=partial(_data, review)),
         Rule(needs=("backend", "generation", *_TASKS), check=partial(_several, review)),
     )
-
-
-def data_of(review: Review, entry: TaskSpec, task: KnownTask) -> Path | None:
-    """The local folder of a task's dataset: one that the job names, or the operator's of that name."""
-    said = entry.params.get("hf_repo")
-    repo = said if isinstance(said, str) else task.hf_repo
-    if repo is None:
-        return None
-    own = review.around.folder / repo
-    if isinstance(said, str) and is_folder(own):
-        return own.resolve()
-    if review.around.data is None or ".." in repo.split("/") or repo.startswith("/"):
-        return None
-    shared = review.around.data / repo
-    return shared.resolve() if is_folder(shared) else None
 
 
 def _plugins(review: Review, spec: JobSpec) -> Iterator[Problem]:
@@ -136,10 +121,10 @@ def _examples(review: Review, spec: JobSpec) -> Iterator[Problem]:
         said = entry.params.get("few_shots_split")
         path: Pointer = ("tasks", index, "fewshot")
         for task in tasks:
-            split = said if isinstance(said, str) else task.few_shots_split
-            if split is None or split in task.evaluation_splits:
-                message = f"{task.name} has no examples of its own: what is asked would be among the examples"
-                hint = "set params.few_shots_split to another split, or fewshot to 0"
+            if split_of_examples(task, entry.params) is None:
+                asked = ", ".join(evaluated_splits(task, entry.params))
+                message = f"{task.name} would take its examples from the documents that it asks (split {asked})"
+                hint = "set params.few_shots_split to a split that is not evaluated, or fewshot to 0"
                 yield Problem(code="needs_fewshot_split", message=message, path=path, hint=hint, severity="warning")
                 break
         small = next(

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from agentics.model.caps import RESULT
 from agentics.model.challenge import Challenge, Setup, Stage, Target
 from agentics.model.design import Integration
 from agentics.model.plan import (
@@ -24,7 +25,6 @@ from agentics.model.plan import (
 from agentics.model.record import Mode, Record
 from agentics.model.solution import SolutionManifest
 
-RESULT_BYTES = 4 << 20
 CONTROL = "/agentics-control"
 STATE = "/agentics-state"
 COOPERATION_ENV = {
@@ -180,4 +180,4 @@ def trusted_mounts(setup: Setup | None, *places: PlaceMount) -> tuple[PlaceMount
 
 
 def read_result(result_file: str) -> StageDefinition:
-    return definition("read_result", ReadResult(file=result_file, max_bytes=RESULT_BYTES))
+    return definition("read_result", ReadResult(file=result_file, max_bytes=RESULT.bytes))

@@ -8,6 +8,8 @@ from agentics.model.record import Trust
 from agentics.policy.topologies import parts
 
 TRUST: Trust = "isolated"
+ALIAS = "session-0001"
+"""What the solution's side calls the session. Its name in the manifest tells the evaluator alone which one it is."""
 RUN = 'mkdir -p /io/output /io/tmp; exec sh "$1"'
 DIRECTION_BYTES = 256 << 20
 TRANSCRIPT_BYTES = 1 << 20

@@ -25,11 +25,16 @@ _LOOK_S = 0.05
 _LAST_WORDS_S = 10.0
 
 
+def supervised(argv: tuple[str, ...]) -> tuple[str, ...]:
+    """The command with stdout and stderr in one log; what it writes to descriptor 3 comes as the engine's stderr."""
+    return ("sh", "-c", 'exec "$@" 3>&2 2>&1', "sh", *argv)
+
+
 @dataclass(kw_only=True)
 class Attached:
-    """`out` is ours to read, `inp` ours to write (None: no stdin). When piped, stderr goes to `log` directly."""
+    """`out` is ours to read, `inp` ours to write (None: no stdin). Stderr goes to `errors` directly, or with stdout."""
 
-    log: Log
+    errors: Log | None
     piped: bool
     out: int | None = None
     inp: int | None = None
@@ -87,8 +92,8 @@ class Attached:
                 stream, length = _HEADER.unpack(header)
                 while length and (data := connection.recv(min(length, _CHUNK))):
                     length -= len(data)
-                    if stream == _STDERR and self.piped:
-                        self.log.add(data)
+                    if stream == _STDERR and self.errors is not None:
+                        self.errors.add(data)
                     else:
                         self._put(sink, data)
         except OSError:

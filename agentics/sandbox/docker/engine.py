@@ -22,17 +22,19 @@ from agentics.errors import EngineError, EngineMissing
 from agentics.sandbox import cgroup, labels, seccomp
 from agentics.sandbox.docker.api import Api
 from agentics.sandbox.docker.hosts import FORBIDDEN_HINT, Address, candidates
-from agentics.sandbox.docker.isolation import Sharing, find_out
+from agentics.sandbox.docker.isolation import Sharing
 from agentics.sandbox.docker.linked import run_linked
 from agentics.sandbox.docker.live import Host, launch
 from agentics.sandbox.docker.pause import pause, unpause
 from agentics.sandbox.docker.running import DockerRunning
+from agentics.sandbox.docker.runtimes import Runtimes
 from agentics.sandbox.docker_images import DockerImages
 from agentics.sandbox.engine import Container, EngineFacts, Image, Link, Linked, Running
 from agentics.sandbox.images import ImageStore
 from agentics.sandbox.settings import EngineSettings
 
 _REMOVERS = 4
+_CGROUP_NAMESPACES = (1, 41)
 # What another try will not change; a registry that is busy or limits us is asked again.
 _FINAL = ("not found", "manifest unknown", "denied", "unauthorized", "no matching manifest", "no such host", "invalid")
 _KNOCK_S = 10.0
@@ -100,9 +102,15 @@ class DockerEngine:
         self._version = api.server_version()
         self._images: dict[str, Mapping[str, Any]] = {}
         self._images_lock = threading.Lock()
-        self._probe_lock = threading.Lock()
-        self._sharing: Sharing | None = None
         self._host = self._make_host(scratch, settings)
+        self._runtimes = Runtimes(
+            host=self._host,
+            offered=self._info.get("Runtimes") or {},
+            default=str(self._info.get("DefaultRuntime") or ""),
+            kernel=str(self._info.get("KernelVersion", "")),
+            identity=(str(self._info.get("ID", "")), str(self._version.get("Version")), *os.uname()),
+            same_kernel=self._local(),
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -128,21 +136,11 @@ class DockerEngine:
             removals = list(self._host.removals)
         wait(removals)
 
-    def probe(self, image: str) -> Sharing:
-        """What this engine does, found out once, with that image. Raises EngineError where it does not isolate, or
-        where it does not see our scratch directory."""
-        with self._probe_lock:
-            if self._sharing is None:
-                identity = (str(self._info.get("ID", "")), str(self._version.get("Version")), *os.uname())
-                found = find_out(self._host, image, identity, same_kernel=self._local())
-                if not found.files:
-                    msg = "the engine does not see the scratch directory: what we put there is not in its containers"
-                    hint = "name a directory that the engine shares, under [sandbox] scratch in agentics.toml"
-                    raise EngineError(msg, code="files_not_shared", hint=hint, retryable=False)
-                self._host.shares_pipes = _use_pipes(self._host.settings, found)
-                self._host.groups = self._host.groups if found.usage else None
-                self._sharing = found
-            return self._sharing
+    def probe(self, image: str, runtime: str | None = None) -> Sharing:
+        """What this engine does under that runtime (None: its default), found out once, with that image.
+
+        Raises EngineError where it does not isolate, does not see our scratch directory, or does not keep limits."""
+        return self._runtimes.examine(image, runtime)
 
     @property
     def api(self) -> Api:
@@ -154,6 +152,7 @@ class DockerEngine:
 
     def facts(self) -> EngineFacts:
         info = self._info
+        default = self._runtimes.sharing(None)
         security = [str(option) for option in info.get("SecurityOptions") or ()]
         return EngineFacts(
             name=_name(self._version),
@@ -167,10 +166,14 @@ class DockerEngine:
             cpus=int(info.get("NCPU") or 1),
             memory_bytes=int(info.get("MemTotal") or 0),
             kernel=str(info.get("KernelVersion", "")),
-            shares_files=self._sharing.files if self._sharing else self._local(),
-            shares_pipes=self._host.shares_pipes,
-            measures_usage=self._host.groups is not None,
-            gpus="nvidia" in (info.get("Runtimes") or {}),
+            shares_files=default.files if default else self._local(),
+            shares_pipes=self._host.shares_pipes and (default is None or default.pipes),
+            measures_usage=self._host.groups is not None and (default is None or default.usage),
+            gpus="nvidia" in self._runtimes.offered,
+            cgroup_namespaces=self._host.cgroup_namespaces,
+            maps_users=any("name=userns" in option for option in security),
+            runtimes=tuple(sorted(self._runtimes.offered)),
+            default_runtime=self._runtimes.default or "runc",
         )
 
     def image(self, reference: str, platform: str | None) -> Image:
@@ -184,9 +187,9 @@ class DockerEngine:
         return _image(reference, found)
 
     def start(self, container: Container, *, gated: bool = False) -> Running:
-        self.probe(container.image)
-        live = launch(self._host, container, gated=gated)
-        late_start = gated and not self._host.shares_pipes
+        host = self._runtimes.host_of(container)
+        live = launch(host, container, gated=gated)
+        late_start = gated and not host.shares_pipes
         try:
             if not late_start:
                 live.start()
@@ -196,8 +199,8 @@ class DockerEngine:
         return DockerRunning(live, gated=gated, late_start=late_start)
 
     def run_linked(self, solution: Container, evaluator: Container, link: Link) -> Linked:
-        self.probe(solution.image)
-        return run_linked(self._host, solution, evaluator, link)
+        hosts = self._runtimes.host_of(solution), self._runtimes.host_of(evaluator)
+        return run_linked(hosts, solution, evaluator, link)
 
     def pause(self, labels: Mapping[str, str]) -> int:
         return pause(self._host, _some(labels))
@@ -295,6 +298,7 @@ class DockerEngine:
             groups=cgroup.groups(str(self._info.get("CgroupVersion") or "1"), driver) if local else None,
             shares_pipes=local if settings.streams == "auto" else settings.streams == "fifo",
             volumes=self._volumes,
+            cgroup_namespaces=_numbers(self._api.version) >= _CGROUP_NAMESPACES,
             removers=ThreadPoolExecutor(max_workers=_REMOVERS, thread_name_prefix="container-remover"),
         )
 
@@ -319,13 +323,6 @@ def _some(labels: Mapping[str, str]) -> Mapping[str, str]:
     return labels
 
 
-def _use_pipes(settings: EngineSettings, found: Sharing) -> bool:
-    if settings.streams == "fifo" and not found.pipes:
-        msg = "FIFOs of ours do not work in this engine's containers, and nothing else was allowed"
-        raise EngineError(msg, code="pipes_not_shared", retryable=False)
-    return found.pipes and settings.streams != "attach"
-
-
 def _image(reference: str, found: Mapping[str, Any]) -> Image:
     digests = found.get("RepoDigests") or [None]
     return Image(
@@ -335,6 +332,10 @@ def _image(reference: str, found: Mapping[str, Any]) -> Image:
         platform=f"{found.get('Os', 'linux')}/{_architecture(str(found.get('Architecture', '')))}",
         labels=dict((found.get("Config") or {}).get("Labels") or {}),
     )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
 def _architecture(machine: str) -> str:

@@ -10,12 +10,12 @@ import hashlib
 import json
 import os
 import secrets
-import shutil
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from agentics.archive.hostile import discard
 from agentics.errors import EngineError
 from agentics.sandbox import pipes
 from agentics.sandbox.docker.live import Host, launch
@@ -27,66 +27,99 @@ _SCRIPT = """
 (cat /probe/nonce >/.io/out) 2>/dev/null &
 echo "nonce $(cat /probe/nonce)"
 echo "network $(readlink /proc/self/ns/net)"
+echo "kernel $(uname -r)"
 sed -n 's/^ *\\([^ :]*\\):.*/interface \\1/p' /proc/net/dev
 sed -n 's/^\\(Seccomp\\|NoNewPrivs\\|CapEff\\):[^0-9a-f]*/\\1 /p' /proc/self/status
 wait
+echo "held $(head -c @BYTES@ /dev/zero | tail -n 1 | wc -c)"
 """
+_MEMORY = 128 << 20
+_MORE = 2 * _MEMORY
+_INTERFACES = "sed -n 's/^ *\\([^ :]*\\):.*/interface \\1/p' /proc/net/dev; echo network"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sharing:
-    """What was found. `seccomp`: a filter of ours is in force."""
+    """What was found. `seccomp`: a filter of ours is in force. `own_kernel`: not the engine's kernel answered.
+    `memory_limit`: a program could not hold more memory than its container may."""
 
     files: bool
     pipes: bool
     usage: bool
     seccomp: bool
+    own_kernel: bool
+    memory_limit: bool
 
 
-def find_out(host: Host, image: str, identity: tuple[str, ...], *, same_kernel: bool) -> Sharing:
-    """From the cache, or from a container of that image. Raises EngineError(code="not_isolated") and runs nothing more
-    when a container without a network has one."""
-    key = _key(host.scratch, identity)
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """Which image to look with, under which runtime (None: the engine's default), on an engine of which kernel.
+    `identity`: all that the answer depends on. `same_kernel`: the engine's kernel is ours."""
+
+    image: str
+    runtime: str | None
+    kernel: str
+    identity: tuple[str, ...]
+    same_kernel: bool
+
+
+def find_out(host: Host, asked: Asked) -> Sharing:
+    """From the cache, or from a container. Raises EngineError(code="not_isolated") and runs nothing more when a
+    container without a network has one."""
+    key = _key(host.scratch, asked.identity)
     known = _recall(host.settings.cache, key)
     if known is None:
-        known = _try(host, image, same_kernel=same_kernel)
+        known = _try(host, asked)
         _remember(host.settings.cache, key, known)
     return known
 
 
-def _try(host: Host, image: str, *, same_kernel: bool) -> Sharing:
+def has_network(host: Host, image: str, runtime: str) -> bool:
+    """Whether a container that is to have a network gets an interface beside the loopback."""
+    container = replace(_container(image, runtime, _INTERFACES), network=True)
+    return set(_parse(_run(host, container)).get("interface", ())) > {"lo"}
+
+
+def _try(host: Host, asked: Asked) -> Sharing:
     nonce = secrets.token_hex(8)
     folder = host.scratch / secrets.token_hex(8)
     folder.mkdir()
     (folder / "nonce").write_text(nonce, encoding="ascii")
     fifos = pipes.make(host.scratch, streams=("out",))
     try:
-        ended = _run(host, image, (folder, fifos.directory))
+        mounts = (Mount(source=folder, target="/probe"), Mount(source=fifos.directory, target=pipes.TARGET))
+        script = _SCRIPT.replace("@BYTES@", str(_MORE))
+        ended = _run(host, replace(_container(asked.image, asked.runtime, script), mounts=mounts))
         said = _parse(ended)
-        _require_isolation(said, same_kernel=same_kernel)
+        own_kernel = said.get("kernel") != [asked.kernel]
+        _require_isolation(said, same_kernel=asked.same_kernel and not own_kernel)
         return Sharing(
             files=said.get("nonce") == [nonce],
             pipes=_heard(fifos) == nonce,
-            usage=ended.cpu_s is not None,
+            usage=bool(ended.cpu_s),  # a group that its container is not in counts nothing
             seccomp=said.get("Seccomp") == ["2"],
+            own_kernel=own_kernel,
+            memory_limit=said.get("held") != [str(_MORE)],
         )
     finally:
         fifos.close()
-        shutil.rmtree(folder, ignore_errors=True)
+        discard(folder)
 
 
-def _run(host: Host, image: str, folders: tuple[Path, Path]) -> Exit:
-    """Its words come over the engine's own streams: those work wherever an engine does."""
-    limits = Limits(timeout_s=10.0, memory_bytes=128 << 20, cpu_millis=1000, disk_bytes=1 << 20)
-    container = Container(
+def _container(image: str, runtime: str | None, script: str) -> Container:
+    return Container(
         role="probe",
         image=image,
-        argv=("sh", "-c", _SCRIPT),
+        argv=("sh", "-c", script),
         cwd="/",
         user="65534:65534",
-        limits=limits,
-        mounts=tuple(Mount(source=at, target=to) for at, to in zip(folders, ("/probe", pipes.TARGET), strict=True)),
+        limits=Limits(timeout_s=30.0, memory_bytes=_MEMORY, cpu_millis=1000, disk_bytes=1 << 20),
+        runtime=runtime,
     )
+
+
+def _run(host: Host, container: Container) -> Exit:
+    """Its words come over the engine's own streams: those work wherever an engine does."""
     live = launch(replace(host, shares_pipes=False), container)
     try:
         live.start()

@@ -51,12 +51,12 @@ class Session:
         return (self.solution, self.evaluator)
 
 
-def run_linked(host: Host, solution: Container, evaluator: Container, link: Link) -> Linked:
-    """Raises EngineError. The solution's limit counts from the first byte that it is sent, the evaluator's from its
-    start; `wall_s` of each counts from there too."""
+def run_linked(hosts: tuple[Host, Host], solution: Container, evaluator: Container, link: Link) -> Linked:
+    """`hosts`: the solution's and the evaluator's. Raises EngineError. The solution's limit counts from the first byte
+    that it is sent, the evaluator's from its start; `wall_s` of each counts from there too."""
     lives: list[Live] = []
     try:
-        lives.extend(_started(host, (solution, evaluator)))
+        lives.extend(_started(hosts, (solution, evaluator)))
         with lives[0].in_use, lives[1].in_use:
             session = _session(lives[0], lives[1], link)
             try:
@@ -69,13 +69,13 @@ def run_linked(host: Host, solution: Container, evaluator: Container, link: Link
             live.dispose()
 
 
-def _started(host: Host, pair: tuple[Container, Container]) -> list[Live]:
+def _started(hosts: tuple[Host, Host], pair: tuple[Container, Container]) -> list[Live]:
     """Both, created and started side by side. If one fails, none is left."""
 
     clock = Clock()
 
     def begin(turn: int) -> Live:
-        live = launch(host, pair[turn], clock=clock, turn=turn)
+        live = launch(hosts[turn], pair[turn], clock=clock, turn=turn)
         try:
             live.start()
         except BaseException:

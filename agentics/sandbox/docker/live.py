@@ -16,12 +16,12 @@ from typing import Any
 from agentics.errors import EngineError
 from agentics.sandbox import cgroup, pipes
 from agentics.sandbox.clock import Clock
-from agentics.sandbox.docker import create
+from agentics.sandbox.docker import attach, create
 from agentics.sandbox.docker.api import Api, StartRefused
 from agentics.sandbox.docker.attach import Attached
 from agentics.sandbox.docker.frozen import Frozen
 from agentics.sandbox.docker.watch import Watch
-from agentics.sandbox.engine import Container, Ended, Exit
+from agentics.sandbox.engine import Container, Ended, Exit, Kernel
 from agentics.sandbox.log import Log
 from agentics.sandbox.settings import EngineSettings
 
@@ -29,13 +29,15 @@ _KILLED = 137
 _TIMED_OUT = 124
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 _SIGNALS = range(129, 193)
+_REPORT_BYTES = 4 << 20
 _NEVER = "0001-"
 DEATH_S = 60.0  # how long a killed container may take to be gone before we call the engine broken
 
 
 @dataclass(kw_only=True)
 class Host:
-    """What all containers of one engine share."""
+    """What all containers of one engine share that have one runtime. Those of other runtimes share `live`, `removals`,
+    `lock` and `frozen` with them. `kernel` None: not looked at yet."""
 
     api: Api
     settings: EngineSettings
@@ -46,6 +48,9 @@ class Host:
     shares_pipes: bool
     volumes: Callable[[str], tuple[str, ...]]
     removers: ThreadPoolExecutor
+    cgroup_namespaces: bool = True
+    runtime: str = ""
+    kernel: Kernel | None = None
     live: set[Live] = field(default_factory=set)
     removals: set[Future[None]] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -54,9 +59,10 @@ class Host:
 
 @dataclass(kw_only=True, eq=False)
 class Live:
-    """A container that exists. `began` is on its clock, `opened` the wall-clock time of the gate. Whoever waits for it
-    holds `in_use`: its descriptors stay open so long, even if it is thrown away meanwhile. Whoever starts, freezes,
-    thaws or kills it holds `moving`. Of those who are frozen together, a lower `turn` comes first."""
+    """A container that exists. `began` is on its clock, `opened` the wall-clock time of the gate; `report` is there
+    where a supervisor in it has a stream of its own. Whoever waits for it holds `in_use`: its descriptors stay open so
+    long, even if it is thrown away meanwhile. Whoever starts, freezes, thaws or kills it holds `moving`. Of those who
+    are frozen together, a lower `turn` comes first."""
 
     host: Host
     container: Container
@@ -64,6 +70,7 @@ class Live:
     argv: tuple[str, ...]
     clock: Clock = field(default_factory=Clock)
     turn: int = 0
+    report: Log | None = None
     streams: pipes.Pipes | Attached | None = None
     group: cgroup.Group | None = None
     id: str = ""
@@ -215,8 +222,14 @@ class Live:
         code = self.watch.exit_code
         state = self.host.api.state(self.id)
         used = self.host.groups.read(self.group) if self.host.groups and self.group else cgroup.Usage()
-        oom = bool(state.get("OOMKilled")) or bool(used.oom_kills)
+        oom = bool(state.get("OOMKilled")) or bool(used.oom_kills) or self._died_at_its_limit(code, used)
         return _exit(self, code, state, used, oom_killed=oom)
+
+    def _died_at_its_limit(self, code: int, used: cgroup.Usage) -> bool:
+        """Whether a runtime with a kernel of its own was killed for memory: it dies as a whole, and the engine may hear
+        of its end before it hears why."""
+        limit, peak = self.container.limits.memory_bytes, used.memory_peak_bytes or 0
+        return self.host.kernel == "own" and code == _KILLED and self.killed is None and peak >= limit
 
     def dispose(self) -> None:
         """Kill, remove and forget, in the background. Idempotent."""
@@ -263,6 +276,9 @@ class Live:
             wall_s=0.0,
             log=said,
             log_bytes_seen=len(said),
+            runtime=self.host.runtime,
+            kernel=self.host.kernel,
+            user=create.user(self.container),
         )
 
 
@@ -270,6 +286,8 @@ def launch(host: Host, container: Container, *, gated: bool = False, clock: Cloc
     """A created container, not yet started; whatever fails on the way leaves nothing behind."""
     log = Log(cap=container.limits.log_bytes, flood=host.settings.flood_bytes)
     live = Live(host=host, container=container, log=log, argv=container.argv, clock=clock or Clock(), turn=turn)
+    if container.stdio == "supervised":
+        live.report = Log(cap=_REPORT_BYTES, flood=host.settings.flood_bytes)
     with host.lock:
         host.live.add(live)
     try:
@@ -282,7 +300,10 @@ def launch(host: Host, container: Container, *, gated: bool = False, clock: Cloc
             volumes=host.volumes(container.image),
             cgroup_parent=live.group.parent if live.group else None,
             streams=str(live.streams.directory) if isinstance(live.streams, pipes.Pipes) else None,
+            streams_group=live.streams.group if isinstance(live.streams, pipes.Pipes) else None,
             attached=isinstance(live.streams, Attached),
+            cgroup_namespaces=host.cgroup_namespaces,
+            own_kernel=host.kernel == "own",
         )
         live.id = host.api.create(create.config(container, live.argv, around), container.platform)
     except BaseException:
@@ -295,7 +316,9 @@ def _lay_streams(live: Live, *, gated: bool) -> None:
     stdio, argv = live.container.stdio, live.container.argv
     if not live.host.shares_pipes:
         if stdio != "none":
-            live.streams = Attached(log=live.log, piped=stdio == "pipe")
+            errors = live.log if stdio == "pipe" else live.report
+            live.streams = Attached(errors=errors, piped=stdio == "pipe")
+        live.argv = attach.supervised(argv) if stdio == "supervised" else argv
         return
     gate = ("gate",) if gated else ()
     if stdio == "pipe":
@@ -304,6 +327,10 @@ def _lay_streams(live: Live, *, gated: bool) -> None:
     elif stdio == "log":
         live.streams = pipes.make(live.host.scratch, streams=("out", *gate))
         live.argv = pipes.logged(argv, gated=gated)
+    elif stdio == "supervised":
+        streams = ("out", "report", *gate)
+        live.streams = pipes.make(live.host.scratch, streams=streams, speaker=live.container.speaker)
+        live.argv = pipes.supervised(argv, gated=gated)
     elif gated:
         live.streams = pipes.make(live.host.scratch, streams=gate)
         live.argv = pipes.gated(argv)
@@ -327,7 +354,11 @@ def _exit(live: Live, code: int, state: dict[str, Any], used: cgroup.Usage, *, o
         log=live.log.kept,
         log_bytes_seen=live.log.seen,
         log_truncated=live.log.truncated,
+        report=live.report.kept if live.report is not None else b"",
         paused_s=paused_s,
+        runtime=live.host.runtime,
+        kernel=live.host.kernel,
+        user=create.user(live.container),
     )
 
 

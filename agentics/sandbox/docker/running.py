@@ -14,6 +14,8 @@ from agentics.sandbox.collect import usage
 from agentics.sandbox.docker.live import DEATH_S, Live
 from agentics.sandbox.docker.watch import Watch
 from agentics.sandbox.engine import Ended, Exit, Mount
+from agentics.sandbox.log import Log
+from agentics.sandbox.pipes import Pipes
 
 _LOOK_S = 0.1
 _LONGEST_LOOK_S = 3600.0
@@ -102,29 +104,40 @@ def _over(mount: Mount) -> bool:
 
 def _until_the_end(live: Live, watch: Watch, watchman: Watchman) -> None:
     """Returns when the container has ended and its log is read. Raises EngineError when it outlives its killing."""
-    out = live.streams.out if live.streams is not None else None
+    logs = _logs(live)
     with selectors.DefaultSelector() as selector:
         selector.register(watch, selectors.EVENT_READ)
-        if out is not None:
-            selector.register(out, selectors.EVENT_READ)
+        for fd in logs:
+            selector.register(fd, selectors.EVENT_READ)
         killed_at: float | None = None
         while not live.ended:
             due = killed_at + DEATH_S if killed_at is not None else _deadline(live)
-            _read_for(live, selector, out, live.clock.wait_s(min(due, watchman.next_look()) - live.clock()))
+            _read_for(logs, selector, live.clock.wait_s(min(due, watchman.next_look()) - live.clock()))
             if killed_at is not None:
                 _require_death(live, killed_at)
             elif why := _limit_passed(live, watchman):
                 live.kill(why)
                 killed_at = live.clock()
-    if live.streams is not None and out is not None:
+    if live.streams is not None:
         live.streams.last_words()
-        live.log.drain(out)
+    for fd, log in logs.items():
+        log.drain(fd)
 
 
-def _read_for(live: Live, selector: selectors.BaseSelector, out: int | None, seconds: float) -> None:
+def _logs(live: Live) -> dict[int, Log]:
+    """By descriptor, where what is read from it goes."""
+    if live.streams is None or live.streams.out is None:
+        return {}
+    logs = {live.streams.out: live.log}
+    if isinstance(live.streams, Pipes) and live.streams.report is not None and live.report is not None:
+        logs[live.streams.report] = live.report
+    return logs
+
+
+def _read_for(logs: dict[int, Log], selector: selectors.BaseSelector, seconds: float) -> None:
     # A selector takes no more than some weeks; who calls looks again anyway.
     for key, _ in selector.select(min(max(0.0, seconds), _LONGEST_LOOK_S)):
-        if key.fd == out and not live.log.read(key.fd):
+        if key.fd in logs and not logs[key.fd].read(key.fd):
             selector.unregister(key.fd)
 
 

@@ -61,6 +61,7 @@ def run(sock: socket.socket) -> dict[str, Any]:
         sock.shutdown(socket.SHUT_WR)
 
     message = request()
+    sock.recv(1)  # from here on the supervisor is told who sends
     socket.send_fds(sock, [struct.pack("!I", len(message))], [0, 1, 2])
     sock.sendall(message)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -87,7 +87,7 @@ def plugin(root: Path, kind: str, module: str, name: str | None = None) -> dict[
 
 QUICK = [plugin(PLUGINS / "quick-tasks", "task", "tasks.py"), plugin(PLUGINS / "quick-model", "model", "model.py")]
 LOOKUP = {"type": "custom", "model_name": "acme/lookup", "model_plugin": "quick-model", "model_class": "Lookup"}
-SECRETS = {"ACME_KEY": "correct-horse-battery"}
+SECRETS = {"ACME_KEY": "correct-horse-battery", "AGENTICS_SECRETS": "ACME_KEY"}
 NOWHERE = "http://127.0.0.1:9"
 """Where a worker that may use the network looks for a hub: no test asks a real one."""
 DUMMY = {"type": "dummy", "model_name": "dummy"}

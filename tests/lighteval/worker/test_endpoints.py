@@ -10,7 +10,7 @@ import pytest
 
 from agentics.model.jobwork import Evaluate
 from tests.lighteval.openai_server import FakeOpenAI
-from tests.lighteval.worker.conftest import PLUGINS, evaluate, plugin
+from tests.lighteval.worker.conftest import PLUGINS, QUICK, evaluate, plugin
 
 pytestmark = pytest.mark.slow
 SECRET = "correct-horse-battery"
@@ -82,6 +82,19 @@ def test_d1_some_failures_leave_the_others_their_scores(worker):
     assert len(unscored) == 2
 
 
+def test_why_a_text_ended_and_a_refusal_are_kept_also_of_a_known_answer(worker):
+    message = {"role": "assistant", "content": None, "refusal": "I cannot say that"}
+    choices = [{"index": 0, "finish_reason": "content_filter", "message": message}]
+    reply = {"id": "1", "object": "chat.completion", "created": 1, "model": "tiny", "choices": choices}
+    with FakeOpenAI(reply=json.dumps(reply).encode()) as server:
+        first = worker.ask(evaluate(endpoint(server), max_samples=1))
+        again = worker.ask(evaluate(endpoint(server), max_samples=1), known=first.of("answer"))
+    for told, known in ((first, False), (again, True)):
+        answer = told.one("answer")
+        assert (answer.finish_reasons, answer.refusals) == (("content_filter",), ("I cannot say that",))
+        assert (answer.status, answer.refused, answer.truncated, answer.known) == ("empty", True, None, known)
+
+
 def test_an_empty_answer_is_one_and_is_counted_apart(worker):
     with FakeOpenAI(text="") as server:
         report = worker.ask(evaluate(endpoint(server), max_samples=3)).one("report")
@@ -119,6 +132,35 @@ def test_d5_a_key_is_in_no_event_whatever_the_server_repeats(worker):
         told = worker.ask(evaluate(endpoint(server), max_samples=2))
     assert SECRET not in json.dumps([event.model_dump(mode="json") for event in told.events])
     assert SECRET not in (worker.exchange.root.parent / "log").read_text(errors="replace")
+
+
+def test_a_key_that_a_server_answers_with_is_neither_told_nor_scored(worker):
+    with FakeOpenAI(repeats=True) as server:
+        told = worker.ask(evaluate(endpoint(server), max_samples=2))
+        again = worker.ask(evaluate(endpoint(server), max_samples=2), known=told.of("answer"))
+    assert [answer.response["text"] for answer in told.of("answer")] == [["You sent Bearer ***."]] * 2
+    assert SECRET not in json.dumps([event.model_dump(mode="json") for event in told.events])
+    # What is kept and what was scored are the same: hashes of answers are those of a run that goes on.
+    assert told.one("report").seeds == again.one("report").seeds
+
+
+def test_a_secret_that_a_model_answers_with_is_neither_told_nor_scored(worker, tmp_path):
+    code = (PLUGINS / "quick-model" / "model.py").read_text()
+    code += """
+class Repeats(Lookup):
+    def greedy_until(self, docs):
+        import os
+
+        return [ModelResponse(text=[os.environ["ACME_KEY"]], reasonings=[repr(os.environ["ACME_KEY"])]) for _ in docs]
+"""
+    (tmp_path / "model.py").write_text(code)
+    own = plugin(tmp_path, "model", "model.py", name="repeats")
+    backend = {"type": "custom", "model_name": "m", "model_plugin": "repeats", "model_class": "Repeats"}
+    order = {**evaluate(backend, max_samples=1), "plugins": [QUICK[0], own]}
+    told = worker.ask(order)
+    (answer,) = told.of("answer")
+    assert (answer.response["text"], answer.response["reasonings"]) == (["***"], ["'***'"])
+    assert SECRET not in json.dumps([event.model_dump(mode="json") for event in told.events])
 
 
 def test_so_many_requests_are_in_flight_as_the_job_says(worker):
@@ -195,6 +237,19 @@ def test_a_wrong_key_is_not_held_against_the_next_task(worker):
         order = evaluate(endpoint(server, parallel_calls_count=1), max_samples=3)
         first, second = worker.ask(order, session=session), worker.ask(order, session=session)
     assert (first.one("report").failed, second.one("report").answered) == (3, 3)
+
+
+def test_a_dead_server_is_given_up_for_all_tasks_of_a_session_and_what_is_left_is_told_apart(worker):
+    session = worker.session()
+    with FakeOpenAI(always=500) as server:
+        limits = {"request_s": 300, "consecutive_failures": 3}
+        order = evaluate(endpoint(server, parallel_calls_count=1, options={"api_max_retry": 0}), limits=limits)
+        first, second = worker.ask(order, session=session), worker.ask(order, session=session)
+    assert len(server.bodies) == 3
+    codes = [answer.error.code for answer in first.of("answer")]
+    assert (codes.count("server_error"), codes.count("server_down")) == (3, 13)
+    assert {answer.error.code for answer in second.of("answer")} == {"server_down"}
+    assert "3 requests in a row failed" in second.of("answer")[0].error.message
 
 
 def test_d1_failed_answers_are_asked_again_and_the_others_are_not(worker):

@@ -256,3 +256,14 @@ def test_max_samples_is_a_prefix_of_more(worker):
     few = [s.doc_id for s in worker.ask(evaluate(LOOKUP, max_samples=3)).of("sample")]
     more = [s.doc_id for s in worker.ask(evaluate(LOOKUP, max_samples=5)).of("sample")]
     assert few == more[:3]
+
+
+@pytest.mark.parametrize("task", ["quick_capitals", "quick_geo"])
+@pytest.mark.parametrize(("longest", "cut"), [(24, True), (256, False)])
+def test_a_prompt_that_was_cut_to_fit_the_model_is_told_as_it_was(worker, checkpoint, task, longest, cut):
+    options = {**checkpoint["options"], "max_length": longest}
+    generation = {"max_new_tokens": 4}
+    told = worker.ask(
+        evaluate({**checkpoint, "options": options}, task, fewshot=4, generation=generation, max_samples=3)
+    )
+    assert [answer.truncated for answer in told.of("answer")] == [cut] * 3

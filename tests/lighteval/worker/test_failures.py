@@ -134,6 +134,20 @@ def test_a_plugin_that_cannot_be_loaded_says_why(worker, tmp_path, text, code):
     assert worker.ask({**evaluate(DUMMY), "plugins": [own]}).one("failed").code == code
 
 
+@pytest.mark.parametrize(
+    ("line", "why"), [('{"question": "x", "answer": }', "Expecting value"), ("[1]", "this is a list")]
+)
+def test_a_line_of_data_that_is_broken_is_named_with_its_file_and_number(worker, tmp_path, line, why):
+    (tmp_path / "rows").mkdir()
+    rows = [json.dumps({"question": f"{n}?", "answer": f"{n}"}) for n in range(3)]
+    for split in ("train", "test"):
+        (tmp_path / "rows" / f"{split}.jsonl").write_text("\n".join([*rows[:2], line, rows[2]]) + "\n")
+    failed = worker.ask(evaluate(DUMMY, params={"hf_repo": str(tmp_path / "rows")})).one("failed")
+    assert (failed.stage, failed.code) == ("dataset", "dataset_failed")
+    assert f"{tmp_path}/rows/test.jsonl:3: " in failed.message
+    assert why in failed.message
+
+
 def test_two_plugins_with_one_task_are_refused(worker):
     twice = [QUICK[0], {**QUICK[0], "name": "copy"}]
     assert worker.ask({**evaluate(DUMMY), "plugins": twice}).one("failed").code == "duplicate_task"

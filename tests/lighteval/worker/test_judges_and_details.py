@@ -137,8 +137,9 @@ def test_nothing_to_judge_is_done_at_once(light):
 CONCATENATED = """
 import json, sys, pyarrow as pa, pyarrow.parquet as pq
 tables = [pq.read_table(path) for path in sys.argv[1:]]
-table = pa.concat_tables(tables, promote_options="none")
-print(json.dumps([[each.num_rows for each in tables], table.to_pylist(), [str(field.type) for field in table.schema]]))
+table = pa.concat_tables(tables, promote_options="permissive")
+types = {each.name: str(each.type) for each in table.schema}
+print(json.dumps([[each.num_rows for each in tables], table.to_pylist(), types]))
 """
 
 
@@ -161,17 +162,87 @@ def rows(worker):
     for task in ("quick_capitals", "quick_geo"):
         told = worker.ask(evaluate(LOOKUP, task, max_samples=3), session=session)
         facts = {"task": task, "fewshot": 0, "scoring_mode": "deterministic", "endpoint": False}
-        score = ScoreAnswers(**facts, primary_metric=None, model_revision=None, comparability={})
-        found.append(list(detail_rows(score, told.of("sample"), told.of("answer"), ())))
+        score = ScoreAnswers(
+            **facts, primary_metric=None, model_revision=None, allow_truncated_prompts=False, comparability={}
+        )
+        found.append(list(detail_rows(score, told.of("sample"), told.of("answer"))))
     return found
 
 
-def test_details_have_one_schema_whatever_is_in_them(light, rows):
-    counts, found, types = read(*(kept(light, each) for each in (*rows, [])))
-    assert counts == [3, 3, 0]
-    assert len(types) == len(DetailRow.model_fields)
-    assert "null" not in types
-    assert found == [row.model_dump(mode="json") for each in rows for row in each]
+OBJECTS = ("doc", "model_response", "metric")
+
+
+def flat(rows):
+    """What rows say beside LightEval's objects."""
+    return [{name: value for name, value in row.items() if name not in OBJECTS} for row in rows]
+
+
+def test_details_of_several_tasks_have_the_same_columns_and_concatenate(light, rows):
+    counts, found, types = read(*(kept(light, each) for each in rows))
+    assert counts == [3, 3]
+    assert list(types) == list(DetailRow.model_fields)
+    assert flat(found) == flat(row.model_dump(mode="json") for each in rows for row in each)
+    assert {name for row in found for name in row["metric"]} == {"em", "f1", "acc"}
+    counts, found, types = read(kept(light, []))
+    assert (counts, found, set(types)) == ([0], [], set(DetailRow.model_fields))
+
+
+def test_an_object_of_lightevals_has_its_values_and_no_type_that_no_reader_knows(light, rows):
+    _, found, types = read(kept(light, rows[0]))
+    assert "null" not in " ".join(types.values())
+    for row, before in zip(found, rows[0], strict=True):
+        doc, response = json.loads(before.doc), json.loads(before.model_response)
+        assert row["metric"] == json.loads(before.metric)
+        assert row["model_response"] == response
+        assert {name: row["doc"][name] for name in ("query", "choices", "gold_index", "id", "specific")} == {
+            name: doc[name] for name in ("query", "choices", "gold_index", "id", "specific")
+        }
+
+
+HOSTILE = {
+    "nothing": ([None, None], [None, None]),
+    "a number or a text": ([1, "a"], ["1", "a"]),
+    "a list or a number": ([[1], 2], ["[1]", "2"]),
+    "an object without a key": ([{}, {}], ["{}", "{}"]),
+    "an empty list": ([[], []], [[], []]),
+    "other keys": ([{"a": 1}, {"b": [{"c": None}]}], [{"a": 1, "b": None}, {"a": None, "b": [{"c": None}]}]),
+    "true or a number": ([True, 0.5], ["true", "0.5"]),
+    "a large number": ([1 << 70, 1], [str(1 << 70), "1"]),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_whatever_a_task_keeps_with_its_documents_can_be_written(light, rows, name):
+    given, written = HOSTILE[name]
+    docs = [{**json.loads(rows[0][0].doc), "specific": value} for value in given]
+    _, found, _ = read(kept(light, [rows[0][0].model_copy(update={"doc": json.dumps(doc)}) for doc in docs]))
+    assert [row["doc"]["specific"] for row in found] == written
+
+
+METRICS = {
+    "numbers": ([1, 0.5], [1.0, 0.5]),
+    "true or a number": ([True, 0.5], [1.0, 0.5]),
+    "a number or nothing": ([None, 1], [None, 1.0]),
+    "a number or a text": ([1, "a"], ["1.0", "a"]),
+    "what a corpus is scored by": ([{"golds": ["a"]}, {"golds": []}], [{"golds": ["a"]}, {"golds": []}]),
+    "an object without a key": ([{}, {}], ["{}", "{}"]),
+}
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_whatever_a_metric_gives_can_be_written(light, rows, name):
+    given, written = METRICS[name]
+    metrics = [json.dumps({"em": 1, "odd": value}) for value in given]
+    _, found, _ = read(kept(light, [rows[0][0].model_copy(update={"metric": metric}) for metric in metrics]))
+    assert [row["metric"] for row in found] == [{"em": 1.0, "odd": value} for value in written]
+
+
+def test_what_was_not_answered_or_not_scored_is_null(light, rows):
+    failed = rows[0][0].model_copy(update={"status": "failed", "model_response": None, "metric": None, "answer": ()})
+    _, found, _ = read(kept(light, [failed, rows[0][1]]))
+    assert (found[0]["model_response"], found[0]["metric"]) == (None, None)
+    _, found, _ = read(kept(light, [failed]))
+    assert (found[0]["model_response"], found[0]["metric"]) == (None, None)
 
 
 def test_the_same_details_are_the_same_bytes(light, rows):

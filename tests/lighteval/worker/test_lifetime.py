@@ -88,6 +88,17 @@ def mortal(tmp_path):
         yield other
 
 
+def test_a_worker_that_is_shut_down_frees_nothing_that_it_loaded(tmp_path):
+    """It takes the interpreter seconds to do so, at the end of every job."""
+    mark = tmp_path / "freed"
+    (tmp_path / "sitecustomize.py").write_text(f"import atexit\natexit.register(open, {str(mark)!r}, 'w')\n")
+    (tmp_path / "own").mkdir()
+    for other in started(tmp_path / "own", "--no-preload", PYTHONPATH=f"{tmp_path}:{ROOT}"):
+        other.follow(describe, other.session())
+    assert other.process.returncode == 0
+    assert not mark.exists()
+
+
 def terminate(other):
     other.process.terminate()
 
@@ -175,6 +186,22 @@ def test_a_session_ends_with_its_worker_even_in_the_middle_of_an_answer(mortal, 
     mortal.process.kill()
     mortal.process.wait(20)
     becomes(lambda: all(map(gone, pids)))
+
+
+def test_a_plugin_that_hangs_is_killed_when_it_does_not_stop_and_the_worker_goes_on(light, tmp_path):
+    mark, stop = tmp_path / "asked", threading.Event()
+    text = f"import signal\nopen({str(mark)!r}, 'w').close()\nwhile True: signal.pause()\n"
+    (tmp_path / "tasks.py").write_text(text)
+    order = {**evaluate(LOOKUP), "plugins": [plugin(tmp_path, "task", "tasks.py", name="own")]}
+    session = light.exchange.session("hanging", 0.1)
+    told = session.carry_out(lambda number: Evaluate.model_validate({**order, "order": number}), stop)
+    next(told)
+    becomes(mark.exists)
+    stop.set()
+    with pytest.raises(EngineError, match=r"did not within 0\.1 s"):
+        list(told)
+    becomes(lambda: session.place.small("ended.json") == {"exit_code": -9})
+    assert light.follow(describe, light.session()).of("done")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,7 @@
+# C37, G59: a number of a million digits
+# ends: refused * user
+from making import changed
+
+
+def make(root, _run):
+    return changed(root, lambda text: text.replace('"timeout_sec": 10', '"timeout_sec": ' + "9" * 1_000_000))

@@ -1,0 +1,9 @@
+# D48: an output whose name leads out
+# ends: refused * user
+from making import runs
+
+
+def make(root, _run):
+    return runs(
+        root, lambda run: run.update(interface="file_system", stdin_json=None, output_files=["../../../etc/passwd"])
+    )

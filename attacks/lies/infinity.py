@@ -1,0 +1,5 @@
+# B20: Infinity as a score
+# ends: error result_invalid challenge
+import lying
+
+lying.write(lying.result("Infinity"))

@@ -1,0 +1,2 @@
+# B21: no result at all
+# ends: error result_missing challenge

@@ -1,0 +1,6 @@
+# B20: no value as a score
+# ends: error result_invalid challenge
+# quick: no
+import lying
+
+lying.write(lying.result("null"))

@@ -1,0 +1,14 @@
+# A8: names in the environment, command line, host name and paths that say which session, mode or challenge this is
+# ends: passed - -
+import os
+import socket
+
+import honest
+
+seen = [*os.environ.items(), socket.gethostname(), os.getcwd(), open("/proc/self/cmdline").read()]
+seen += [open(f"/proc/{name}").read() for name in ("self/environ", "self/mountinfo", "self/cgroup")]
+words = ("cnry", "official", "hostile-piped", "MODE")
+told = [word for word in words if any(word in str(one) for one in seen)]
+if told:
+    print("NOT CONTAINED", told, seen, flush=True)
+honest.converse()

@@ -1,5 +1,0 @@
-# B13: the answer is a FIFO, so that a reader would wait
-# ends: failed all_samples_failed participant
-import os
-
-os.mkfifo("/io/output/answer.txt")

@@ -1,8 +1,0 @@
-# B25: half closed: it listens on, and can say no more
-# ends: failed verdict_fail -
-import os
-import sys
-
-os.close(1)
-sys.stdin.read()
-os._exit(0)

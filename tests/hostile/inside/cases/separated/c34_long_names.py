@@ -1,7 +1,0 @@
-# C34: names of 255 bytes are names
-# ends: passed - -
-import honest
-
-honest.answer()
-for number in range(20):
-    open(f"/io/output/{number:03}" + "n" * 252, "w").close()

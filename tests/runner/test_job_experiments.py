@@ -1,0 +1,118 @@
+"""Models in experiments: any of them is a baseline, and they are compared beside a challenge."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from agentics.errors import EngineError
+from agentics.sandbox.images import definitions
+from tests.memory_store import MemoryStore
+from tests.runner.lab import evaluator
+
+BOTH = "name: both\ntasks: [challenge]\nvariants: [{solution: mine}]\njobspecs: [small.json, large.json]\n"
+MODELS = "name: models\njobspecs: [small.json, large.json]\n"
+
+
+@pytest.fixture
+def bench(jobs):
+    """Two models on the same two tasks, and a challenge with a solution."""
+    jobs.spec("small", tasks=("one", "two"), options={"fails": [0]})
+    jobs.spec("large", tasks=("one", "two"))
+    jobs.lab.bundle("challenge")
+    jobs.lab.engine.behaviours["separated-evaluator"] = evaluator()
+
+    def experiment(text: str, *words: str):
+        file = jobs.home / "e.yaml"
+        file.write_text(text)
+        return jobs.lab("experiment", words[0], file, *words[1:])
+
+    jobs.experiment = experiment
+    return jobs
+
+
+@pytest.mark.parametrize("text", [BOTH, MODELS])
+def test_a_model_is_a_baseline(bench, text):
+    said = bench.experiment(f"{text}baseline: large\n", "run", "--run-id", "r", "--json")
+    assert said.status == 0, said.err
+    resolved = bench.lab.read("r/resolved_experiment.json")
+    assert resolved["baseline"]["variant_id"] == "large"
+    found = bench.lab("run", "compare", "outputs/r", "--json").json
+    assert found["baseline"] == "large"
+    against = {one["variant"]: one["paired"] for one in found["comparisons"]}
+    assert set(against) == {"small", "mine"} if text is BOTH else {"small"}
+
+
+def test_an_experiment_whose_baseline_is_a_model_is_gone_on_with_and_resolved_again(bench):
+    bench.experiment(f"{BOTH}baseline: large\n", "run", "--run-id", "r")
+    before = bench.lab.read("r/resolved_experiment.json")
+    assert bench.lab("run", "continue", "outputs/r").status == 0
+    assert bench.lab.read("r/resolved_experiment.json") == before
+    (bench.home / "resolved.json").write_text(json.dumps(before))
+    planned = bench.lab("experiment", "plan", bench.home / "resolved.json", "--json")
+    assert planned.json["resolved_experiment"]["baseline"]["variant_id"] == "large"
+
+
+@pytest.mark.parametrize(("text", "names"), [(BOTH, "small, large"), (MODELS, "small, large")])
+def test_a_baseline_that_is_no_variant_is_refused_with_the_names_that_there_are(bench, text, names):
+    said = bench.experiment(f"{text}baseline: lorge\n", "plan", "--json")
+    assert (said.status, said.json["error"]["code"]) == (2, "unknown_variant")
+    assert said.json["error"]["hint"] == "did you mean 'large'?"
+    said = bench.experiment(f"{text}baseline: zzz\n", "plan", "--json")
+    assert names in said.json["error"]["hint"]
+
+
+def test_a_preflight_of_models_says_what_it_read(bench):
+    said = bench.experiment(MODELS, "preflight", "--json")
+    told = {one["name"]: one["message"] for one in said.json["checks"]}
+    assert "small.json" in told["dataset_task_ids"]
+    assert told["variant_runtime_profiles"] == "no solution: the variants are models"
+
+
+def test_a_slot_that_nobody_planned_is_neither_pending_nor_excluded(bench):
+    bench.spec("small", tasks=("one", "two"))
+    bench.experiment(BOTH, "run", "--run-id", "r")
+    found = bench.lab("run", "compare", "outputs/r", "--baseline", "small", "--json").json
+    assert {name: (one["total"], one["valid"]) for name, one in found["variants"].items()} == {
+        "mine": (1, 1),
+        "small": (2, 2),
+        "large": (2, 2),
+    }
+    against = {one["variant"]: one["paired"] for one in found["comparisons"]}
+    assert (against["large"]["pairs"], against["large"]["excluded_pairs"]) == (2, 0)
+    assert (against["mine"]["pairs"], against["mine"]["excluded"]) == (
+        0,
+        {"baseline:not_in_schedule": 1, "variant:not_in_schedule": 2},
+    )
+
+
+def test_two_models_of_one_run_are_compared_by_their_answers(bench):
+    bench.spec("small", tasks=("one", "two"))
+    bench.experiment(BOTH, "run", "--run-id", "r")
+    said = bench.lab("job", "compare", "outputs/r", "outputs/r", "--json")
+    assert (said.status, said.json["error"]["code"]) == (2, "ambiguous_variant")
+    assert "--baseline-model" in said.json["error"]["hint"]
+    assert "small, large" in said.json["error"]["hint"]
+    words = ("--baseline-model", "small", "--model", "large", "--json")
+    found = bench.lab("job", "compare", "outputs/r", "outputs/r", *words).json
+    assert (found["baseline"], found["variant"]) == ("small (r)", "large (r)")
+    assert [task["task"] for task in found["tasks"]] == ["one|0", "two|0"]
+    said = bench.lab("job", "compare", "outputs/r", "outputs/r", "--model", "lorge", "--json")
+    assert said.json["error"]["hint"]
+
+
+@pytest.mark.parametrize("command", ["job", "experiment"])
+def test_the_workers_image_is_built_first_whoever_asks_for_a_model(jobs, command, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    text = (jobs.home / "agentics.toml").read_text()
+    (jobs.home / "agentics.toml").write_text(text[: text.index("[lighteval]")])
+    jobs.lab.engine.store = MemoryStore(failure=EngineError("no archive", code="image_build_failed"))
+    jobs.spec("small")
+    file = jobs.home / "e.yaml"
+    file.write_text("name: e\njobspecs: [small.json]\n")
+    words = ("job", "run", jobs.home / "small.json") if command == "job" else ("experiment", "run", file)
+    said = jobs.lab(*words, "--run-id", "r")
+    assert f"building image {definitions()['lighteval'].reference} once" in said.err
+    assert len(jobs.lab.engine.store.jobs) == 1
+    assert jobs.result(variant="small")["reason"] == "image_build_failed"
