@@ -118,8 +118,8 @@ def _fail(code: str, message: str) -> NoReturn:
 
 
 def _end(file: BinaryIO) -> _End:
-    """The last end record that fits. Any bytes may follow it. What only looks like one is passed over; what has a
-    directory is one, and damaged."""
+    """The last end record that fits. Any bytes may follow it. What only looks like one is passed over; what other
+    readers take for one is damaged."""
     fault = DamagedZip("not_a_zip", "not a ZIP archive")
     for seen, at in enumerate(_marks(file)):
         if seen == _MAX_ENDS:
@@ -127,7 +127,7 @@ def _end(file: BinaryIO) -> _End:
         try:
             end = _fitting(file, at)
         except DamagedZip as damage:
-            if _has_directory(file, at):
+            if _taken_by_others(file, at):
                 raise
             fault = damage if fault.code == "not_a_zip" else fault
             continue
@@ -165,14 +165,21 @@ def _fitting(file: BinaryIO, at: int) -> _End:
     return end
 
 
-def _has_directory(file: BinaryIO, at: int) -> bool:
-    """Whether a central directory ends where these bytes begin: nothing looks so by chance."""
+def _taken_by_others(file: BinaryIO, at: int) -> bool:
+    """Whether a reader that checks less, such as Python's, takes the bytes at `at` for the end record: a central
+    directory ends there, or they say that it has no bytes, and that reader finds an empty archive."""
     file.seek(at)
     head = file.read(_END.size)
-    start = at - _END.unpack(head)[5] if len(head) == _END.size else at
-    if not 0 <= start < at:
+    if len(head) != _END.size:
         return False
-    file.seek(start)
+    size: int
+    offset: int
+    size, offset = _END.unpack(head)[5:7]
+    if size == 0:
+        return offset <= at
+    if size > at:
+        return False
+    file.seek(at - size)
     return file.read(4) == _ENTRY_MARK
 
 
@@ -200,10 +207,14 @@ def _fits(file: BinaryIO, at: int) -> bool:
 def _checked_end(file: BinaryIO, at: int, fields: tuple[int, ...]) -> _End:
     _, disk, first, here, count, size, offset, _ = fields
     ends_at = at
-    if _FULL16 in (disk, first, here, count) or _FULL32 in (size, offset):
-        wide = _end64(file, at)
-        if wide is not None:
-            disk, first, here, count, size, offset, ends_at = wide
+    wide = _end64(file, at)
+    if wide is not None:
+        narrow = (disk, first, here, count, size, offset)
+        full = (_FULL16,) * 4 + (_FULL32,) * 2
+        # Some readers take the ZIP64 record only where a value does not fit, others always.
+        if any(value not in (limit, other) for value, limit, other in zip(narrow, full, wide, strict=False)):
+            _fail("damaged_zip", "the ZIP64 end record and the end record contradict each other")
+        disk, first, here, count, size, offset, ends_at = wide
     if disk != 0 or first != 0 or here != count:
         _fail("damaged_zip", "an archive in several parts")
     start = ends_at - size
