@@ -172,13 +172,9 @@ def _taken_by_others(file: BinaryIO, at: int) -> bool:
     head = file.read(_END.size)
     if len(head) != _END.size:
         return False
-    size: int
-    offset: int
-    size, offset = _END.unpack(head)[5:7]
-    if size == 0:
-        return offset <= at
-    if size > at:
-        return False
+    size: int = _END.unpack(head)[5]
+    if size == 0 or size > at:
+        return size == 0
     file.seek(at - size)
     return file.read(4) == _ENTRY_MARK
 

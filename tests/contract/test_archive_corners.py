@@ -213,7 +213,7 @@ def test_a_million_end_records_are_not_all_tried():
     assert contents(END * 1_000_000) == ["damaged_zip"]
 
 
-@pytest.mark.parametrize("offset", [0, 0x35])
+@pytest.mark.parametrize("offset", [0, 0x35, 1 << 20])
 def test_an_end_record_of_entries_without_bytes_is_refused_since_python_takes_it_for_an_empty_archive(offset):
     data = make([("a", b"1")]) + END + b"\0\0\0\0\1\0\1\0" + struct.pack("<LLH", 0, offset, 0)
     for more in (b"", b"tail"):
