@@ -287,3 +287,17 @@ def test_a9_a_way_to_check_options_that_there_is_not_is_refused_before_anything_
 def test_two_stages_of_one_name_are_refused():
     with pytest.raises(UsageError, match="registered already"):
         Registry.of(stage("one"), stage("one"))
+
+
+def test_the_time_limit_of_a_stage_ends_with_it_and_the_next_stage_is_not_asked_to_stop():
+    asked = []
+    plan = experiment("e", "b", "one").with_stage("two")
+    limited = plan.pipeline[0].model_copy(update={"timeout_s": 60.0})
+    plan = plan.model_copy(update={"pipeline": (limited, *plan.pipeline[1:])})
+
+    def looks(context, _):
+        asked.append(context.cancellation.is_set())
+        return context
+
+    ended = carry_out(stage("one"), stage("two", looks), plan=plan)
+    assert (asked, ended.completed_stages) == ([False], ("one", "two"))

@@ -153,3 +153,11 @@ def test_a_line_of_a_ledger_is_one_line_for_every_reader(tmp_path):
     ledger.append(tmp_path / "l.jsonl", Line(n=1, text=text))
     assert len((tmp_path / "l.jsonl").read_text(encoding="utf-8").splitlines()) == 1
     assert ledger.read(tmp_path / "l.jsonl", LINES) == (Line(n=1, text=text),)
+
+
+def test_c6_the_only_line_of_a_ledger_is_named_where_it_says_that_another_came_before(tmp_path):
+    path = tmp_path / "l.jsonl"
+    ledger.append(path, Line(n=1))
+    assert ledger.check_chain(path) is None
+    path.write_bytes(path.read_bytes().replace(b'"prev":"sha256:0', b'"prev":"sha256:1'))
+    assert ledger.check_chain(path) == 1

@@ -91,6 +91,18 @@ def test_another_solution_under_the_id_of_a_completed_task_is_refused_and_nothin
     assert lab.files().keys() == before.keys()
 
 
+def test_another_overlay_under_the_id_of_a_completed_task_is_refused(lab):
+    lab.bundle("one")
+    for name in ("first", "second"):
+        (lab.home / name / "private").mkdir(parents=True)
+        (lab.home / name / "private" / "key.txt").write_text(name)
+    official = ("one", "--mode", "official", "--json", "--overlay")
+    assert lab.eval(*official, "first").status == 0
+    said = lab.eval(*official, "second")
+    assert (said.status, said.json["error"]["code"]) == (7, "run_scope_mismatch")
+    assert "overlay_digests" in said.json["error"]["message"]
+
+
 FAILURES = {
     "failed": evaluator(0),
     "a challenge fault": lambda _: exited(1),

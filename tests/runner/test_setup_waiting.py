@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -144,6 +145,23 @@ def test_waiting_counts_against_no_limit_and_neither_does_being_paused_meanwhile
     ticket.start_clock(3000.0)
     assert not ticket.over_limit(3004.9)
     assert ticket.over_limit(3005.0)
+
+
+def test_the_time_for_which_a_trial_stands_frozen_does_not_count_against_its_limit():
+    now = [0.0]
+    floor = Floor(FakeEngine(), {}, threading.Event(), clock=lambda: now[0])
+    ticket = floor.enter(lambda: SimpleNamespace(ids=SimpleNamespace(trial_id="trial_1")), limit_s=10.0)
+    now[0] = 6.0
+    assert floor.freeze(lambda _: True, lambda _: None) == ("trial_1",)
+    now[0] = 1000.0
+    floor.end_late()
+    assert floor.thaw(lambda _: True, lambda _: None) == ("trial_1",)
+    now[0] = 1003.9
+    floor.end_late()
+    assert ticket.why is None
+    now[0] = 1004.0
+    floor.end_late()
+    assert ticket.why == "time_limit"
 
 
 # --- The machine ------------------------------------------------------------------------------------------------------

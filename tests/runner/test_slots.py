@@ -10,11 +10,12 @@ import threading
 
 import pytest
 
+from agentics.errors import EngineError
 from agentics.model.design import Design, Pruning, RetryPolicy
 from agentics.sandbox.labels import TRIAL
 from tests.conftest import BUNDLES
 from tests.fake_engine import exited, timed_out
-from tests.runner.lab import evaluator, on_trial, solution
+from tests.runner.lab import evaluator, on_trial, raises, solution
 
 VARYING = {"ts", "prev", "recorded_at", "payload_digest", "invocation_id", "run_id", "evidence", "paths"}
 
@@ -106,6 +107,16 @@ def test_c26_a_variant_is_given_up_after_so_many_failures_and_the_other_goes_on(
     assert progress["pruned_variants"] == ["mine"]
     assert [(s["status"], s["trial_id"]) for s in progress["completed_slots"]][2:4] == [("skipped_pruned", None)] * 2
     assert not (lab.home / "outputs/r/trials/trial_3/attempts").exists()
+
+
+def test_c26_what_the_infrastructure_failed_gives_no_variant_up(lab):
+    for name in ("one", "two", "three"):
+        lab.bundle(name)
+    lost = raises(EngineError("connection reset", code="engine_lost"))
+    behaviours = {"trial_1": evaluator(0), "trial_2": lost}
+    lab.engine.behaviours["separated-evaluator"] = lambda c: behaviours.get(c.labels[TRIAL], evaluator())(c)
+    lab.run("one", "two", "three", design=Design(pruning=Pruning(max_consecutive_failures=2)))
+    assert [status for status, _, _ in lab.tasks()] == ["failed", "error", "passed"]
 
 
 @pytest.mark.parametrize(

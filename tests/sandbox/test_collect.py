@@ -144,6 +144,17 @@ def test_a_hard_link_counts_as_often_as_it_is_named(left, taken):
     refused(left, taken, "too_many_bytes")
 
 
+@pytest.mark.parametrize(("names", "kind"), [(CAPS.files, None), (CAPS.files + 1, "link")])
+def test_a_file_that_has_more_names_than_a_tree_may_have_files_is_refused(left, taken, tmp_path, names, kind):
+    (left / "a").write_bytes(b"x")
+    for number in range(names - 1):
+        os.link(left / "a", tmp_path / f"outside-{number}")
+    if kind is not None:
+        refused(left, taken, kind)
+    else:
+        assert [file.path for file in collect(left, taken, CAPS).files] == ["a"]
+
+
 @pytest.mark.parametrize("name", [b"\xff\xfe", b"new\nline", b"esc\x1b[31m", b"back\\slash", "r\u202etl".encode()])
 def test_a_name_that_deceives_is_a_violation(left, taken, name):
     os.close(os.open(os.fsencode(left) + b"/" + name, os.O_CREAT | os.O_WRONLY))
