@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
+
+from agentics.errors import UsageError
 
 CASES = Path(str(resources.files("agentics.attacks").joinpath("cases")))
 INSIDE = CASES / "inside"
@@ -89,6 +92,18 @@ def cases(group: str | None = None, *, full: bool = True) -> list[Case]:
     groups = (group,) if group else (*EVALUATED, *COMMANDED)
     found = [read_case(path) for one in groups for path in sorted((CASES / one).glob("*.py"))]
     return [case for case in found if full or case.quick]
+
+
+def named(names: Sequence[str]) -> list[Case]:
+    """The cases of these names, `group/case`. Raises UsageError for a name that no case has."""
+    known = {f"{case.group}/{case.name}": case for case in cases()}
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "the table of --attack has the names: GROUP/CASE"
+            msg = f"the attack suite has no case {name!r:.100}"
+            raise UsageError(msg, code="unknown_case", hint=hint)
+    return [case for name, case in known.items() if name in names]
 
 
 def read_case(path: Path) -> Case:

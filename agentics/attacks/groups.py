@@ -141,7 +141,7 @@ def _file_runs() -> dict[str, Any]:
 
 def _piped(root: Path, patience_s: int | None) -> tuple[Path, Path]:
     execution = piped(official_session="private-benchmark/session.json")
-    document = spec("hostile-piped", execution, profile(stage(patience_s or 8), stage(60)))
+    document = spec("hostile-piped", execution, profile(stage(patience_s or 12), stage(60)))
     session = {"session_name": f"{CANARY}session", "input_files": None, "metadata": {"padding": 100_000}}
     answers = {"numbers": [21] if patience_s else [21, 4, 7], "secret": f"{CANARY}answer"}
     public = {"public/session.json": session, "public/answers.json": answers}

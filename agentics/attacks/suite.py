@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from agentics.archive.hostile import discard
 from agentics.attacks.catalogue import COMMANDED, EVALUATED, Case, cases
@@ -38,6 +38,8 @@ class Step:
 
 
 Tell = Callable[[Step], None]
+Part = Literal["whole", "quick", "chosen"]
+"""What of the suite was run: all of it, its quick half, or cases by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,7 @@ class Report:
     """The table, and the machine that it is about."""
 
     machine: Machine
-    full: bool
+    part: Part
     rows: tuple[Row, ...]
 
     @property
@@ -63,25 +65,32 @@ class Report:
         return {
             "ok": self.ok,
             "command": "doctor",
-            "full": self.full,
+            "part": self.part,
             "machine": asdict(self.machine),
             "counts": self.counts,
             "cases": [asdict(row) for row in self.rows],
         }
 
 
-def attack(config: Config, tell: Tell, *, full: bool) -> Report:
-    """Run the quick half, or all of it. Raises EngineMissing where there is no engine, and Stopped on a signal."""
+def attack(config: Config, tell: Tell, chosen: Sequence[Case]) -> Report:
+    """Run these cases. Raises EngineMissing where there is no engine, and Stopped on a signal."""
     machine = examine(config)
     with _own_place(config) as (own, root):
-        rows = tuple(_rows(own, root, machine, _Steps(tell, cases(full=full))))
-    return Report(machine=machine, full=full, rows=rows)
+        rows = tuple(_rows(own, root, machine, _Steps(tell, chosen)))
+    return Report(machine=machine, part=_part(chosen), rows=rows)
+
+
+def _part(chosen: Sequence[Case]) -> Part:
+    names = {case.path for case in chosen}
+    if names == {case.path for case in cases()}:
+        return "whole"
+    return "quick" if names == {case.path for case in cases(full=False)} else "chosen"
 
 
 class _Steps:
     """Counts the cases that are over, and tells each."""
 
-    def __init__(self, tell: Tell, chosen: list[Case]) -> None:
+    def __init__(self, tell: Tell, chosen: Sequence[Case]) -> None:
         self._tell = tell
         self._names = {(case.group, case.name) for case in chosen}
         self._done = 0
@@ -104,7 +113,7 @@ def _rows(config: Config, root: Path, machine: Machine, steps: _Steps) -> Iterat
             else:
                 steps.over(group, case.name)
                 yield unshown(case, machine, why)
-        if shown:
+        if shown or (group == _ALTERED and any(case.group == "rundirs" for case in steps.cases)):
             folder = root / group
             seen = run_group(group, shown, config, folder, partial(steps.over, group))
             yield from judge_group(group, shown, seen, machine)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from textwrap import wrap
 
@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from agentics import config as configuration
+from agentics.attacks.catalogue import Case
 from agentics.attacks.rows import Row
 from agentics.attacks.suite import Report, Step, Tell, attack
 from agentics.cli.console import err, is_interactive, middle, one_line, out, print_json
@@ -18,15 +19,16 @@ from agentics.cli.failure import hidden
 _MARKS = {"ok": "[green]ok[/]", "failed": "[red]failed[/]", "not shown": "[yellow]not shown[/]"}
 _CASE, _EXPECTED, _FOUND = 24, 37, 5
 """Widths of the columns: with the spaces between them no line is longer than 80."""
+_PARTS = {"whole": "the whole suite", "quick": "the quick half", "chosen": "chosen cases"}
 _SHORTER = {"participant": "part.", "challenge": "chall.", "infrastructure": "infra."}
 _LINE, _INDENT = 80, "    "
 _EACH = 10
 
 
-def run(*, full: bool, as_json: bool) -> int:
-    """Run the suite; the status of the process: 0, or 1 where a case failed. Raises EngineMissing and Stopped."""
+def run(chosen: Sequence[Case], *, as_json: bool) -> int:
+    """Run these cases; the status of the process: 0, or 1 where one failed. Raises EngineMissing and Stopped."""
     with _progress() as tell:
-        report = attack(configuration.load(), tell, full=full)
+        report = attack(configuration.load(), tell, chosen)
     if as_json:
         print_json(report.document())
     else:
@@ -64,9 +66,8 @@ def show(report: Report) -> None:
             out.print(f"[bold]{group}[/]")
         _show_row(row)
     counts = ", ".join(f"{count} {status}" for status, count in report.counts.items())
-    half = "the whole suite" if report.full else "the quick half"
     user = "root" if machine.root else "a plain user"
-    out.print(f"{half}: {counts}", style="bold")
+    out.print(f"{_PARTS[report.part]}: {counts}", style="bold")
     out.print(f"{escape(machine.engine)}, {machine.runtime}, {machine.places} places, as {user}")
 
 

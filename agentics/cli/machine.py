@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from agentics import config as configuration
+from agentics.attacks.catalogue import cases, named
 from agentics.cli import attack
 from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.failure import hidden
@@ -33,6 +34,8 @@ Examples:
   agentics doctor --attack
 
   agentics doctor --attack --full --json
+
+  agentics doctor --attack --case piped/c32_fills_its_place
 """
 
 CLEAN_EPILOG = """
@@ -57,6 +60,10 @@ def doctor(
         bool, typer.Option("--attack", help="Run the quick half of the attack suite: hostile solutions and files.")
     ] = False,
     full: Annotated[bool, typer.Option("--full", help="With --attack: the whole suite.")] = False,
+    case: Annotated[
+        list[str] | None,
+        typer.Option("--case", metavar="GROUP/CASE", help="With --attack: only this case. Can be repeated."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Check everything that evaluations need of this machine, with a fix for each line that fails; or attack it."""
@@ -64,10 +71,13 @@ def doctor(
         if setups:
             msg = "--setups and --attack are two examinations"
             raise UsageError(msg, hint="ask for one at a time")
-        leave(attack.run(full=full, as_json=json))
-    if full:
-        msg = "--full is an option of --attack"
-        raise UsageError(msg, hint="agentics doctor --attack --full")
+        if full and case:
+            msg = "--full is the whole suite, and --case a part of it"
+            raise UsageError(msg, hint="leave one of them out")
+        leave(attack.run(named(case) if case else cases(full=full), as_json=json))
+    if full or case:
+        msg = f"{'--full' if full else '--case'} is an option of --attack"
+        raise UsageError(msg, hint="add --attack")
     checks = examine(configuration.load(), whole_setups=setups)
     fit = all(check.ok or check.severity == "warning" for check in checks)
     if json:

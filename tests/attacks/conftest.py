@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentics import config as configuration
+from agentics.attacks.catalogue import cases
 from agentics.attacks.suite import attack
 
 
@@ -21,4 +22,4 @@ def own_config(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def report(own_config):
-    return attack(own_config, lambda step: None, full=False)
+    return attack(own_config, lambda step: None, cases(full=False))

@@ -8,10 +8,11 @@ import re
 
 import pytest
 
-from agentics.attacks.catalogue import EVALUATED, cases, read_case
+from agentics.attacks.catalogue import EVALUATED, cases, named, read_case
 from agentics.attacks.evaluating import evaluate_solutions, judge_group, run_group
 from agentics.attacks.groups import lay_bundle, lay_case
 from agentics.attacks.material import lay
+from agentics.attacks.suite import attack
 from agentics.attacks.surroundings import examine
 from agentics.config import RelaxRule
 
@@ -120,3 +121,13 @@ def test_a_case_that_was_not_contained_fails_and_says_what_was_found(own_config,
     assert knows.why.startswith("cnryanswer")
     assert (none.found, none.why) == ("passed - -", "it ended differently")
     assert (fine.status, after.status) == ("ok", "ok")
+
+
+def test_a_case_can_be_run_alone_and_a_run_directory_is_made_for_those_that_alter_one(own_config):
+    chosen = named(["rundirs/c32_sparse_ledger"])
+    report = attack(own_config, lambda step: None, chosen)
+    assert report.part == "chosen"
+    assert [(row.group, row.case, row.status) for row in report.rows] == [
+        ("files", "(afterwards)", "ok"),
+        ("rundirs", chosen[0].name, "ok"),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -28,7 +29,7 @@ def rows():
 
 
 def test_the_table_fits_a_terminal_and_nothing_in_it_steers_one(rows, capsys):
-    show(Report(machine=MACHINE, full=True, rows=rows))
+    show(Report(machine=MACHINE, part="whole", rows=rows))
     said = capsys.readouterr().out
     assert max(len(line) for line in said.splitlines()) <= 80
     assert "\x1b" not in said
@@ -40,24 +41,35 @@ def test_the_table_fits_a_terminal_and_nothing_in_it_steers_one(rows, capsys):
 
 def test_what_was_not_shown_counts_neither_way(rows):
     shown = [row for row in rows if row.status == "not shown"]
-    report = Report(machine=MACHINE, full=False, rows=tuple(shown))
+    report = Report(machine=MACHINE, part="quick", rows=tuple(shown))
     assert report.ok
     assert report.counts == {"ok": 0, "failed": 0, "not shown": len(CASES)}
-    assert not Report(machine=MACHINE, full=False, rows=rows).ok
+    assert not Report(machine=MACHINE, part="quick", rows=rows).ok
 
 
 def test_the_document_for_programs_has_every_row(rows):
-    document = Report(machine=MACHINE, full=False, rows=rows).document()
+    document = Report(machine=MACHINE, part="quick", rows=rows).document()
     assert (document["ok"], document["command"], len(document["cases"])) == (False, "doctor", len(rows))
     assert document["machine"]["runtime"] == "runsc"
     assert {"case", "group", "numbers", "title", "expected", "found", "status", "why"} == set(document["cases"][0])
 
 
-@pytest.mark.parametrize("words", [["--full"], ["--attack", "--setups"]])
+@pytest.mark.parametrize(
+    "words",
+    [["--full"], ["--case", "files/honest"], ["--attack", "--setups"], ["--attack", "--full", "--case", "lies/fifo"]],
+)
 def test_options_that_do_not_go_together_are_refused(words, capsys):
     with pytest.raises(SystemExit) as end:
         main(["doctor", *words])
     assert end.value.code == 2
+
+
+def test_a_case_that_there_is_not_is_refused_and_the_nearest_is_named(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["doctor", "--attack", "--case", "lies/fifos", "--json"])
+    assert end.value.code == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["code"], error["hint"]) == ("unknown_case", "did you mean 'lies/fifo'?")
 
 
 def test_without_an_engine_nothing_is_attacked(monkeypatch, capsys, tmp_path):
