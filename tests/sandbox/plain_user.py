@@ -11,12 +11,13 @@ from pathlib import Path
 
 NOBODY = 65534
 _PREFIX = """
-import json, os, resource, sys
+import codecs, json, os, resource, sys, tracemalloc
 from pathlib import Path
 from agentics.archive.hostile import DIR, remove, walk
 from agentics.sandbox.collect import Caps, collect, make_readable, usage
 from agentics.sandbox.places import Scratch, dead, reap, set_aside
 os.chdir(sys.argv[1])  # while we still may
+codecs.lookup("unicode_escape")  # another user may not read this Python's own files
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 if os.geteuid() == 0:
     os.setgid(65534)
