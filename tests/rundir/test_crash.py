@@ -149,7 +149,7 @@ def test_a_trial_of_a_dead_process_is_recovered_as_worker_lost(driver, evaluate)
 
 
 def _lasting(root):
-    """The files of a run but for the lease, which the living process renews as time passes, by a file that it renames."""
+    """The files of a run but for the lease, which the living process renews by a file that it renames."""
     passing = ("engine_lease.json", ".staging-")
     return {p: p.read_bytes() for p in root.rglob("*") if p.is_file() and not p.name.startswith(passing)}
 
