@@ -35,7 +35,7 @@ FULL = spec(
         "frequency_penalty": -1, "presence_penalty": 0.5,
     },
     tasks=[
-        {"id": "gsm8k", "fewshot": 2, "params": {"generation_size": 32, "few_shots_split": "train"}},
+        {"id": "gsm8k", "fewshot": 2, "params": {"version": 2, "few_shots_split": "train"}},
         {"id": "capitals", "fewshot": 1},
     ],
     custom_plugins=[CAPITALS],

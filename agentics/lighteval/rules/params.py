@@ -64,6 +64,7 @@ def without_effect(review: Review, spec: JobSpec) -> Iterator[Problem]:
     for index, entry, tasks in review.entries(spec):
         local = any(data_of(review, entry, task) is not None for task in tasks)
         reasons = {
+            "generation_size": ("generation.max_new_tokens replaces it", spec.generation.max_new_tokens is not None),
             "hf_revision": ("a folder has no revision: its content is what it is", local),
             "few_shots_split": ("without few-shot examples there is no split to take them from", not entry.fewshot),
             "few_shots_select": ("without few-shot examples there are none to choose", not entry.fewshot),

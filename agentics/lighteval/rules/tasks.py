@@ -28,7 +28,7 @@ def rules(review: Review) -> tuple[Rule[JobSpec], ...]:
         Rule(needs=_TASKS, check=partial(_once, review)),
         Rule(needs=("tasks",), check=types),
         Rule(needs=_TASKS, check=partial(metrics, review)),
-        Rule(needs=_TASKS, check=partial(without_effect, review)),
+        Rule(needs=("generation", *_TASKS), check=partial(without_effect, review)),
         Rule(needs=_TASKS, check=partial(_examples, review)),
         Rule(needs=("num_fewshot_seeds", "tasks"), check=_seeds),
         Rule(needs=("backend", *_TASKS), check=partial(_answerable, review)),
