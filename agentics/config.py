@@ -151,12 +151,14 @@ class JobLimits(Record):
 class Lighteval(Record):
     """Model evaluations. Folders are relative to this file. `plugins`, `suites`: folders of them (`suites` also fsspec
     URLs), `templates`: of how judges are asked. `data`: a folder of datasets as `<organisation>/<name>`, for workers
-    without a network. `worker`: `container`, or the interpreter of an environment on this machine; [images] says which
-    image."""
+    without a network. `hub`: a folder in which workers keep the models and data sets that they take from the Hugging
+    Face Hub; without it, or without [network] allowed, they take none. `worker`: `container`, or the interpreter of an
+    environment on this machine; [images] says which image."""
 
     plugins: tuple[Path, ...] = ()
     suites: tuple[str, ...] = ()
     data: Path | None = None
+    hub: Path | None = None
     templates: tuple[Path, ...] = ()
     worker: str = "container"
     limits: JobLimits = JobLimits()
@@ -312,6 +314,8 @@ def _paths(config: Config) -> Iterator[tuple[str, Path]]:
     lighteval = config.lighteval
     if lighteval.data is not None:
         yield "lighteval.data", base / lighteval.data
+    if lighteval.hub is not None:
+        yield "lighteval.hub", base / lighteval.hub
     if lighteval.is_local:
         yield "lighteval.worker", Path(lighteval.worker)
     suites = [place for place in lighteval.suites if "://" not in place]

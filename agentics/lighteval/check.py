@@ -15,10 +15,10 @@ from pathlib import Path
 from agentics.config import EVALUATOR_UID, Config
 from agentics.lighteval.catalogue import Catalogue, shipped
 from agentics.lighteval.job import Job, JobTask
-from agentics.lighteval.places import data_folder, plugin_folders, suite_places
+from agentics.lighteval.places import data_folder, hub_folder, plugin_folders, suite_places
 from agentics.lighteval.rules import backend, reach, scoring, secrets, tasks
 from agentics.lighteval.rules.params import chosen
-from agentics.lighteval.rules.review import Review, Surroundings, data_of, online
+from agentics.lighteval.rules.review import Review, Surroundings, data_of, online, uses_hub
 from agentics.lighteval.suites import Reader, folder_files, read_suites
 from agentics.model.document import load, place
 from agentics.model.finding import Finding
@@ -55,6 +55,7 @@ def surroundings(
         catalogue=catalogue or shipped(),
         plugins=plugin_folders(config),
         data=data_folder(config),
+        hub=hub_folder(config) is not None,
         suites=cache(lambda: read_suites(suite_places(config), reader)),
         templates=None if templates is None else frozenset(templates),
         environment=environment,
@@ -109,7 +110,8 @@ def _job(review: Review, spec: JobSpec, file: str) -> Job:
         suite=scoring.suite_of(review, spec),
         model_path=(review.around.folder / model_path).resolve() if model_path else None,
         secrets=secrets.secret_names(spec),
-        network=online(spec),
+        network=online(spec) or uses_hub(review, spec),
+        hub=uses_hub(review, spec),
     )
 
 

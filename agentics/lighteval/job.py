@@ -69,7 +69,8 @@ class JobJudge:
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """`variant`: what the model is called in the run. `secrets`: names of the environment variables to hand over.
-    `network`: whether the worker must reach a server. `file` and `folder`: where the JobSpec is."""
+    `network`: whether the worker must reach a server or the hub; `hub`: whether it takes anything from there. `file`
+    and `folder`: where the JobSpec is."""
 
     spec: JobSpec
     file: str
@@ -82,3 +83,4 @@ class Job:
     model_path: Path | None = None
     secrets: tuple[str, ...] = ()
     network: bool = False
+    hub: bool = False

@@ -25,6 +25,13 @@ def data_folder(config: Config) -> Path | None:
     return None if config.lighteval.data is None else _base(config) / config.lighteval.data
 
 
+def hub_folder(config: Config) -> Path | None:
+    """Where workers keep what they take from the hub; None where the operator does not allow that."""
+    if config.lighteval.hub is None or not config.network.allowed:
+        return None
+    return _base(config) / config.lighteval.hub
+
+
 def dataset_folder(data: Path | None, repo: str) -> Path | None:
     """The operator's folder of a data set. None: it is not here, or its name would lead out of `data`."""
     if data is None or ".." in repo.split("/") or repo.startswith("/"):

@@ -15,7 +15,7 @@ from agentics.lighteval.job import Job, JobJudge, JobTask
 from agentics.model.jobplan import AskModel, JudgeAnswers, KeepDetails, ScoreAnswers
 from agentics.model.jobspec import ENDPOINTS, BackendType
 from agentics.model.jobwork import Evaluate, OrderBackend, OrderGeneration, OrderJudge, OrderPlugin, OrderTask
-from agentics.model.plan import ANY_PLATFORM, ImageNeed, Plan, StageDefinition, WorkerMount, WorkerPlan
+from agentics.model.plan import ANY_PLATFORM, HUB_PLACE, ImageNeed, Plan, StageDefinition, WorkerMount, WorkerPlan
 from agentics.model.plugin import PluginManifest
 from agentics.model.record import Record
 from agentics.model.template import JudgeTemplate
@@ -62,8 +62,24 @@ def places(job: Job, known: Identified) -> dict[str, str]:
     found = {f"plugin:{each.manifest.name}": f"/plugins/{_short(each.sha256)}" for each in job.plugins}
     if job.model_path is not None and known.model is not None:
         found["model"] = f"/models/{_short(known.model)}"
+    if job.hub:
+        found[HUB_PLACE] = f"/hub/{hub_cache(job)}"
     found.update({f"data:{ref}": f"/data/{_short(digest)}" for ref, digest in known.data.items()})
     return found
+
+
+def hub_cache(job: Job) -> str:
+    """The name of the cache for what the job takes from the hub.
+
+    Code of others runs in the worker of a job with plugins or `trust_remote_code`, and may write into its cache. So
+    such a job shares its cache only with jobs of the same plugins and the same model.
+    """
+    backend = job.spec.backend
+    trusted = backend.model_name if backend.options.get("trust_remote_code") else None
+    if not job.plugins and trusted is None:
+        return "common"
+    plugins: list[JsonValue] = [*sorted(each.sha256 for each in job.plugins)]
+    return _short(digest_of({"plugins": plugins, "model": trusted}))
 
 
 def plan_digest(plans: Mapping[str, Plan]) -> str:
@@ -209,7 +225,7 @@ def _primary(job: Job, task: JobTask) -> str | None:
 
 
 def _worker(job: Job, known: Identified) -> WorkerPlan:
-    online = job.spec.backend.type in ENDPOINTS
+    online = job.spec.backend.type in ENDPOINTS or job.hub
     own = {job.spec.backend.api_key_env} if job.spec.backend.api_key_env else set()
     judges = sorted({each.spec.api_key_env for each in job.judges if each.spec.api_key_env})
     return WorkerPlan(

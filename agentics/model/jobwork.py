@@ -278,7 +278,8 @@ class SeedReport(Record):
 
 
 class Report(Record):
-    """The end of an evaluate order: counts over all seeds and ways of sampling; asked = answered + empty + failed."""
+    """The end of an evaluate order: counts over all seeds and ways of sampling; asked = answered + empty + failed.
+    `model_commit`: of a model from the hub, the commit that was loaded."""
 
     type: Literal["report"] = "report"
     order: int
@@ -289,6 +290,7 @@ class Report(Record):
     failed: NonNegativeInt
     known: NonNegativeInt
     warnings: tuple[str, ...] = ()
+    model_commit: str | None = None
 
 
 class JudgeItem(Record):

@@ -165,6 +165,11 @@ class WorkerMount(Record):
     target: str
 
 
+HUB_PLACE = "hub"
+WorkerSharing = tuple[bool, tuple[str, ...], str | None]
+"""Of a worker: whether it has a network, the names of its secrets, and the path of its cache for the hub."""
+
+
 class WorkerPlan(Record):
     """What the worker of a job needs. `secrets`: names of environment variables. `judges`: one of its own for these, so
     that a model without a network stays without."""
@@ -173,6 +178,16 @@ class WorkerPlan(Record):
     secrets: tuple[str, ...]
     mounts: tuple[WorkerMount, ...]
     judges: WorkerPlan | None = None
+
+    @property
+    def hub(self) -> str | None:
+        """The path of the cache for what the worker takes from the hub; None where it takes nothing from there."""
+        return next((mount.target for mount in self.mounts if mount.place == HUB_PLACE), None)
+
+    @property
+    def sharing(self) -> WorkerSharing:
+        """What two jobs have in common that share a worker."""
+        return self.network == "enabled", self.secrets, self.hub
 
     def of(self, kind: Literal["model", "judges"]) -> WorkerPlan:
         """That of the model, or that of the judges."""

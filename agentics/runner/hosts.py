@@ -97,6 +97,7 @@ class Containers:
     redactor: Redactor = field(default_factory=Redactor)
 
     def start(self, needs: Needs) -> Host:
+        _prepare_hub(needs, self.uid)
         place = self.scratch.bounded(_DISK_BYTES, uid=self.uid)
         labels = {**self.labels, WORKER: secrets.token_hex(4)}
         exchange = Exchange.make(place.path / "exchange", self.redactor)
@@ -110,7 +111,7 @@ class Containers:
     def _container(self, needs: Needs, exchange: Path, labels: Mapping[str, str]) -> Container:
         facts = self.engine.facts()
         scripts = code(self.scratch.plain())
-        read_only = [Mount(source=path, target=target) for target, path in needs.mounts]
+        folders = [Mount(source=path, target=at, writable=at == needs.hub) for at, path in needs.mounts]
         network = self.network if needs.network else None
         given = network.environment if network else {}
         return Container(
@@ -128,11 +129,11 @@ class Containers:
                 open_files=8192,
                 log_bytes=4 << 20,
             ),
-            env={**given, "PYTHONPATH": CODE, "HOME": "/tmp", **_ALIKE, **_secrets(needs)},  # noqa: S108 - as above
+            env={**given, "PYTHONPATH": CODE, "HOME": "/tmp", **_ALIKE, **_hub(needs.hub), **_secrets(needs)},  # noqa: S108
             mounts=(
                 Mount(source=exchange, target=EXCHANGE, writable=True),
                 Mount(source=scripts, target=CODE),
-                *read_only,
+                *folders,
                 *(network.mounts if network else ()),
             ),
             labels={**labels, "org.agentics.role": ROLE},
@@ -173,14 +174,17 @@ class ProcessHost:
 
 @dataclass(kw_only=True)
 class Processes:
-    """Starts workers with an interpreter in whose environment LightEval is. `redactor` as of containers."""
+    """Starts workers with an interpreter in whose environment LightEval is. `network`: the variables that those get
+    which use the hub; `redactor` as of containers."""
 
     python: Path
     scratch: Scratch
     redactor: Redactor = field(default_factory=Redactor)
     inherited: Mapping[str, str] = field(default_factory=dict)
+    network: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def start(self, needs: Needs) -> Host:
+        _prepare_hub(needs, os.geteuid())
         root, home, mounts = self.scratch.plain(), self.scratch.plain(), self.scratch.plain()
         for target, path in needs.mounts:
             place = mounts / target.lstrip("/")
@@ -189,7 +193,8 @@ class Processes:
         log = (root / "worker.log").open("wb")
         exchange = Exchange.make(root / "exchange", self.redactor)
         argv = [str(self.python), "-m", _MODULE, str(exchange.root), *_flags(needs)]
-        env = {**self.inherited, "PYTHONPATH": str(code(self.scratch.plain())), "HOME": str(home), **_secrets(needs)}
+        given = {**(self.network if needs.hub is not None else {}), **_hub(needs.hub, str(mounts)), **_secrets(needs)}
+        env = {**self.inherited, **given, "PYTHONPATH": str(code(self.scratch.plain())), "HOME": str(home)}
         try:
             with log:
                 process = subprocess.Popen(
@@ -212,6 +217,26 @@ class Processes:
 
 def _flags(needs: Needs) -> tuple[str, ...]:
     return (*(() if needs.preload else ("--no-preload",)), *(("--online",) if needs.network else ()))
+
+
+def _hub(target: str | None, root: str = "") -> dict[str, str]:
+    """The variable by which Hugging Face's packages find their cache."""
+    return {} if target is None else {"HF_HOME": f"{root}{target}"}
+
+
+def _prepare_hub(needs: Needs, uid: int) -> None:
+    """Make the cache for the hub, where the worker needs one: the worker's user alone may look into it."""
+    for target, folder in needs.mounts:
+        if target != needs.hub:
+            continue
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if os.geteuid() == 0 and folder.stat().st_uid != uid:
+                os.chown(folder, uid, uid)
+        except OSError as error:
+            msg = f"{folder}: {error.strerror}"
+            hint = "[lighteval] hub in agentics.toml names a folder that can be written here"
+            raise EngineError(msg, code="hub_cache_unusable", retryable=False, hint=hint) from error
 
 
 def _watch(running: Running, ended: list[str], redactor: Redactor) -> None:

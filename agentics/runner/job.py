@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from agentics.lighteval import planning
 from agentics.lighteval.job import Job as CheckedJob
 from agentics.model.jobspec import JobSpec
-from agentics.model.plan import Plan
+from agentics.model.plan import Plan, WorkerSharing
 from agentics.model.template import JudgeTemplate
 from agentics.policy.digests import digest_of
 from agentics.runner.slotted import Slotted
@@ -122,13 +122,13 @@ class JobTrial(Slotted):
     job: Job
 
 
-def mounts_of(trials: Iterable[JobTrial]) -> dict[tuple[bool, tuple[str, ...]], dict[str, Path]]:
-    """The folders that workers need, by what else they need: network and secrets. Paths inside the worker are keys."""
-    found: dict[tuple[bool, tuple[str, ...]], dict[str, Path]] = {}
+def mounts_of(trials: Iterable[JobTrial]) -> dict[WorkerSharing, dict[str, Path]]:
+    """The folders that workers need, by what else they need. Paths inside the worker are keys."""
+    found: dict[WorkerSharing, dict[str, Path]] = {}
     for trial in trials:
         worker = trial.plan.worker
         if worker is not None:
-            own = found.setdefault((worker.network == "enabled", worker.secrets), {})
+            own = found.setdefault(worker.sharing, {})
             own.update({mount.target: trial.job.paths[mount.place] for mount in worker.mounts})
     return found
 

@@ -16,9 +16,10 @@ from agentics.lighteval import planning
 from agentics.lighteval.check import Checked, check, surroundings
 from agentics.lighteval.job import Job as CheckedJob
 from agentics.lighteval.judge_templates import judge_templates
-from agentics.lighteval.places import template_folders
+from agentics.lighteval.places import hub_folder, template_folders
 from agentics.model.document import invalid
 from agentics.model.jobspec import JobSpec
+from agentics.model.plan import HUB_PLACE
 from agentics.runner.job import Job
 from agentics.runner.ownstages import with_own
 from agentics.runner.suites import suite_reader
@@ -79,7 +80,7 @@ def compile_job(file: Path, config: Config, *, limit: int | None = None) -> Job:
         file=file,
         known=known,
         plans={task.ref: with_own(planning.plan(job, task, known, limit), config.stages) for task in job.tasks},
-        paths=dict(_paths(job, folders)),
+        paths=dict(_paths(job, folders, hub_folder(config))),
         in_container=not config.lighteval.is_local,
     )
 
@@ -102,8 +103,10 @@ def folder_digest(root: Path) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def _paths(job: CheckedJob, data: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
+def _paths(job: CheckedJob, data: Mapping[str, Path], hub: Path | None) -> Iterator[tuple[str, Path]]:
     yield from ((f"plugin:{each.manifest.name}", each.root) for each in job.plugins)
     if job.model_path is not None:
         yield "model", job.model_path
+    if job.hub and hub is not None:
+        yield HUB_PLACE, hub.absolute() / planning.hub_cache(job)
     yield from ((f"data:{ref}", path) for ref, path in data.items())

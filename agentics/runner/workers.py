@@ -15,7 +15,7 @@ from typing import Protocol
 from agentics.config import JobLimits
 from agentics.errors import EngineError
 from agentics.lighteval.exchange import Exchange, Session
-from agentics.model.plan import WorkerPlan
+from agentics.model.plan import WorkerPlan, WorkerSharing
 from agentics.pipeline.jobbench import Kind
 from agentics.pipeline.stage import Asked, Interrupted
 
@@ -50,12 +50,13 @@ class Hosts(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Needs:
     """What makes two sessions able to share a worker. `mounts`: paths inside it, and the host's folders there;
-    `preload`: it will load LightEval."""
+    `preload`: it will load LightEval; `hub`: the path among `mounts` where it keeps what it takes from the hub."""
 
     network: bool
     secrets: tuple[str, ...]
     mounts: tuple[tuple[str, Path], ...]
     preload: bool
+    hub: str | None = None
 
 
 @dataclass(eq=False)
@@ -70,11 +71,11 @@ class Lent:
 
 @dataclass(eq=False)
 class Workers:
-    """Thread-safe. `mounts`: of all jobs of the run, by network and secrets, so that they can share a worker. `tell` is
+    """Thread-safe. `mounts`: of all jobs of the run, by what else those need that share a worker. `tell` is
     told what takes long."""
 
     hosts: Hosts
-    mounts: Mapping[tuple[bool, tuple[str, ...]], Mapping[str, Path]]
+    mounts: Mapping[WorkerSharing, Mapping[str, Path]]
     limits: JobLimits
     tell: Callable[[str], None] = lambda _: None
     _running: dict[Needs, Host] = field(default_factory=dict)
@@ -159,16 +160,9 @@ class Workers:
             self._sessions = {key: each for key, each in self._sessions.items() if each is not lent}
 
 
-def needs_of(plan: WorkerPlan, mounts: Mapping[tuple[bool, tuple[str, ...]], Mapping[str, Path]], kind: Kind) -> Needs:
+def needs_of(plan: WorkerPlan, mounts: Mapping[WorkerSharing, Mapping[str, Path]], kind: Kind) -> Needs:
     """What a worker for this must have."""
-    key = key_of(plan)
-    return Needs(
-        network=key[0],
-        secrets=key[1],
-        mounts=tuple(sorted(mounts.get(key, {}).items())) if kind == "model" else (),
-        preload=kind == "model",
-    )
-
-
-def key_of(plan: WorkerPlan) -> tuple[bool, tuple[str, ...]]:
-    return plan.network == "enabled", plan.secrets
+    of_model = kind == "model"
+    network, secrets, hub = plan.sharing
+    found = tuple(sorted(mounts.get(plan.sharing, {}).items())) if of_model else ()
+    return Needs(network=network, secrets=secrets, mounts=found, preload=of_model, hub=hub)

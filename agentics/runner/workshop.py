@@ -51,7 +51,7 @@ from agentics.runner.workers import Hosts, Workers
 from agentics.sandbox.engine import Engine
 from agentics.sandbox.fingerprint import content
 from agentics.sandbox.labels import OWNER, RUN, this_process
-from agentics.sandbox.network import NetworkAccess, open_network
+from agentics.sandbox.network import NetworkAccess, host_environment, open_network
 from agentics.sandbox.places import Scratch
 from agentics.sandbox.sealing import seal
 from agentics.sandbox.setups import SetupStore
@@ -233,7 +233,8 @@ def _hosts(
 ) -> Hosts:
     config = campaign.config
     if config.lighteval.is_local:
-        return Processes(python=Path(config.lighteval.worker), scratch=scratch, redactor=redactor)
+        python, given = Path(config.lighteval.worker), host_environment(config)
+        return Processes(python=python, scratch=scratch, redactor=redactor, network=given)
 
     def image() -> str:
         found = ready(campaign.models[0].plan, config, engine, campaign.request.images)

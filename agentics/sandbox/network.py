@@ -17,6 +17,7 @@ from agentics.sandbox.places import Scratch
 
 _MOST_BYTES = 16 << 20
 _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
+_CA_OF_PYTHON = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 _HINT = "[network] ca_bundle in agentics.toml names a PEM file of the certificates that stages with network trust"
 
 
@@ -58,6 +59,14 @@ def open_network(config: Config, scratch: Scratch) -> NetworkAccess | None:
     environment = {**CA_VARIABLES, **environment}
     mounts = (Mount(source=folder, target=FOLDER),)
     return NetworkAccess(environment=environment, mounts=mounts, use=network_use(environment, bundle.digest))
+
+
+def host_environment(config: Config) -> dict[str, str]:
+    """The variables of [network] for a program of this machine, which finds the CA bundle where it lies. Raises
+    ConfigError."""
+    bundle = ca_bundle(config)
+    trusted = dict.fromkeys(_CA_OF_PYTHON, str(bundle.path.absolute())) if bundle is not None else {}
+    return {**trusted, **both_spellings(config.network.environment)}
 
 
 def ca_bundle(config: Config) -> CaBundle | None:

@@ -66,6 +66,7 @@ def stopped(context: Context, stage: str, failed: Failed) -> StageFailure:
     fault: Fault = "infrastructure" if failed.code in _MACHINE else _FAULTS.get(failed.stage, "infrastructure")
     where = f" ({failed.field})" if failed.field else ""
     hint = f"; {failed.hint}" if failed.hint else ""
-    trouble = Trouble(stage=stage, code=failed.code, message=f"{failed.message}{where}{hint}", fault=fault)
+    message, again = f"{failed.message}{where}{hint}", failed.code == "hub_unreachable"
+    trouble = Trouble(stage=stage, code=failed.code, message=message, fault=fault, retryable=again)
     context = context.with_job(failures=(of_order(failed),))
     return StageFailure(trouble=trouble, context=context, traceback=failed.traceback)

@@ -32,7 +32,7 @@ def test_judges_of_one_name_get_numbers_and_no_two_the_same(world):
 
 
 def test_a_judge_reaches_its_server_also_for_a_local_model(world):
-    found = world.check({**judged("judge", JUDGE, tasks=["hellaswag"]), "backend": LOCAL})
+    found = world.check({**judged("judge", JUDGE, tasks=["gsm8k"]), "backend": LOCAL})
     assert (found.said, found.job.network) == ([], True)
 
 

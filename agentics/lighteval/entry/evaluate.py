@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from agentics.lighteval.entry import describe, models, plugins, tasks
+from agentics.lighteval.entry import describe, hub, models, plugins, tasks
 from agentics.lighteval.entry.answers import Keys, Known
 from agentics.lighteval.entry.asking import ENDPOINTS, Asking
 from agentics.lighteval.entry.emit import OrderError, Stop, metric_name, plain
@@ -31,14 +31,15 @@ def run(order: dict[str, Any], folder: Path, emit: Callable[..., None], stop: St
     emit("task", **about, generation=_settings(order, docs[0]))
     stop.check()
     known = Known.read(folder / order["known"] if order["known"] else None)
-    asking = Asking(order, emit, stop, _keys(order, task), known)
     model = _model(order, modules, kept)
+    commit = kept["commit"]
+    asking = Asking(order, emit, stop, _keys(order, task, commit), known)
     if order["backend"]["type"] in ENDPOINTS:
         model.begin(stop, order["limits"])
     reports = [_one_seed(order, task, docs[seed], seed, asking, model) for seed in seeds]
     counts = asking.counts
     asked = counts["answered"] + counts["empty"] + counts["failed"]
-    emit("report", seeds=reports, asked=asked, **counts, warnings=task.warnings)
+    emit("report", seeds=reports, asked=asked, **counts, warnings=task.warnings, model_commit=commit)
 
 
 def _check_asked(order: Mapping[str, Any], task: Any) -> None:  # noqa: ANN401 - tasks.Task
@@ -64,8 +65,9 @@ def _settings(order: Mapping[str, Any], docs: Sequence[Any]) -> dict[str, Any]:
     return {**said, "max_new_tokens": doc.generation_size, "stop": stop, "num_samples": doc.num_samples}
 
 
-def _keys(order: Mapping[str, Any], task: Any) -> Keys:  # noqa: ANN401 - tasks.Task
-    backend = order["backend"]
+def _keys(order: Mapping[str, Any], task: Any, commit: str | None) -> Keys:  # noqa: ANN401 - tasks.Task
+    """`commit`: of a model from the hub. Another one gives other answers."""
+    backend = order["backend"] if commit is None else {**order["backend"], "model_revision": commit}
     own = tuple(plugin["sha256"] for plugin in order["plugins"] if plugin["name"] == backend["model_plugin"])
     return Keys(backend=backend, generation=order["generation"], plugins=own, prompt_sha256=task.prompt_sha256)
 
@@ -74,7 +76,7 @@ def _model(order: Mapping[str, Any], modules: Mapping[str, Any], kept: dict[str,
     """Loaded once in a session, as long as nothing of it changes."""
     wanted = (order["backend"], order["generation"])
     if kept.get("model_of") != wanted:
-        for name in ("model", "model_of"):
+        for name in ("model", "model_of", "commit"):
             kept.pop(name, None)
         if order["backend"]["type"] in ENDPOINTS:
             from agentics.lighteval.entry import endpoint  # noqa: PLC0415 - imports LightEval
@@ -83,6 +85,8 @@ def _model(order: Mapping[str, Any], modules: Mapping[str, Any], kept: dict[str,
         else:
             kept["model"] = models.load(order, modules)
         kept["model_of"] = wanted
+        # Now: another job may move the branch in the cache while this model answers.
+        kept["commit"] = hub.model_commit(order["backend"])
     return kept["model"]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
+from agentics.lighteval.entry import hub
 from agentics.lighteval.entry.emit import OrderError
 from agentics.lighteval.entry.hiding import first
 
@@ -27,6 +28,9 @@ def load(order: Mapping[str, Any], modules: Mapping[str, ModuleType]) -> Any:  #
     except Exception as error:
         if type(error).__name__ in ("OutOfMemoryError", "MemoryError"):
             raise
+        absent = hub.why_not(backend["model_name"], error) if not backend["model_path"] else None
+        if absent is not None:
+            raise absent from error
         msg = first(f"{backend['model_name']}: {type(error).__name__}: {error}", 2000)
         raise OrderError(msg, "backend", "model_failed", field="/backend") from error
     model._cache = None  # noqa: SLF001 - LightEval's own answers from stale files; ours are outside

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from agentics.lighteval.entry import hub
 from agentics.lighteval.entry import plugins as plugin_loader
 from agentics.lighteval.entry.emit import OrderError, metric_name, plain
 from agentics.lighteval.entry.hiding import first
@@ -164,7 +165,7 @@ def _dataset(config: Any) -> Any:  # noqa: ANN401 - a DatasetDict
         if broken is not None:
             msg = first(f"{config.name}: {broken}", 1000)
             raise OrderError(msg, "dataset", "dataset_failed", hint="mend that line") from None
-        raise _why_no_data(config, error) from error
+        raise hub.why_not(f"{config.name}: {config.hf_repo}", error) or _why_no_data(config, error) from error
 
 
 def _broken_line(repo: str) -> str | None:

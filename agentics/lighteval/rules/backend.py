@@ -9,11 +9,13 @@ from typing import Any
 
 from agentics.lighteval.ondisk import is_file, is_folder
 from agentics.lighteval.optioncheck import fault
-from agentics.lighteval.rules.review import Review, either
+from agentics.lighteval.rules.review import Review, either, model_from_hub
 from agentics.lighteval.support import CHOICES, FIELDS, GENERATION, LOCAL, RESERVED, WITHHELD
 from agentics.model.document import Rule
 from agentics.model.jobspec import Backend, JobSpec
 from agentics.model.jsontext import Problem
+
+_DOWNLOADED = "download it, and set model_path to its folder; or set [lighteval] hub in agentics.toml"
 
 
 def rules(review: Review) -> tuple[Rule[JobSpec], ...]:
@@ -78,10 +80,10 @@ def _checkpoint(review: Review, spec: JobSpec) -> Iterator[Problem]:
             hint = "a checkpoint folder, as save_pretrained writes it; the path is relative to the file"
             path = ("backend", "model_path")
             yield Problem(code="model_missing", message=f"{lacks} {root}", path=path, hint=hint)
-    elif backend.type in LOCAL:
+    elif model_from_hub(spec) and not review.around.hub:
         message = f"{backend.model_name!r:.100} would come from the hub, and a worker with a local model has no network"
         here = is_folder(review.around.folder / backend.model_name)
-        hint = f"set model_path to {backend.model_name!r}" if here else "download it, and set model_path to its folder"
+        hint = f"set model_path to {backend.model_name!r}" if here else _DOWNLOADED
         yield Problem(code="model_needs_network", message=message, path=("backend", "model_name"), hint=hint)
 
 

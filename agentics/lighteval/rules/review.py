@@ -14,6 +14,7 @@ from agentics.lighteval.ondisk import is_folder
 from agentics.lighteval.places import dataset_folder
 from agentics.lighteval.plugins import Located, Search, locate
 from agentics.lighteval.suites import SuiteBook
+from agentics.lighteval.support import LOCAL
 from agentics.model.jobspec import ENDPOINTS, JobSpec, TaskSpec
 from agentics.model.plugin import PluginTask
 
@@ -25,15 +26,16 @@ class Surroundings:
     """Where a JobSpec is read. Its paths are relative to `folder`; `plugins` and `data` are the operator's folders.
 
     `templates`: the ids of the judge templates that are here; None: they are not looked at. `environment`: the
-    variables that secrets come from. `starting`: a missing secret is an error, not a warning. `in_container`: the
-    worker is a container. `reader`: the user that it reads as; None: as we do. `output`: why artifacts cannot go to
-    a place.
+    variables that secrets come from. `hub`: the worker may take models and data from the hub. `starting`: a missing
+    secret is an error, not a warning. `in_container`: the worker is a container. `reader`: the user that it reads as;
+    None: as we do. `output`: why artifacts cannot go to a place.
     """
 
     folder: Path
     catalogue: Catalogue
     plugins: tuple[Path, ...] = ()
     data: Path | None = None
+    hub: bool = False
     suites: Callable[[], SuiteBook] = SuiteBook
     templates: frozenset[str] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -162,6 +164,26 @@ def data_of(review: Review, entry: TaskSpec, task: KnownTask) -> Path | None:
     if isinstance(said, str) and is_folder(own):
         return own.resolve()
     return dataset_folder(review.around.data, repo)
+
+
+def model_from_hub(spec: JobSpec) -> bool:
+    """The backend loads a checkpoint, and the job names no folder of one."""
+    return spec.backend.type in LOCAL and spec.backend.model_path is None
+
+
+def is_remote(review: Review, spec: JobSpec, entry: TaskSpec, task: KnownTask) -> bool:
+    """The task's data are in no folder that the worker sees."""
+    if data_of(review, entry, task) is not None:
+        return False
+    if task.plugin is None or "hf_repo" in entry.params:
+        return True
+    return any(t.needs_network for _, t in review.plugin_tasks(spec) if t.name == task.name)
+
+
+def uses_hub(review: Review, spec: JobSpec) -> bool:
+    """The worker takes the model or data from the hub, as the operator allows."""
+    remote = (is_remote(review, spec, entry, task) for _, entry, tasks in review.entries(spec) for task in tasks)
+    return review.around.hub and (model_from_hub(spec) or any(remote))
 
 
 def online(spec: JobSpec) -> bool:

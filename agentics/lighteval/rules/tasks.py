@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from agentics.lighteval.fewshot import evaluated_splits, split_of_examples
-from agentics.lighteval.job import KnownTask
 from agentics.lighteval.rules.params import chosen, metrics, types, without_effect
-from agentics.lighteval.rules.review import Review, data_of, either, online
+from agentics.lighteval.rules.review import Review, either, is_remote
 from agentics.lighteval.support import GENERATION
 from agentics.model.document import Rule
-from agentics.model.jobspec import ENDPOINTS, JobSpec, TaskSpec
+from agentics.model.jobspec import ENDPOINTS, JobSpec
 from agentics.model.jsontext import Path as Pointer
 from agentics.model.jsontext import Problem
 from agentics.model.plugin import TASK_ID
@@ -32,7 +31,7 @@ def rules(review: Review) -> tuple[Rule[JobSpec], ...]:
         Rule(needs=_TASKS, check=partial(_examples, review)),
         Rule(needs=("num_fewshot_seeds", "tasks"), check=_seeds),
         Rule(needs=("backend", *_TASKS), check=partial(_answerable, review)),
-        Rule(needs=("backend", "scoring_mode", *_TASKS), check=partial(_data, review)),
+        Rule(needs=("backend", *_TASKS), check=partial(_data, review)),
         Rule(needs=("backend", "generation", *_TASKS), check=partial(_several, review)),
     )
 
@@ -158,27 +157,20 @@ def _answerable(review: Review, spec: JobSpec) -> Iterator[Problem]:
 
 
 def _data(review: Review, spec: JobSpec) -> Iterator[Problem]:
-    if online(spec):
+    # Judges have a worker of their own: a network of theirs is none of the model's.
+    if spec.backend.type in ENDPOINTS or review.around.hub:
         return
     for index, entry, tasks in review.entries(spec):
-        hub = [task for task in tasks if _is_remote(review, spec, entry, task)]
+        hub = [task for task in tasks if is_remote(review, spec, entry, task)]
         if hub:
             repo = entry.params.get("hf_repo") or hub[0].hf_repo
             message = f"the data of {hub[0].name} are on the hub ({repo}), and this job's worker has no network"
             folder = review.around.data or "FOLDER"
             hint = (
                 f"download them to {folder}/{repo} ([lighteval] data in agentics.toml), "
-                "or set params.hf_repo to a folder relative to the file"
+                "set params.hf_repo to a folder relative to the file, or set [lighteval] hub"
             )
             yield Problem(code="dataset_needs_network", message=message, path=("tasks", index, "id"), hint=hint)
-
-
-def _is_remote(review: Review, spec: JobSpec, entry: TaskSpec, task: KnownTask) -> bool:
-    if data_of(review, entry, task) is not None:
-        return False
-    if task.plugin is None or "hf_repo" in entry.params:
-        return True
-    return any(t.needs_network for _, t in review.plugin_tasks(spec) if t.name == task.name)
 
 
 def _several(review: Review, spec: JobSpec) -> Iterator[Problem]:
