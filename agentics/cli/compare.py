@@ -15,7 +15,14 @@ from agentics.cli.arguments import NameReader, PathReader, RunDir
 from agentics.cli.console import err, one_line, out, print_json
 from agentics.cli.figure import FORMATS, draw
 from agentics.errors import UsageError
-from agentics.model.analysis import Difference, PairedStatistics, VariantComparison, VariantSummary
+from agentics.model.analysis import (
+    Difference,
+    MeanDifference,
+    PairedStatistics,
+    SampleCoverage,
+    VariantComparison,
+    VariantSummary,
+)
 from agentics.model.design import Comparison
 from agentics.policy.compare import Observation, compare
 from agentics.policy.jobcompare import check_comparable
@@ -23,6 +30,8 @@ from agentics.policy.reasons import what
 from agentics.rundir.analysis import Sheet, read_sheet, summary
 from agentics.rundir.jobs import contenders
 from agentics.rundir.reader import read_run
+
+_SHOWN = 5
 
 
 class How(StrEnum):
@@ -35,7 +44,8 @@ class How(StrEnum):
 EPILOG = """
 A pair is one task and replication that both variants tried. Pairs in which a side has no verdict are excluded, and
 counted with the reason. p: exact binomial test of wins against losses, adjusted for the number of variants (Holm);
-replications of one task count as if they were independent. Models that were not measured alike are refused.
+replications of one task count as if they were independent. Models that were not measured alike are refused. A model's
+metric that lacks answers is shown with what it rests on; `agentics job compare` compares the answers that both have.
 
 Examples:
 
@@ -133,6 +143,9 @@ def _tell(base: str, found: list[VariantComparison], rates: dict[str, VariantSum
     for one in found:
         table.add_row(_text(one.variant), coverage(rates[one.variant]), *_cells(one))
     out.print(table)
+    for name, rate in rates.items():
+        if rate.coverage is not None and rate.coverage.lacking:
+            out.print(f"[yellow]{_text(name)} {_lacking(rate.coverage)}[/]")
     for one in found:
         if one.paired is not None and one.paired.excluded_pairs:
             reasons = ", ".join(f"{number} {_reason(why)}" for why, number in one.paired.excluded.items())
@@ -169,8 +182,23 @@ def _difference(found: Difference | None) -> str:
 
 
 def _metrics(paired: PairedStatistics) -> str:
-    shown = [f"{_text(m.metric_name)} {_difference(m.difference)}" for m in paired.mean_differences]
+    shown = [f"{_text(m.metric_name)} {_difference(m.difference)}{_over(m)}" for m in paired.mean_differences]
     return "\n".join(shown) or "-"
+
+
+def _over(found: MeanDifference) -> str:
+    """What the two means rest on, the variant's first, where one of them lacks samples."""
+    sides = [side for side in (found.variant_coverage, found.baseline_coverage) if side is not None]
+    if not any(side.lacking for side in sides):
+        return ""
+    return " over " + " against ".join(f"{side.n}/{side.of}" for side in sides)
+
+
+def _lacking(found: SampleCoverage) -> str:
+    """`rests on 6 of 8 samples: one|0 lacks 2`."""
+    lacks = [f"{task} lacks {number}" for task, number in found.lacking.items()]
+    more = [f"and {len(lacks) - _SHOWN} more tasks"] if len(lacks) > _SHOWN else []
+    return _text(f"rests on {found.n} of {found.of} samples: {', '.join([*lacks[:_SHOWN], *more])}")
 
 
 def _reason(why: str) -> str:

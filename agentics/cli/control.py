@@ -39,6 +39,8 @@ Example:
 """
 
 CONTINUE_EPILOG = """
+A completed run of models goes on too, where tasks failed or lack answers: what was answered is not asked again.
+
 Exit codes are those of `agentics eval`.
 
 Example:

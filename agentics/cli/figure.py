@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from agentics.cli.console import one_line
 from agentics.errors import StorageError, UsageError
-from agentics.model.analysis import Interval, VariantComparison
-from agentics.policy.compare import Observation, summarise
+from agentics.model.analysis import Interval, VariantComparison, VariantSummary
+from agentics.policy.compare import Observation, coverage_of, summarise
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,7 +83,7 @@ def _rates(axes: Axes, observations: Observations) -> None:
     for row, (name, seen) in enumerate(observations.items()):
         one = summarise(seen, {})
         left = f", {one.total - one.valid} excluded" if one.total > one.valid else ""
-        labels.append(f"{_short(name, _NAME)}\n{one.successes} of {one.valid}{left}")
+        labels.append(f"{_short(name, _NAME)}\n{one.successes} of {one.valid}{left}{_samples(one)}")
         if one.success_rate is not None:
             _dot(axes, row, one.success_rate, one.success_interval, hollow=row == 0)
     axes.set_yticks(range(len(labels)), labels)
@@ -92,6 +92,12 @@ def _rates(axes: Axes, observations: Observations) -> None:
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "50 %", "", "100 %"])
     axes.set_title("Success rate, 95 % interval", loc="left", fontsize=11)
     _plain(axes)
+
+
+def _samples(one: VariantSummary) -> str:
+    """What a model's metrics rest on, where they lack samples."""
+    found = one.coverage
+    return f"\n{found.n} of {found.of} samples" if found is not None and found.lacking else ""
 
 
 def _differences(axes: Axes, names: Sequence[str], found: Sequence[VariantComparison]) -> None:
@@ -127,11 +133,17 @@ def _beside(one: VariantComparison) -> str:
 
 
 def _outcomes(axes: Axes, observations: Observations) -> None:
-    """A column for each task, the easiest first; a cell is divided as its replications ended."""
-    tasks = _tasks(observations)
+    """A column for each task, the easiest first; a cell is divided as its replications ended. A star: samples of the
+    task are lacking."""
+    tasks, partial = _tasks(observations), False
     for row, seen in enumerate(observations.values()):
         for column, task in enumerate(tasks):
-            _cell(axes, row, column, [one.verdict for one in seen if one.task == task])
+            here = [one for one in seen if one.task == task]
+            _cell(axes, row, column, [one.verdict for one in here])
+            covered = coverage_of((one.task, one.metric) for one in here)
+            if covered is not None and covered.lacking:
+                partial = True
+                axes.text(column, row, "*", ha="center", va="center", color="white", fontsize=14)
     axes.set_yticks(range(len(observations)), [_short(name, _NAME) for name in observations])
     axes.set_ylim(len(observations) - 0.4, -0.6)
     axes.set_xlim(-0.6, max(len(tasks), 12) - 0.4)
@@ -143,7 +155,8 @@ def _outcomes(axes: Axes, observations: Observations) -> None:
         axes.set_xlabel(f"{len(tasks)} tasks, the easiest first")
     axes.tick_params(length=0)
     axes.spines["bottom"].set_visible(False)
-    axes.set_title("What every task gave", loc="left", fontsize=11)
+    told = " (*: without some of its samples)" if partial else ""
+    axes.set_title(f"What every task gave{told}", loc="left", fontsize=11)
     _legend(axes)
 
 

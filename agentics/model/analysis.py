@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, FiniteFloat, NonNegativeInt
+from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveInt
 
 from agentics.model.design import Comparison
 from agentics.model.outcome import Direction, Timestamp
@@ -21,9 +21,19 @@ class Interval(Record):
     confidence: FiniteFloat = 0.95
 
 
+class SampleCoverage(Record):
+    """What the primary metrics of models rest on, summed over tasks and replications: `n` samples of `of`. `lacking`:
+    by task, how many samples are in no number; only tasks that lack some."""
+
+    n: NonNegativeInt
+    of: NonNegativeInt
+    lacking: dict[str, PositiveInt] = Field(default_factory=dict)
+
+
 class VariantSummary(Record):
     """`total` slots, of which `valid` ended with a verdict; `excluded`: why the others did not, and how many of each.
-    The rate is over the valid ones, with its Wilson interval. No metric where the tasks have different ones."""
+    The rate is over the valid ones, with its Wilson interval. No metric where the tasks have different ones.
+    `coverage`: of the primary metrics of the valid ones; null where no metric is made of samples."""
 
     total: NonNegativeInt
     success_rate: FiniteFloat | None
@@ -34,6 +44,7 @@ class VariantSummary(Record):
     successes: NonNegativeInt
     success_interval: Interval | None
     excluded: dict[str, int] = Field(default_factory=dict)
+    coverage: SampleCoverage | None = None
 
 
 class AnalysisSummary(Record):
@@ -55,7 +66,8 @@ class Difference(Record):
 
 class MeanDifference(Record):
     """Of a primary metric, over the pairs in which both have it: the mean of the differences, with Student's interval
-    where there are two pairs or more."""
+    where there are two pairs or more. The coverages are each side's, over these pairs; null where the metric is not
+    made of samples."""
 
     metric_name: str
     direction: Direction | None
@@ -63,6 +75,8 @@ class MeanDifference(Record):
     baseline_mean: FiniteFloat
     variant_mean: FiniteFloat
     difference: Difference
+    baseline_coverage: SampleCoverage | None = None
+    variant_coverage: SampleCoverage | None = None
 
 
 class PairedStatistics(Record):
@@ -119,7 +133,8 @@ class AnalysisComparisons(Record):
 
 
 class TrialRow(Record):
-    """tables/trials.jsonl: every slot of the schedule; `trial_id` null for one that was never started."""
+    """tables/trials.jsonl: every slot of the schedule; `trial_id` null for one that was never started.
+    `primary_metric_n` samples of `primary_metric_of` are in the value of a model's metric; null for other metrics."""
 
     schema_version: Literal["analysis_trial_v1"] = "analysis_trial_v1"
     run_id: str
@@ -142,13 +157,16 @@ class TrialRow(Record):
     primary_metric_name: str | None
     primary_metric_value: FiniteFloat | None
     primary_metric_direction: Direction | None
+    primary_metric_n: NonNegativeInt | None
+    primary_metric_of: NonNegativeInt | None
     bundle_digest: str | None
     solution_digest: str | None
 
 
 class MetricRow(Record):
     """tables/metrics_long.jsonl: of an official evaluation the primary metric only. A text or truth value is null in
-    `metric_value` and stands in `metric_text`."""
+    `metric_value` and stands in `metric_text`. `metric_n` samples of `metric_of` are in the value of a model's metric;
+    null for other metrics."""
 
     schema_version: Literal["analysis_metric_v1"] = "analysis_metric_v1"
     run_id: str
@@ -159,6 +177,8 @@ class MetricRow(Record):
     metric_name: str
     metric_value: FiniteFloat | None
     metric_text: str | None
+    metric_n: NonNegativeInt | None
+    metric_of: NonNegativeInt | None
     is_primary: bool
 
 
@@ -184,7 +204,8 @@ class VariantEvents(Record):
 
 
 class VariantRow(Record):
-    """tables/variant_summary.jsonl."""
+    """tables/variant_summary.jsonl. `samples` of `samples_of` are in the primary metrics of models, and `partial_tasks`
+    tasks lack some; null where no metric is made of samples."""
 
     schema_version: Literal["analysis_variant_v1"] = "analysis_variant_v1"
     run_id: str
@@ -199,6 +220,9 @@ class VariantRow(Record):
     success_high: FiniteFloat | None
     primary_metric_name: str | None
     primary_metric_mean: FiniteFloat | None
+    samples: NonNegativeInt | None
+    samples_of: NonNegativeInt | None
+    partial_tasks: NonNegativeInt | None
 
 
 class BindingRow(Record):

@@ -18,7 +18,8 @@ IngesterVersion = Annotated[str, Field(pattern=r"^\d+\.\d+$")]
 
 class Origin(Record):
     """Our own part of a results file: which run wrote it, from what, and every result whole. `missing`: tasks without a
-    result, and why. `ingester_version`: `major.minor` of the rules that it was written for."""
+    result, and why. `unmeasured`: by key of `results`, the metrics that have no value and are left out there.
+    `ingester_version`: `major.minor` of the rules that it was written for."""
 
     schema_version: Literal["job_results_v1"] = "job_results_v1"
     ingester_version: IngesterVersion
@@ -29,14 +30,16 @@ class Origin(Record):
     plan_digest: str
     tasks: dict[str, JobResult]
     missing: dict[str, str] = Field(default_factory=dict)
+    unmeasured: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     suite: SuiteScore | None = None
 
 
 class ResultsFile(Record):
-    """`results_<timestamp>.json`: LightEval's keys, and `agentics`. `results` has means over few-shot seeds."""
+    """`results_<timestamp>.json`: LightEval's keys, and `agentics`. `results` has means over few-shot seeds; every
+    value in there is a number, as LightEval's readers expect."""
 
     config_general: dict[str, JsonValue]
-    results: dict[str, dict[str, FiniteFloat | None]]
+    results: dict[str, dict[str, FiniteFloat]]
     versions: dict[str, JsonValue]
     config_tasks: dict[str, dict[str, JsonValue]]
     summary_tasks: dict[str, dict[str, JsonValue]]

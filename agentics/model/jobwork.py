@@ -134,12 +134,13 @@ class Judge(Record):
 
 class Details(Record):
     """Write detail rows as one Parquet file. `rows`: a file of `DetailRow` lines; `output`: the file to make. Both in
-    the exchange directory. Needs neither LightEval nor a model."""
+    the exchange directory. `metrics`: the names of the task's. Needs neither LightEval nor a model."""
 
     kind: Literal["details"] = "details"
     order: PositiveInt
     rows: str
     output: str
+    metrics: tuple[str, ...]
 
 
 class Describe(Record):

@@ -8,9 +8,13 @@ from agentics.model.record import Fault, Mode, Record, Status, Trust
 
 
 class PublicMetric(Record):
+    """`n` samples of `of` are in the value of a model's metric; null for other metrics."""
+
     metric_name: str
     value: float
     direction: Literal["maximize", "minimize"] | None
+    n: int | None
+    of: int | None
 
 
 class PublicCase(Record):

@@ -11,6 +11,7 @@ from typing import Literal
 from agentics.model.analysis import (
     MeanDifference,
     PairedStatistics,
+    SampleCoverage,
     UnpairedStatistics,
     VariantComparison,
     VariantSummary,
@@ -68,7 +69,18 @@ def summarise(observations: Sequence[Observation], events: Mapping[str, int]) ->
         successes=successes,
         success_interval=statistics.wilson(successes, len(valid)),
         excluded=_counted(one.why for one in observations if one.verdict is None),
+        coverage=coverage_of((one.task, one.metric) for one in valid),
     )
+
+
+def coverage_of(measured: Iterable[tuple[str, PrimaryMetric | None]]) -> SampleCoverage | None:
+    """What metrics rest on, each given with its task; None where none of them is made of samples."""
+    n, of, lacking = 0, 0, Counter[str]()
+    for task, metric in measured:
+        if metric is not None and metric.n is not None and metric.of is not None:
+            n, of = n + metric.n, of + metric.of
+            lacking[task] += max(0, metric.of - metric.n)
+    return SampleCoverage(n=n, of=of, lacking=dict(+lacking)) if of else None
 
 
 def compare(
@@ -144,19 +156,23 @@ def _paired(found: Sequence[Pair]) -> PairedStatistics:
 
 def _mean_differences(counted: Sequence[Pair]) -> tuple[MeanDifference, ...]:
     """One for each primary metric: figures of different metrics have no mean in common."""
-    found: dict[str, list[tuple[PrimaryMetric, PrimaryMetric]]] = {}
+    found: dict[str, list[tuple[str, PrimaryMetric, PrimaryMetric]]] = {}
     for pair in counted:
-        one, other = (side.metric if side is not None else None for side in (pair.baseline, pair.variant))
+        if pair.baseline is None or pair.variant is None:
+            continue
+        one, other = pair.baseline.metric, pair.variant.metric
         if one is not None and other is not None and one.metric_name == other.metric_name:
-            found.setdefault(one.metric_name, []).append((one, other))
+            found.setdefault(one.metric_name, []).append((pair.baseline.task, one, other))
     return tuple(
         MeanDifference(
             metric_name=name,
-            direction=both[0][0].direction,
+            direction=both[0][1].direction,
             pairs=len(both),
-            baseline_mean=math.fsum(one.value for one, _ in both) / len(both),
-            variant_mean=math.fsum(other.value for _, other in both) / len(both),
-            difference=statistics.mean_of_differences([other.value - one.value for one, other in both]),
+            baseline_mean=math.fsum(one.value for _, one, _ in both) / len(both),
+            variant_mean=math.fsum(other.value for _, _, other in both) / len(both),
+            difference=statistics.mean_of_differences([other.value - one.value for _, one, other in both]),
+            baseline_coverage=coverage_of((task, one) for task, one, _ in both),
+            variant_coverage=coverage_of((task, other) for task, _, other in both),
         )
         for name, both in found.items()
     )

@@ -55,9 +55,10 @@ def _check_version(origin: Origin, file: str) -> None:
 
 def _check_values(found: ResultsFile, ref: str, result: JobResult, file: str) -> None:
     """What others read of the file must be what we read of it."""
-    told = found.results.get(ref)
-    values = {name: metric.mean for name, metric in result.metrics.items()}
-    if told is None or any(name not in told or told[name] != value for name, value in values.items()):
+    told, values = found.results.get(ref), {name: metric.mean for name, metric in result.metrics.items()}
+    unmeasured = tuple(name for name, value in values.items() if value is None)
+    same = told is not None and all(told.get(name) == value for name, value in values.items())
+    if not same or found.agentics.unmeasured.get(ref, ()) != unmeasured:
         msg = f"{file}: the values of {ref!r:.100} are not those that the run wrote"
         raise Refused(msg, code="results_altered", hint="export the results of the run again")
 

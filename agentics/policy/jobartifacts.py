@@ -1,6 +1,6 @@
 """A finished job as LightEval would have left it, and more truthfully: its paths, its results file, its metadata. Pure.
 
-Timestamps are UTC, what is no number is null, and what was not measured is not there.
+Timestamps are UTC, and what was not measured is not there.
 """
 
 from __future__ import annotations
@@ -79,9 +79,11 @@ def details_path(model: str, ended_at: str, ref: str) -> str:
 
 def results_file(job: FinishedJob) -> ResultsFile:
     found = job.results
+    rows = {**_values(found), **averages(found)}
+    unmeasured = {key: tuple(name for name, value in row.items() if value is None) for key, row in rows.items()}
     return ResultsFile(
         config_general=_general(job),
-        results={**_values(found), **averages(found)},
+        results={key: {n: value for n, value in row.items() if value is not None} for key, row in rows.items()},
         versions={ref: _config(job.tasks[ref].facts).get("version") for ref in found},
         config_tasks={ref: _config(job.tasks[ref].facts) for ref in found},
         summary_tasks={ref: _summary(result) for ref, result in found.items()},
@@ -95,6 +97,7 @@ def results_file(job: FinishedJob) -> ResultsFile:
             plan_digest=job.plan_digest,
             tasks=found,
             missing={ref: end.verdict.reason or "error" for ref, end in job.tasks.items() if ref not in found},
+            unmeasured={key: names for key, names in unmeasured.items() if names},
             suite=job.suite,
         ),
     )
@@ -134,7 +137,8 @@ def metadata(job: FinishedJob, files: Sequence[Stored] = ()) -> JobMetadata:
 
 def averages(found: Mapping[str, JobResult]) -> dict[str, dict[str, float | None]]:
     """As LightEval has them: of every group of subtasks under `<group>:_average|<fewshot>`, and under `all`. Only of
-    metrics that each of the tasks has: an average over some of them would say something else."""
+    metrics that each of the tasks has: an average over some of them would say something else. None where one of the
+    tasks has no value."""
     groups: dict[str, list[JobResult]] = defaultdict(list)
     for result in found.values():
         group, colon, _ = result.task.rpartition(":")

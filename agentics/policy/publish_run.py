@@ -26,7 +26,13 @@ def _task(record: TaskRecord) -> PublicTask:
         fault=record.fault,
         mode=record.mode,
         trust=record.trust,
-        primary_metric=PublicMetric(metric_name=metric.metric_name, value=metric.value, direction=metric.direction)
+        primary_metric=PublicMetric(
+            metric_name=metric.metric_name,
+            value=metric.value,
+            direction=metric.direction,
+            n=metric.n,
+            of=metric.of,
+        )
         if metric
         else None,
         cases=tuple(PublicCase(case_name=name, status=case.status, score=case.score) for name, case in cases),

@@ -41,6 +41,7 @@ from agentics.policy.verdict import doubts_what_was_measured, judge
 from agentics.rundir import inside, ledger
 from agentics.rundir.atomic import read_document
 from agentics.rundir.benchmark import Benchmark, read_benchmark
+from agentics.rundir.jobs import job_facts
 from agentics.rundir.layout import Layout, TrialLayout
 from agentics.rundir.reader import RunView, TrialView, check_slots, read_evidence
 
@@ -220,6 +221,8 @@ def _trial_row(sheet: Sheet, slot: Slot, trial: TrialView | None, why: str) -> T
         primary_metric_name=metric.metric_name if metric is not None else None,
         primary_metric_value=metric.value if metric is not None else None,
         primary_metric_direction=metric.direction if metric is not None else None,
+        primary_metric_n=metric.n if metric is not None else None,
+        primary_metric_of=metric.of if metric is not None else None,
         bundle_digest=scope.bundle_digest if scope is not None else None,
         solution_digest=scope.solution_digest if scope is not None else None,
     )
@@ -233,8 +236,10 @@ def _metric_rows(trial: TrialView) -> Iterator[MetricRow]:
     shown: dict[str, Any] = dict(result.metrics) if result.ext.mode == "validation" else {}
     if primary is not None:
         shown.setdefault(primary.metric_name, primary.value)
+    facts = job_facts(trial)
+    measured = facts.result.metrics if facts is not None and facts.result is not None else {}
     for name, value in shown.items():
-        number = _number(value)
+        number, model = _number(value), measured.get(name)
         yield MetricRow(
             run_id=trial.ids.run_id,
             trial_id=trial.ids.trial_id,
@@ -244,6 +249,8 @@ def _metric_rows(trial: TrialView) -> Iterator[MetricRow]:
             metric_name=name,
             metric_value=number,
             metric_text=None if number is not None or value is None else json.dumps(value).strip('"'),
+            metric_n=model.n if model is not None else None,
+            metric_of=model.of if model is not None else None,
             is_primary=primary is not None and primary.metric_name == name,
         )
 
@@ -270,6 +277,9 @@ def _variant_rows(found: AnalysisSummary) -> Iterator[VariantRow]:
             success_high=one.success_interval.high if one.success_interval else None,
             primary_metric_name=one.primary_metric_name,
             primary_metric_mean=one.primary_metric_mean,
+            samples=one.coverage.n if one.coverage is not None else None,
+            samples_of=one.coverage.of if one.coverage is not None else None,
+            partial_tasks=len(one.coverage.lacking) if one.coverage is not None else None,
         )
 
 

@@ -20,7 +20,7 @@ from agentics.model.control import ControlRequest, ControlResponse
 from agentics.model.experiment import ResolvedExperiment
 from agentics.model.ledger import RecoveryReport
 from agentics.model.rundir import RunControl, RunStatus, TrialState
-from agentics.policy.outcome import lacks_answers
+from agentics.policy.outcome import to_run
 from agentics.rundir import lock, mailbox
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import read_document, utc_now
@@ -295,12 +295,15 @@ def _alive(view: RunView) -> AgenticsError:
 
 def _is_over(layout: Layout) -> bool:
     """Whether there is nothing to go on with. A process that died right after it had set the status has not written all
-    that is made of the run; and a model may be asked for answers that are missing."""
+    that is made of the run. A model's task that is not completed is run again, as by the same `agentics job run`: the
+    answers that it has are kept."""
     status = _status(layout)
     if status != "completed" or not is_concluded(layout):
         return status == "killed"
-    ends = [trial.result.ext for trial in read_run(layout.root).trials if trial.result is not None]
-    return not any(lacks_answers(end.status, end.fault) for end in ends)
+    view = read_run(layout.root)
+    models = {name for directory, name in view.variants.items() if layout.jobspec(directory).exists()}
+    ends = [trial.result.ext for trial in view.trials if trial.result is not None and trial.ids.variant_id in models]
+    return not any(to_run(end.status, end.fault) for end in ends)
 
 
 def _status(layout: Layout) -> RunStatus | None:

@@ -11,6 +11,7 @@ from agentics.pipeline.description import described
 from agentics.pipeline.jobbench import JobBench
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.policy.details import detail_rows, judges_of, score_of
+from agentics.policy.judged import JUDGED
 from agentics.stages.orders import followed, stopped
 
 name = "keep_details"
@@ -22,11 +23,12 @@ _BYTES = 4 << 30
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
     bench = context.job_bench
     KeepDetails.model_validate(options)
+    metrics = _metrics(context)
     with bench.session("model") as orders:
         rows = orders.file("rows.jsonl", _rows(bench))
 
         def order(number: int) -> Details:
-            return Details(order=number, rows=rows, output=f"{number}-{_OUTPUT}")
+            return Details(order=number, rows=rows, output=f"{number}-{_OUTPUT}", metrics=metrics)
 
         _, failed = followed(bench, orders, order, lambda _: None)
         if failed is not None:
@@ -35,6 +37,14 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
     if data is None:
         return context.fail(name, "details_missing", "the worker left no details")
     return context.with_job(details_ref=bench.keep.put_bytes(data))
+
+
+def _metrics(context: Context) -> tuple[str, ...]:
+    """Names of the metrics that rows can have."""
+    if judges_of(context.job_bench.plan) is not None:
+        return (JUDGED,)
+    facts = context.evidence.job
+    return tuple(facts.ready.metrics) if facts is not None and facts.ready is not None else ()
 
 
 def _rows(bench: JobBench) -> Iterator[DetailRow]:

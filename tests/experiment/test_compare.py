@@ -152,3 +152,34 @@ def test_newcombe_as_published():
 )
 def test_students_quantile_is_that_of_the_tables(freedom, t):
     assert statistics.student_quantile(freedom) == pytest.approx(t, abs=1e-4)
+
+
+def covered(*parts: tuple[int, int]) -> list[Observation]:
+    """A model's tasks, each with the samples that are in its metric, and those that were asked for."""
+    return [
+        Observation(
+            task=f"t{index}",
+            repl=0,
+            verdict="success",
+            metric=PrimaryMetric(metric_name="em", value=0.5, n=n, of=of),
+        )
+        for index, (n, of) in enumerate(parts)
+    ]
+
+
+def test_a_mean_of_models_metrics_stands_beside_what_it_rests_on():
+    whole, part = covered((4, 4), (8, 8)), covered((4, 4), (5, 8))
+    assert summarise(part, {}).coverage.model_dump() == {"n": 9, "of": 12, "lacking": {"t1": 3}}
+    assert summarise(whole, {}).coverage.lacking == {}
+    assert summarise(seen("++", [1.0, 2.0]), {}).coverage is None
+    (found,) = compare({"b": whole, "v": part}, "b", "paired")
+    (one,) = found.paired.mean_differences
+    assert (one.baseline_coverage.n, one.baseline_coverage.of, one.baseline_coverage.lacking) == (12, 12, {})
+    assert (one.variant_coverage.n, one.variant_coverage.lacking) == (9, {"t1": 3})
+
+
+def test_the_coverage_of_a_difference_is_over_its_pairs_only():
+    (found,) = compare({"b": covered((4, 4), (2, 8)), "v": covered((3, 4))}, "b", "paired")
+    (one,) = found.paired.mean_differences
+    assert (one.baseline_coverage.of, one.variant_coverage.of) == (4, 4)
+    assert one.baseline_coverage.lacking == {}

@@ -44,7 +44,7 @@ def plant(kind: str, path: Path, elsewhere: Path) -> None:
 
 
 def order(number: int) -> Details:
-    return Details(order=number, rows="1-rows.jsonl", output="1-details.parquet")
+    return Details(order=number, rows="1-rows.jsonl", output="1-details.parquet", metrics=())
 
 
 KINDS = pytest.mark.parametrize("kind", ["link", "dangling link", "hard link", "pipe", "folder"])

@@ -153,10 +153,25 @@ def test_one_seed_has_its_standard_error_beside_its_value():
     assert found["results"]["sums|0"] == {"em": 0.5, "em_stderr": 0.1}
 
 
-def test_what_is_no_number_is_null():
-    seeds = [seed_report(em=MetricValue(value=None, n=2))]
+def test_a_metric_without_a_value_is_left_out_and_named_elsewhere():
+    seeds = [seed_report(em=MetricValue(value=None, n=2), f1=0.5)]
     text = results_file(finished({"sums|0": end(seeds=seeds)})).model_dump_json()
-    assert json.loads(text, parse_constant=pytest.fail)["results"]["sums|0"] == {"em": None}
+    found = json.loads(text, parse_constant=pytest.fail)
+    assert found["results"] == {"sums|0": {"f1": 0.5, "f1_stderr": 0.1}, "all": {"f1": 0.5}}
+    assert found["agentics"]["unmeasured"] == {"sums|0": ["em"], "all": ["em"]}
+    assert found["agentics"]["tasks"]["sums|0"]["metrics"]["em"]["mean"] is None
+
+
+def test_a_results_file_with_a_metric_without_a_value_is_read_back():
+    nothing = end(seeds=[seed_report(em=MetricValue(value=None, n=2))])
+    text = results_file(finished({"sums|0": nothing})).model_dump_json()
+    whole = next(row for row in ingest(text.encode(), EXPECTED).metrics if row.seed is None)
+    assert (whole.metric, whole.value) == ("em", None)
+    found = json.loads(text)
+    found["results"]["sums|0"]["em"] = 0.0
+    with pytest.raises(Refused) as caught:
+        ingest(json.dumps(found).encode(), EXPECTED)
+    assert caught.value.code == "results_altered"
 
 
 def test_neither_a_place_on_this_machine_nor_where_a_key_is_goes_into_results():
@@ -274,7 +289,7 @@ ALTERED = [
     lambda found: found["results"]["sums|0"].update(em=0.99),
     lambda found: found["results"].pop("sums|0"),
     lambda found: found["results"]["sums|0"].pop("em"),
-    lambda found: found["results"]["sums|0"].update(em=None),
+    lambda found: found["agentics"].update(unmeasured={"sums|0": ["em"]}),
     lambda found: found["agentics"]["tasks"]["sums|0"]["metrics"]["em"].update(mean=0.99),
 ]
 
@@ -292,6 +307,7 @@ BAD = [
     b"{}",
     b"\xff",
     b'{"results": {"sums|0": {"em": NaN}}}',
+    data(change=lambda found: found["results"]["sums|0"].update(em=None)),
     data(change=lambda found: found.pop("agentics")),
     data(change=lambda found: found.update(more=1)),
     data(change=lambda found: found["agentics"].update(ingester_version="one")),

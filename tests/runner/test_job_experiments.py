@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from agentics.cli import compare
+from agentics.cli.figure import draw
 from agentics.errors import EngineError
 from agentics.sandbox.images import definitions
 from tests.memory_store import MemoryStore
@@ -116,3 +119,43 @@ def test_the_workers_image_is_built_first_whoever_asks_for_a_model(jobs, command
     assert f"building image {definitions()['lighteval'].reference} once" in said.err
     assert len(jobs.lab.engine.store.jobs) == 1
     assert jobs.result(variant="small")["reason"] == "image_build_failed"
+
+
+def test_what_lacks_answers_is_seen_wherever_models_are_laid_side_by_side(bench, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(compare, "draw", lambda *words: drawn.append(words))
+    bench.experiment(f"{MODELS}baseline: large\n", "run", "--run-id", "r")
+    said = bench.lab("run", "compare", "outputs/r", "--plot", "x.svg")
+    assert "over 6/8 against 8/8" in said.out
+    assert "small rests on 6 of 8 samples: one|0 lacks 1, two|0 lacks 1" in said.out
+    assert "large rests on" not in said.out
+    found = bench.lab("run", "compare", "outputs/r", "--json").json
+    coverage = {name: one["coverage"] for name, one in found["variants"].items()}
+    assert coverage["small"] == {"n": 6, "of": 8, "lacking": {"one|0": 1, "two|0": 1}}
+    assert coverage["large"] == {"n": 8, "of": 8, "lacking": {}}
+    place = bench.lab.home / "outputs/r/analysis/tables"
+
+    def table(name):
+        return [json.loads(line) for line in (place / f"{name}.jsonl").read_text().splitlines()]
+
+    sums = {
+        row["variant_id"]: (row["samples"], row["samples_of"], row["partial_tasks"]) for row in table("variant_summary")
+    }
+    assert sums == {"large": (8, 8, 0), "small": (6, 8, 2)}
+    small = [row for row in table("trials") if row["variant_id"] == "small"]
+    assert [(row["primary_metric_n"], row["primary_metric_of"]) for row in small] == [(3, 4), (3, 4)]
+    small = [row for row in table("metrics_long") if row["variant_id"] == "small"]
+    assert [(row["metric_name"], row["metric_n"], row["metric_of"]) for row in small] == [("em", 3, 4), ("em", 3, 4)]
+    ((path, title, observations, comparisons),) = drawn
+    picture = bench.home / Path(path).name
+    draw(picture, title, observations, comparisons)
+    assert "6 of 8 samples" in picture.read_text()
+    assert "8 of 8 samples" not in picture.read_text()
+
+
+def test_the_metrics_of_solutions_have_no_samples(bench):
+    bench.experiment(BOTH, "run", "--run-id", "r")
+    rows = (bench.lab.home / "outputs/r/analysis/tables/metrics_long.jsonl").read_text().splitlines()
+    mine = [row for row in map(json.loads, rows) if row["variant_id"] == "mine"]
+    assert mine
+    assert {row["metric_n"] for row in mine} == {None}

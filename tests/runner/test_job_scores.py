@@ -72,7 +72,12 @@ def test_d12_a_jury_with_a_failing_judge_decides_and_shows_which_one_failed(jobs
     assert result["jury"]["disagreement"] > 0
 
 
-def test_judges_that_fail_leave_a_jury_without_a_verdict_and_the_next_run_asks_them_only(jobs):
+AGAIN = [("job", "run", "job.json", "--run-id", "r", "--exit-policy", "strict"), ("run", "continue", "outputs/r")]
+
+
+@pytest.mark.parametrize("again", AGAIN)
+def test_judges_that_fail_leave_a_jury_without_a_verdict_and_the_next_run_asks_them_only(jobs, again, monkeypatch):
+    monkeypatch.chdir(jobs.home)
     _judged(jobs, "kind", "refuses", "mumbles", aggregation="majority")
     said = jobs.run("--exit-policy", "strict")
     assert said.status != 0
@@ -85,7 +90,7 @@ def test_judges_that_fail_leave_a_jury_without_a_verdict_and_the_next_run_asks_t
     before = jobs.judged()
     jobs.forget()
     (jobs.notes / "mended").touch()
-    assert jobs.run("--exit-policy", "strict").status == 0
+    assert jobs.lab(*again).status == 0
     assert jobs.asked() == []
     assert sorted(jobs.judged()) == sorted(line for line in before if not line.startswith("kind/"))
     assert jobs.result()["primary_metric"]["value"] == 1.0

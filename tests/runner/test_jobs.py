@@ -56,6 +56,19 @@ def test_a_missing_answer_that_fails_again_leaves_the_job_degraded_and_keeps_the
     assert (task["status"], task["summary"]["valid_samples"], task["summary"]["error_count"]) == ("degraded", 3, 1)
 
 
+@pytest.mark.parametrize("again", [("job", "run", "job.json", "--run-id", "r"), ("run", "continue", "outputs/r")])
+@pytest.mark.parametrize("options", [{"code": "server_error"}, {"code": "unauthorized"}])
+def test_a_job_that_came_to_nothing_is_asked_again(jobs, again, options, monkeypatch):
+    monkeypatch.chdir(jobs.home)
+    jobs.spec(options={"documents": 2, "fails_once": [0, 1], **options})
+    jobs.run()
+    assert (jobs.result()["status"], jobs.lab.read("r/runtime/run_control.json")["status"]) == ("error", "completed")
+    jobs.forget()
+    assert jobs.lab(*again).status == 0
+    assert jobs.asked() == ["one/0/0", "one/0/1"]
+    assert jobs.result()["status"] == "passed"
+
+
 @pytest.mark.parametrize(("code", "fault"), [("server_error", "infrastructure"), ("unauthorized", "user")])
 def test_a_job_without_an_answer_is_an_error_and_never_a_score(jobs, code, fault):
     jobs.spec(options={"documents": 2, "fails": [0, 1], "code": code})

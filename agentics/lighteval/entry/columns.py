@@ -14,13 +14,18 @@ _NUMBER = (int, float)
 
 
 class Columns:
-    """Types that are found by looking at every row once, and then used to write every row."""
+    """Types that are found by looking at every row once, and then used to write every row.
 
-    def __init__(self, pyarrow: Any) -> None:  # noqa: ANN401 - a module of the worker's
+    A column that is null in every row has the fields that it would have: `metrics` are the names of the task's, each a
+    number. So a file without an answer is read beside others.
+    """
+
+    def __init__(self, pyarrow: Any, metrics: Iterable[str]) -> None:  # noqa: ANN401 - a module of the worker's
         self._arrow = pyarrow
         self._text = pyarrow.string()
         self._found: dict[str, dict[str, Any]] = {"doc": {}, "model_response": {}, "metric": {}}
         self._fixed = {"doc": _doc_types(pyarrow), "model_response": _response_types(pyarrow), "metric": {}}
+        self._blank = {**self._fixed, "metric": dict.fromkeys(metrics, pyarrow.float64())}
 
     def look(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Take the values of these rows into account."""
@@ -34,12 +39,13 @@ class Columns:
             own[field] = self._common(own.get(field), self._fixed[column].get(field), each)
 
     def types(self) -> dict[str, Any]:
-        """The type of each of the three columns. One that is empty in every row is text: no struct has no field."""
+        """The type of each of the three columns. One of which no field is known is text: no struct has no field."""
+        known = {column: own or self._blank[column] for column, own in self._found.items()}
         return {
             column: self._arrow.struct([(field, self._settled(kind)) for field, kind in sorted(own.items())])
             if own
             else self._text
-            for column, own in self._found.items()
+            for column, own in known.items()
         }
 
     def row(self, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def run(order: dict[str, Any], folder: Path, emit: Callable[..., None], stop: St
     import pyarrow  # noqa: PLC0415 - the worker's, and heavy
     from pyarrow import parquet  # noqa: PLC0415
 
-    columns, target = Columns(pyarrow), folder / order["output"]
+    columns, target = Columns(pyarrow, order["metrics"]), folder / order["output"]
     half = target.with_name(f".{target.name}.half")
     try:
         for rows in _batches(folder / order["rows"]):

@@ -87,6 +87,7 @@ def documents(task: Task, seed: int, max_samples: int | None) -> list[Any]:
         docs: list[Any] = made.get_docs(max_samples)
     except ValueError as error:
         raise OrderError(str(error), "dataset", "no_documents") from error
+    _check_examples(docs, task)
     return docs
 
 
@@ -235,11 +236,24 @@ def _check_pool(made: Any, task: Task) -> None:  # noqa: ANN401 - LightEval's
     asked = _shots(task)
     if not asked:
         return
-    have = len(made.fewshot_docs())
+    way = made.fewshot_sampler.few_shots_select.value
+    one_more = way.with_sampling and not way.fewshotpool_unique  # drawn in case one is the document itself
+    have = len(made.fewshot_docs()) - one_more
     if have < asked:
         split = made.fewshot_split or ", ".join(made.evaluation_split)
         msg = f"{task.config.name}: {asked} few-shot examples asked, the split {split} has {have}"
+        msg += " beside the one that is drawn in addition" if one_more else ""
         raise OrderError(msg, "dataset", "fewshot_pool", hint=f"at most {have}")
+
+
+def _check_examples(docs: Sequence[Any], task: Task) -> None:
+    """LightEval 0.13 cuts a choice short in silence: `balanced` stops at an example without a reference answer."""
+    short = next((doc for doc in docs if len(doc.fewshot_samples) != _shots(task)), None)
+    if short is not None:
+        count = f"{len(short.fewshot_samples)} of {_shots(task)} few-shot examples"
+        msg = f"{task.config.name}: LightEval chose {count} for document {short.id}"
+        hint = "choose examples in another way: params.few_shots_select"
+        raise OrderError(msg, "dataset", "fewshot_pool", hint=hint)
 
 
 def _shots(task: Task) -> int:

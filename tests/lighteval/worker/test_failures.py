@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -39,6 +40,7 @@ TASKS_TABLE = [
     task("gold", data="gold"), task("unlabelled", data="unlabelled"), task("weighs", metrics=[BREAKS]),
     task("subset", hf_subset="other"), task("split", evaluation_splits=["nosplit"]),
     task("both", evaluation_splits=["train", "test"]), task("perplexity", metrics=[Metrics.word_perplexity]),
+    task("blank", data="blank", few_shots_select="balanced"),
     task("several", metrics=[Metrics.maj_at_n(sample_params={"n": 3})]),
 ]
 """
@@ -52,6 +54,9 @@ def broken(tmp_path_factory):
         for split in ("train", "test"):
             rows = [{"question": f"{split} {n}?", "answer": f"{n}", "gold": gold} for n in range(3)]
             (root / name / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    shutil.copytree(root / "data", root / "blank")
+    blank = (root / "data" / "train.jsonl").read_text().replace('"answer": "1"', '"answer": ""')
+    (root / "blank" / "train.jsonl").write_text(blank)
     (root / "tasks.py").write_text(TASKS)
     return plugin(root, "task", "tasks.py")
 
@@ -96,6 +101,29 @@ def test_a_task_that_cannot_be_asked_fails_before_the_model_is_loaded(worker, br
 def test_what_a_job_says_wrongly_has_a_code(worker, broken, changes, code):
     order = {**evaluate(LOOKUP, "good"), "plugins": [broken, QUICK[1]], **changes}
     assert worker.ask(order).one("failed").code == code
+
+
+ANOTHER_WAY = "choose examples in another way: params.few_shots_select"
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+@pytest.mark.parametrize(
+    ("wanted", "hint"),
+    [
+        ({"id": "good", "fewshot": 3, "params": {"few_shots_select": "random_sampling_from_train"}}, None),
+        ({"id": "good", "fewshot": 2, "params": {"few_shots_select": "random_sampling"}}, None),
+        ({"id": "good", "fewshot": 3, "params": {"few_shots_select": "random_sampling"}}, "at most 2"),
+        ({"id": "blank", "fewshot": 3, "params": {}}, ANOTHER_WAY),
+        ({"id": "blank", "fewshot": 3, "params": {"few_shots_select": "sequential"}}, None),
+    ],
+)
+def test_every_prompt_has_as_many_examples_as_asked_or_the_task_fails(worker, broken, wanted, hint, seeds):
+    told = worker.ask({**evaluate(DUMMY), "plugins": [broken], "task": wanted, "fewshot_seeds": seeds})
+    if hint is None:
+        assert {len(sample.doc["fewshot"]) for sample in told.of("sample")} == {wanted["fewshot"]}
+    else:
+        failed = told.one("failed")
+        assert (failed.stage, failed.code, failed.hint) == ("dataset", "fewshot_pool", hint)
 
 
 def test_a_metric_that_fails_is_named_and_the_answers_were_told_before(worker, broken):

@@ -143,10 +143,10 @@ print(json.dumps([[each.num_rows for each in tables], table.to_pylist(), types])
 """
 
 
-def kept(worker, rows):
+def kept(worker, rows, metrics=()):
     session = worker.kept
     name, output = session.file("rows.jsonl", rows), f"{session.number + 1}.parquet"
-    told = worker.follow(lambda number: Details(order=number, rows=name, output=output), session)
+    told = worker.follow(lambda number: Details(order=number, rows=name, output=output, metrics=metrics), session)
     assert [event.type for event in told.events] == ["accepted", "done"]
     return session.place.path / output
 
@@ -245,6 +245,16 @@ def test_what_was_not_answered_or_not_scored_is_null(light, rows):
     assert (found[0]["model_response"], found[0]["metric"]) == (None, None)
 
 
+@pytest.mark.parametrize("first", ["without", "with"])
+def test_details_without_an_answer_are_read_beside_those_of_others(light, rows, first):
+    failed = rows[0][0].model_copy(update={"status": "failed", "model_response": None, "metric": None, "answer": ()})
+    files = [kept(light, [failed], ("em", "f1")), kept(light, rows[1])]
+    counts, found, _ = read(*(files if first == "without" else reversed(files)))
+    assert sorted(counts) == [1, 3]
+    (row,) = [row for row in found if row["status"] == "failed"]
+    assert (row["model_response"], row["metric"]) == (None, None)
+
+
 def test_the_same_details_are_the_same_bytes(light, rows):
     assert kept(light, rows[0]).read_bytes() == kept(light, rows[0]).read_bytes()
 
@@ -257,6 +267,6 @@ def test_details_of_many_rows_are_all_there(light, rows):
 
 
 def test_rows_that_are_not_there_fail_and_leave_no_file(light):
-    told = light.follow(lambda number: Details(order=number, rows="none.jsonl", output="x.parquet"))
+    told = light.follow(lambda number: Details(order=number, rows="none.jsonl", output="x.parquet", metrics=()))
     assert told.one("failed").stage == "details"
     assert not list(light.kept.place.path.glob("*x.parquet*"))

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from tests.lighteval.environment import ROOT, worker_python
+from tests.lighteval.openai_server import FakeOpenAI
 
 pytestmark = pytest.mark.slow
 EXAMPLES = ROOT / "docs" / "examples"
@@ -117,3 +118,84 @@ def test_a_dashboard_finds_metrics_by_the_configuration_of_their_task(artifacts)
         ("quick_geo|0", "acc"): (0.75, "LOGPROBS"),
     }
     assert set(results["versions"]) == {"quick_capitals|2", "quick_sums|0", "quick_geo|0"}
+
+
+PARTIAL = """
+import contextlib, io, json, sys
+from pathlib import Path
+from agentics.lighteval.entry import surroundings
+home, roots = Path(sys.argv[1]), [Path(root) for root in sys.argv[2:]]
+with contextlib.redirect_stdout(io.StringIO()):
+    surroundings.arrange(home, online=False)
+    surroundings.load()
+import pandas
+from datasets import concatenate_datasets
+from lighteval.logging.evaluation_tracker import EvaluationTracker
+from lighteval.utils.utils import make_results_table
+
+def refused(value):
+    raise ValueError(value)
+
+tables, details, frames = [], [], []
+for root in roots:
+    (path,) = root.rglob("results_*.json")
+    results = json.loads(path.read_text(), parse_constant=refused)
+    tables.append(make_results_table(results))
+    tracker = EvaluationTracker(output_dir=str(root), save_details=False)
+    tracker.general_config_logger.model_name = results["config_general"]["model_name"]
+    details += tracker.load_details_datasets("last", ["quick_capitals", "quick_sums"]).values()
+    frames += [pandas.read_parquet(file) for file in sorted(root.rglob("*.parquet"))]
+whole = [[(row["status"], row["model_response"] and row["model_response"]["text"], row["metric"]) for row in each]
+         for each in (concatenate_datasets(details), concatenate_datasets(details[::-1]))]
+print(json.dumps({"tables": tables, "rows": whole, "nulls": int(pandas.concat(frames)["model_response"].isna().sum())}))
+"""
+
+
+@pytest.fixture(scope="module")
+def partial(tmp_path_factory):
+    """Artifacts of three jobs: nothing was answered; one answer is missing; a judge gave no verdict."""
+    home = tmp_path_factory.mktemp("partial")
+    shutil.copytree(EXAMPLES / "plugins", home / "plugins")
+    (home / "agentics.toml").write_text(f'[lighteval]\nworker = "{worker_python()}"\n')
+    base = {
+        "tasks": [{"id": "quick_capitals"}, {"id": "quick_sums"}],
+        "max_samples": 3,
+        "custom_plugins": [{"name": "quick-tasks", "version": "1.0.0", "path": "plugins/quick-tasks"}],
+        "artifacts": {"output_dir": "artifacts", "save_details": True},
+    }
+    options = {"api_max_retry": 0, "api_retry_sleep": 0.001}
+    servers = {"nothing": FakeOpenAI(always=500), "some": FakeOpenAI(failing=[500]), "unjudged": FakeOpenAI()}
+    for name, server in servers.items():
+        with server:
+            spec = {**base, "backend": {"type": "endpoint_litellm", "model_name": "m", "base_url": server.url}}
+            spec["backend"]["options"] = options
+            if name == "unjudged":
+                judge = {"judge_model_name": "mumbles", "base_url": server.url}
+                spec |= {"scoring_mode": "judge"}
+                spec["scoring_config"] = {"judges": [judge], "judge_template_id": "rating-1-10"}
+            (home / "job.json").write_text(json.dumps(spec))
+            argv = [sys.executable, "-m", "agentics", "job", "run", "job.json", "--run-id", name]
+            ended = subprocess.run(argv, cwd=home, capture_output=True, text=True, check=False)
+            assert (home / "artifacts" / name / "results").is_dir(), ended.stderr
+    return home / "artifacts"
+
+
+def test_lightevals_readers_take_what_lacks_answers_and_no_value_is_made_up(partial, tmp_path):
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(tmp_path)}
+    roots = [partial / name for name in ("nothing", "some", "unjudged")]
+    argv = [worker_python(), "-c", PARTIAL, tmp_path, *roots]
+    ended = subprocess.run(argv, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    read = json.loads(ended.stdout.splitlines()[-1])
+    nothing, some, unjudged = read["tables"]
+    assert "quick" not in nothing + unjudged
+    assert "quick_capitals" in some
+    for rows in read["rows"]:
+        assert len(rows) == 18
+        assert [(text, metric) for status, text, metric in rows if status == "failed"] == [(None, None)] * 7
+    assert read["nulls"] == 7
+    (file,) = (partial / "unjudged").rglob("results_*.json")
+    found = json.loads(file.read_text())
+    keys = ("quick_capitals|0", "quick_sums|0", "all")
+    assert found["agentics"]["unmeasured"] == {key: ["judge_score"] for key in keys}
+    assert found["results"] == {key: {} for key in keys}
