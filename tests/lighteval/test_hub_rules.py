@@ -61,6 +61,17 @@ def test_the_worker_of_such_a_job_has_a_network_and_the_cache_in_the_operators_f
     assert job.paths["hub"] == folder / "hub" / hub_cache(job.checked)
 
 
+def test_a_revision_of_a_model_on_the_hub_changes_what_is_done(folder):  # noqa: F811
+    value = job_of("accelerate")
+    del value["backend"]["model_path"]
+    plans = []
+    for revision in (None, "abc"):
+        value["backend"]["revision"] = revision
+        (folder / "job.json").write_text(json.dumps(value))
+        plans.append(compile_job(folder / "job.json", allowed(folder)).plan_digest)
+    assert plans[0] != plans[1]
+
+
 def test_jobs_share_a_cache_unless_code_of_others_runs_beside_it(world):
     def cache(**changes):
         said = {"backend": HUB, "tasks": [{"id": "gsm8k"}], **changes}
