@@ -16,6 +16,7 @@ import pytest
 from agentics.rundir.ledger import whole_lines
 from agentics.sandbox.labels import ROLE, RUN
 from tests.lighteval.environment import ROOT, worker_image, worker_python
+from tests.lighteval.fake_hub import FakeHub
 from tests.lighteval.openai_server import FakeOpenAI
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
@@ -248,6 +249,25 @@ def test_a_hub_dataset_is_found_in_the_operators_folder(desk, job):
     ended = run(desk, spec, "--run-id", desk.run_id, "--json")
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout)["outcomes"]["quick"]["tasks"]["gsm8k|1"]["status"] == "passed", ended.stdout
+
+
+def test_a_dataset_is_fetched_from_the_hub_once_where_the_operator_allows_it(desk, job, gateway):
+    capitals = EXAMPLES / "plugins" / "quick-tasks" / "data" / "capitals"
+    backend = {"type": "dummy", "model_name": "dummy"}
+    plugins = [{"name": "quick-tasks", "version": "1.0.0", "path": "plugins/quick-tasks"}]
+    tasks = [{"id": "quick_capitals", "params": {"hf_repo": "acme/capitals"}}]
+    spec = job(backend=backend, custom_plugins=plugins, tasks=tasks)
+    refused = run(desk, spec, "--run-id", desk.run_id)
+    assert (refused.returncode, "dataset_needs_network" in refused.stderr) == (2, True), refused.stderr
+    with FakeHub(datasets={"acme/capitals": capitals}, host=gateway) as hub:
+        with (desk.home / "agentics.toml").open("a") as file:
+            file.write(f'[lighteval]\nhub = "hub"\n[network.environment]\nHF_ENDPOINT = "{hub.url}"\n')
+        for number, status in enumerate((None, 503), 1):
+            hub.status = status
+            ended = run(desk, spec, "--run-id", f"{desk.run_id}-{number}", "--json")
+            assert ended.returncode == 0, ended.stderr
+            assert json.loads(ended.stdout)["outcomes"]["quick"]["tasks"]["quick_capitals|0"]["status"] == "passed"
+    assert desk.left_behind() == []
 
 
 def test_a_worker_that_is_a_process_resumes_and_is_gone_afterwards(desk, job):
