@@ -11,6 +11,7 @@ from rich.markup import escape
 from agentics import config as configuration
 from agentics.attacks.catalogue import cases, named
 from agentics.cli import attack
+from agentics.cli.arguments import NameReader
 from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.failure import hidden
 from agentics.errors import UsageError
@@ -62,7 +63,12 @@ def doctor(
     full: Annotated[bool, typer.Option("--full", help="With --attack: the whole suite.")] = False,
     case: Annotated[
         list[str] | None,
-        typer.Option("--case", metavar="GROUP/CASE", help="With --attack: only this case. Can be repeated."),
+        typer.Option(
+            "--case",
+            parser=NameReader("--case"),
+            metavar="GROUP/CASE",
+            help="With --attack: only this case. Can be repeated.",
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
