@@ -109,10 +109,12 @@ class Plugin(Document):
 
 
 class Artifacts(Document):
-    """`output_dir`: a path or any fsspec URL that the operator allows, without credentials."""
+    """`output_dir`: a path or any fsspec URL that the operator allows, without credentials. `tensorboard`: also
+    an event file for TensorBoard."""
 
     output_dir: Text
     save_details: bool = False
+    tensorboard: bool = False
 
 
 class Judge(Document):

@@ -77,6 +77,11 @@ def details_path(model: str, ended_at: str, ref: str) -> str:
     return f"details/{portable_path(model)}/{stamp}/details_{portable_name(ref)}_{stamp}.parquet"
 
 
+def events_path(model: str, ended_at: str) -> str:
+    """Of the TensorBoard event file. Relative to the folder of the run."""
+    return f"tensorboard/{portable_path(model)}/events.out.tfevents.{int(_time(ended_at).timestamp())}.agentics"
+
+
 def results_file(job: FinishedJob) -> ResultsFile:
     found = job.results
     rows = {**_values(found), **averages(found)}

@@ -22,6 +22,7 @@ from agentics.policy.jobartifacts import (
     FinishedJob,
     TaskEnd,
     details_path,
+    events_path,
     metadata,
     results_file,
     results_path,
@@ -33,6 +34,7 @@ from agentics.rundir.jobs import suite_score_of
 from agentics.rundir.reader import RunView, read_evidence, read_run
 from agentics.runner.campaign import Campaign
 from agentics.runner.job import Job
+from agentics.runner.tensorboard import event_file
 from agentics.storage import Store, open_store, publish
 
 
@@ -86,9 +88,12 @@ def _publish(run: Run, view: RunView, job: Job, campaign: Campaign) -> Published
         for ref, end in finished.tasks.items()
         if end.facts.details_ref is not None
     }
-    results = document_bytes(results_file(finished))
+    made = results_file(finished)
+    results = document_bytes(made)
     last = results_path(model, finished.ended_at)
     files: dict[str, bytes | Path] = {**details, JOBSPEC: document_bytes(job.spec)}
+    if job.spec.artifacts.tensorboard:
+        files[events_path(model, finished.ended_at)] = event_file(made.results, finished.ended_at)
     stored = [_stored(path, data) for path, data in {**files, last: results}.items()]
     files[METADATA] = document_bytes(metadata(finished, stored))
     store = store_of(job, campaign).below(_folder(job, campaign, run.run_id))

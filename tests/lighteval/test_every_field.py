@@ -86,6 +86,7 @@ VALUES: dict[str, Any] = {
     "Plugin.sha256": f"sha256:{0:064}",
     "Artifacts.output_dir": "elsewhere",
     "Artifacts.save_details": False,
+    "Artifacts.tensorboard": True,
     "ScoringConfig.judges": JUDGES[:2],
     "ScoringConfig.aggregation": "median",
     "ScoringConfig.min_judges": 2,
@@ -187,8 +188,9 @@ def folder(tmp_path, monkeypatch):
 
 
 def done_by(compiled: Job) -> tuple[Any, ...]:
-    """What follows from a job: its plans by name, what its variant is called, and where its artifacts go."""
-    return compiled.plan_digest, tuple(compiled.plans), compiled.variant, compiled.spec.artifacts.output_dir
+    """What follows from a job: its plans by name, what its variant is called, where its artifacts go, and which."""
+    artifacts = compiled.spec.artifacts
+    return compiled.plan_digest, tuple(compiled.plans), compiled.variant, artifacts.output_dir, artifacts.tensorboard
 
 
 def compiled(folder: Path, value: Any) -> Job:

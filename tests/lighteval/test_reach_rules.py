@@ -114,3 +114,12 @@ def test_addresses_of_others_are_in_order(world):
         "http://[fd00::1]/v1",
     ):
         assert world.check(spec(backend={**ENDPOINT, "base_url": url})).errors == []
+
+
+def test_an_event_file_is_refused_where_its_package_is_missing(world, monkeypatch):
+    said = spec(artifacts={"output_dir": "out", "tensorboard": True})
+    assert world.check(said).said == []
+    monkeypatch.setattr("agentics.lighteval.rules.reach.find_spec", lambda _: None)
+    found = world.check(said)
+    assert found.errors == [("tensorboard_missing", "/artifacts/tensorboard")]
+    assert "agentics[tensorboard]" in found.hints

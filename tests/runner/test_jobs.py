@@ -6,9 +6,11 @@ import json
 import os
 import shutil
 import signal
+import struct
 import threading
 
 import pytest
+from tensorboardX.proto.event_pb2 import Event
 
 from agentics.rundir.reader import read_run
 from tests.runner.lab import evaluator
@@ -283,3 +285,27 @@ def _interrupt_once_asked(jobs, count):
 def _assert_nowhere(root, secret):
     for path in root.rglob("*"):
         assert not path.is_file() or secret.encode() not in path.read_bytes(), path
+
+
+def records(data):
+    """The records of a TFRecord file: each has its length before it, and checksums that are not looked at."""
+    while data:
+        (length,) = struct.unpack_from("<Q", data)
+        yield data[12 : 12 + length]
+        data = data[12 + length + 4 :]
+
+
+def test_metrics_are_an_event_file_for_tensorboard_where_the_job_asks_for_one(jobs):
+    jobs.spec(artifacts={"output_dir": "artifacts", "tensorboard": True}, tasks=["one", "two"])
+    assert jobs.run().status == 0
+    (found,) = (jobs.home / "artifacts" / "r" / "tensorboard").rglob("events.out.tfevents.*.agentics")
+    first, *events = [Event.FromString(record) for record in records(found.read_bytes())]
+    assert first.file_version == "brain.Event:2"
+    (results,) = (jobs.home / "artifacts" / "r" / "results").rglob("*.json")
+    wanted = json.loads(results.read_bytes())["results"]
+    told = {value.tag: value.simple_value for event in events for value in event.summary.value}
+    flat = {f"{task}/{name}": value for task, metrics in wanted.items() for name, value in metrics.items()}
+    assert told == pytest.approx(flat)
+    assert {"one|0/em", "two|0/em"} <= told.keys()
+    stored = {file["path"] for file in json.loads((jobs.home / "artifacts/r/metadata.json").read_bytes())["files"]}
+    assert found.relative_to(jobs.home / "artifacts" / "r").as_posix() in stored

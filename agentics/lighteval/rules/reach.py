@@ -8,6 +8,7 @@ import shlex
 import stat
 from collections.abc import Iterator
 from functools import partial
+from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ def rules(review: Review) -> tuple[Rule[JobSpec], ...]:
         Rule(needs=("backend",), check=partial(_server, review)),
         Rule(needs=("scoring_config",), check=partial(_judges, review)),
         Rule(needs=("artifacts",), check=partial(_output, review)),
+        Rule(needs=("artifacts",), check=_events),
     )
 
 
@@ -154,6 +156,13 @@ def _is_this_machine(host: str) -> bool:
     except ValueError:
         return False
     return address.is_loopback or address.is_unspecified
+
+
+def _events(spec: JobSpec) -> Iterator[Problem]:
+    if spec.artifacts.tensorboard and find_spec("tensorboardX") is None:
+        message = "an event file for TensorBoard is written with tensorboardX, which is not installed"
+        hint = 'pip install "agentics[tensorboard]", or leave it out'
+        yield Problem(code="tensorboard_missing", message=message, path=("artifacts", "tensorboard"), hint=hint)
 
 
 def _output(review: Review, spec: JobSpec) -> Iterator[Problem]:
