@@ -17,6 +17,7 @@ from agentics.lighteval.entry.hiding import first
 
 _MAIN = "main"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_OFFLINE = "OfflineModeIsEnabled"
 _REFUSED = frozenset({"GatedRepoError"})
 _ABSENT = frozenset({"RepositoryNotFoundError", "RevisionNotFoundError", "DatasetNotFoundError", "HFValidationError"})
 _UNREACHED = frozenset({"ConnectionError", "ConnectTimeout", "ReadTimeout", "ProxyError", "SSLError", "MaxRetryError"})
@@ -40,10 +41,10 @@ def model_commit(backend: Mapping[str, Any]) -> str | None:
 
 def why_not(name: str, error: BaseException) -> OrderError | None:
     """The error of an order where the hub is the reason; None where the worker has no network, or it is another one."""
-    if os.environ.get("HF_HUB_OFFLINE") == "1":
-        return None
     causes = list(_causes(error))
     kinds = {type(one).__name__ for one in causes}
+    if os.environ.get("HF_HUB_OFFLINE") == "1" or _OFFLINE in kinds or _OFFLINE in str(error):
+        return None
     answers = [getattr(getattr(one, "response", None), "status_code", None) for one in causes]
     status = next((answer for answer in answers if isinstance(answer, int)), 0)
     where = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
