@@ -45,15 +45,14 @@ def main(root: Path) -> None:
                         os._exit(0)
                 children[pid] = folder
         end_wanted(children)
-        while children:
+        # Sessions that ended stay in there, under a negative number, so that they are not begun again.
+        while any(number > 0 for number in children):
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 break
             folder = children[pid]
             (folder / "ended.json").write_text(json.dumps({"exit_code": os.waitstatus_to_exitcode(status)}))
             children[-pid] = children.pop(pid)
-            if all(number < 0 for number in children):
-                break
         time.sleep(0.005)
     for pid in children:
         if pid > 0:
