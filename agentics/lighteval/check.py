@@ -98,7 +98,7 @@ def _version(value: Json) -> Problem | None:
 
 
 def _job(review: Review, spec: JobSpec, file: str) -> Job:
-    model_path = spec.backend.model_path
+    model_path, hub = spec.backend.model_path, uses_hub(review, spec)
     return Job(
         spec=spec,
         file=file,
@@ -110,8 +110,8 @@ def _job(review: Review, spec: JobSpec, file: str) -> Job:
         suite=scoring.suite_of(review, spec),
         model_path=(review.around.folder / model_path).resolve() if model_path else None,
         secrets=secrets.secret_names(spec),
-        network=online(spec) or uses_hub(review, spec),
-        hub=uses_hub(review, spec),
+        network=online(spec) or hub,
+        hub=hub,
     )
 
 

@@ -49,6 +49,7 @@ def job_result(facts: JobFacts, answers: Sequence[Answer], score: ScoreAnswers, 
     hashes = [{name: seed.hashes.get(name) or None for name in FOUR_HASHES} for seed in report.seeds]
     parts = _compared_on(score, ready)
     digests = (ready.config_sha256, ready.prompt_sha256, ready.data_sha256)
+    revision = report.model_commit or score.model_revision
     return JobResult(
         task=score.task,
         fewshot=score.fewshot,
@@ -69,14 +70,14 @@ def job_result(facts: JobFacts, answers: Sequence[Answer], score: ScoreAnswers, 
             config_sha256=ready.config_sha256,
             prompt_sha256=ready.prompt_sha256,
             data_sha256=ready.data_sha256,
-            model_revision=report.model_commit or score.model_revision,
+            model_revision=revision,
             versions=environment.versions,
             generation=ready.generation,
         ),
         comparability=digest_of({**parts}),
         compared_on=parts,
         reproducible=bool(hashes) and all(all(each.values()) for each in hashes),
-        pinned=all(digests) and (report.model_commit or score.model_revision) is not None,
+        pinned=all(digests) and revision is not None,
         warnings=tuple(dict.fromkeys([*ready.warnings, *report.warnings, *_substituted(metrics, score)])),
     )
 

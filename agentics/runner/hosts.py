@@ -193,8 +193,9 @@ class Processes:
         log = (root / "worker.log").open("wb")
         exchange = Exchange.make(root / "exchange", self.redactor)
         argv = [str(self.python), "-m", _MODULE, str(exchange.root), *_flags(needs)]
-        given = {**(self.network if needs.hub is not None else {}), **_hub(needs.hub, str(mounts)), **_secrets(needs)}
-        env = {**self.inherited, **given, "PYTHONPATH": str(code(self.scratch.plain())), "HOME": str(home)}
+        given = {**(self.network if needs.hub is not None else {}), **_hub(needs.hub, str(mounts))}
+        own = {"PYTHONPATH": str(code(self.scratch.plain())), "HOME": str(home)}
+        env = {**self.inherited, **given, **own, **_secrets(needs)}
         try:
             with log:
                 process = subprocess.Popen(
@@ -225,18 +226,19 @@ def _hub(target: str | None, root: str = "") -> dict[str, str]:
 
 
 def _prepare_hub(needs: Needs, uid: int) -> None:
-    """Make the cache for the hub, where the worker needs one: the worker's user alone may look into it."""
-    for target, folder in needs.mounts:
-        if target != needs.hub:
-            continue
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if os.geteuid() == 0 and folder.stat().st_uid != uid:
-                os.chown(folder, uid, uid)
-        except OSError as error:
-            msg = f"{folder}: {error.strerror}"
-            hint = "[lighteval] hub in agentics.toml names a folder that can be written here"
-            raise EngineError(msg, code="hub_cache_unusable", retryable=False, hint=hint) from error
+    """Make the cache for the hub, where the worker needs one. Only the worker's user may look into it. Raises
+    EngineError (hub_cache_unusable)."""
+    if needs.hub is None:
+        return
+    folder = dict(needs.mounts)[needs.hub]
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.geteuid() == 0 and folder.stat().st_uid != uid:
+            os.chown(folder, uid, uid)
+    except OSError as error:
+        msg = f"{folder}: {error.strerror}"
+        hint = "[lighteval] hub in agentics.toml names a folder that can be written here"
+        raise EngineError(msg, code="hub_cache_unusable", retryable=False, hint=hint) from error
 
 
 def _watch(running: Running, ended: list[str], redactor: Redactor) -> None:

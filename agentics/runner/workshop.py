@@ -233,7 +233,8 @@ def _hosts(
 ) -> Hosts:
     config = campaign.config
     if config.lighteval.is_local:
-        python, given = Path(config.lighteval.worker), host_environment(config)
+        python, uses_hub = Path(config.lighteval.worker), any(job.checked.hub for job in campaign.jobs)
+        given = host_environment(config) if uses_hub else {}
         return Processes(python=python, scratch=scratch, redactor=redactor, network=given)
 
     def image() -> str:
