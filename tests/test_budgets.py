@@ -44,6 +44,7 @@ LATE_IMPORTS = {
     # The worker's scripts: what only the worker's environment has, and what costs ten seconds.
     **{f"agentics/lighteval/entry/{path.name}": "LightEval and what it brings" for path in WORKER},
     "agentics/cli/failure.py": "what finds secrets costs 0.2 s; only what fails needs it",
+    "agentics/cli/machine.py": "the attack suite costs 0.3 s, and only `doctor --attack` needs it",
     "agentics/cli/figure.py": "matplotlib is an extra, and costs 0.5 s to import",
     "agentics/runner/campaign.py": "the rules of JobSpecs cost 0.1 s; most evaluations have none",
     "agentics/runner/tensorboard.py": "tensorboardX is an extra, and numpy costs 0.1 s",

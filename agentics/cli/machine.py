@@ -9,8 +9,6 @@ import typer
 from rich.markup import escape
 
 from agentics import config as configuration
-from agentics.attacks.catalogue import cases, named
-from agentics.cli import attack
 from agentics.cli.arguments import NameReader
 from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.failure import hidden
@@ -55,6 +53,13 @@ def register(app: typer.Typer) -> None:
     app.command("clean", epilog=CLEAN_EPILOG)(clean)
 
 
+def _attack(names: list[str] | None, *, full: bool, as_json: bool) -> int:
+    from agentics.attacks.catalogue import cases, named  # noqa: PLC0415 - see tests/test_budgets.py
+    from agentics.cli import attack  # noqa: PLC0415
+
+    return attack.run(named(names) if names else cases(full=full), as_json=as_json)
+
+
 def doctor(
     setups: Annotated[bool, typer.Option("--setups", help="Read every byte that is kept of challenge setups.")] = False,
     attacked: Annotated[
@@ -80,7 +85,7 @@ def doctor(
         if full and case:
             msg = "--full is the whole suite, and --case a part of it"
             raise UsageError(msg, hint="leave one of them out")
-        leave(attack.run(named(case) if case else cases(full=full), as_json=json))
+        leave(_attack(case, full=full, as_json=json))
     if full or case:
         msg = f"{'--full' if full else '--case'} is an option of --attack"
         raise UsageError(msg, hint="add --attack")
