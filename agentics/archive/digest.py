@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from agentics.archive import tree
+from agentics.archive import hostile, tree
 from agentics.model.document import invalid
 
 
@@ -23,7 +23,7 @@ def tree_digest(root: Path) -> str:
     digest = hashlib.sha256()
     count = 0
     stack = [""]
-    with tree.opened(root) as fd:
+    with hostile.opened(root) as fd:
         while stack:
             here = stack.pop()
             found = _entries(fd, here)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from agentics.archive import tree
+from agentics.archive import hostile, tree
 from agentics.model.document import cap_of, invalid
 from agentics.model.finding import Finding
 
@@ -17,7 +17,7 @@ def read_document(path: Path, model: type[BaseModel]) -> bytes:
     The folder may be reached through links: whoever gave the path chose them. Raises InvalidDocument where the file
     itself is a link or no regular file, OSError where there is none.
     """
-    with tree.opened(path.parent) as fd:
+    with hostile.opened(path.parent) as fd:
         found = tree.kind_at(fd, path.name)
         if found not in ("file", None):
             hint = "copy what it points to" if found == "symlink" else None

@@ -185,7 +185,7 @@ def remove(path: Path) -> None:
 
     Removes all that can be removed, and then raises the OSError of the first entry that cannot.
     """
-    with suppress(FileNotFoundError), _opened(path.parent) as parent:
+    with suppress(FileNotFoundError), opened(path.parent) as parent:
         remove_at(parent, path.name)
 
 
@@ -234,7 +234,7 @@ def permit(at: int, name: str, found: os.stat_result, wanted: int) -> None:
 def reopen(directory: Path, wanted: int = stat.S_IRWXU) -> None:
     """Add permissions to a directory, whatever permissions it was left with: without `wanted`, its owner's to read and
     write it. Raises OSError."""
-    with _opened(directory.parent) as parent:
+    with opened(directory.parent) as parent:
         permit(parent, directory.name, os.stat(directory.name, dir_fd=parent, follow_symlinks=False), wanted)
 
 
@@ -251,14 +251,14 @@ def open_ours(at: int, name: str, flags: int, wanted: int) -> int:
 def _open_root(root: Path, manner: Manner) -> int:
     if not manner.reopen:
         return os.open(root, DIR)
-    with _opened(root.parent) as parent:
+    with opened(root.parent) as parent:
         return open_ours(parent, root.name, DIR, ENTER)
 
 
 @contextmanager
-def _opened(parent: Path) -> Iterator[int]:
-    """A descriptor of a directory of ours, which may be reached through links."""
-    descriptor = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def opened(directory: Path) -> Iterator[int]:
+    """A descriptor of a directory that agentics or its user names; links on the way are followed. Raises OSError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield descriptor
     finally:

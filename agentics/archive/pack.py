@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agentics.archive import tree
+from agentics.archive import hostile, tree
 from agentics.archive.envelope import SOLUTION
 from agentics.archive.glob import TooMuchWork, Work
 from agentics.archive.ignore import MAX_FILE_BYTES, Pattern, ignores, patterns
@@ -73,7 +73,7 @@ class _Ignored:
 def pack(root: Path) -> bytes:
     """The ZIP of the solution in `root`. Raises InvalidDocument when the packager's rules are broken."""
     root = root.resolve()
-    with tree.opened(root) as fd:
+    with hostile.opened(root) as fd:
         data, commands = _manifest(fd)
         try:
             found = sorted(_files(fd, "", _outer(root), 0), key=lambda entry: entry.path)
@@ -196,7 +196,7 @@ def _of(data: bytes | None, file: str, work: Work, *, prefix: str = "", strip: i
 
 def _read_file(path: Path) -> bytes | None:
     try:
-        with tree.opened(path.parent) as fd:
+        with hostile.opened(path.parent) as fd:
             return _read(fd, path.name, MAX_FILE_BYTES)
     except OSError:
         return None

@@ -39,16 +39,6 @@ class Entry:
 
 
 @contextmanager
-def opened(root: Path) -> Iterator[int]:
-    """A descriptor of the directory. Raises OSError when there is none."""
-    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
-
-
-@contextmanager
 def below(fd: int, name: str) -> Iterator[int]:
     """A descriptor of the directory `name` in the directory `fd`. Raises OSError when it is none, or a link."""
     inner = os.open(name, hostile.DIR, dir_fd=fd)
@@ -165,7 +155,7 @@ def copy(source: Path, dest: Path, job: Copy) -> None:
     Files get `file_mode`, directories DIRECTORY_MODE. Links, special files and files that are there already become
     findings of `job`. Raises InvalidDocument beyond the caps, OSError when reading fails.
     """
-    with opened(source) as here, opened(dest) as there:
+    with hostile.opened(source) as here, hostile.opened(dest) as there:
         _copy(here, there, "", job, 0)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from agentics.archive import tree
+from agentics.archive import hostile, tree
 from agentics.bundle.assemble import OFFICIAL_SETUP
 from agentics.bundle.files import (
     SPEC,
@@ -96,7 +96,7 @@ def _folders(path: Path) -> list[Path]:
 
 def _links(folder: Path) -> Iterator[CheckResult]:
     """The links in a folder: each may stand for a bundle, and none is followed."""
-    with tree.opened(folder) as fd:
+    with hostile.opened(folder) as fd:
         links = [entry for entry in tree.entries(fd) if entry.kind == "symlink"]
     for entry in links:
         file = str(folder / entry.path)

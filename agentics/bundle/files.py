@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from agentics.archive import tree
+from agentics.archive import hostile, tree
 from agentics.model.base import Document
 from agentics.model.challenge import Challenge, Execution, Piped
 from agentics.model.document import Loaded, invalid, place
@@ -39,7 +39,7 @@ class Files:
     root: Path
 
     def kind(self, path: str) -> tree.Kind | None:
-        with tree.opened(self.root) as fd:
+        with hostile.opened(self.root) as fd:
             return tree.kind_at(fd, path)
 
     def name(self, path: str) -> str:
@@ -48,7 +48,7 @@ class Files:
     def read(self, path: str, model: type[Document]) -> bytes | Finding:
         """The text of a document; one that is too large for its kind is cut, which its loader reports."""
         try:
-            with tree.opened(self.root) as fd:
+            with hostile.opened(self.root) as fd:
                 return tree.read_below(fd, path, model.cap.bytes + 1)
         except OSError:
             return self.missing(path)
@@ -65,7 +65,7 @@ def directories_with(folder: Path, *documents: str) -> list[Path]:
     document that is a link counts: its reader reports it."""
     if not folder.is_dir():
         return []
-    with tree.opened(folder) as fd:
+    with hostile.opened(folder) as fd:
         inside = [entry.path for entry in tree.entries(fd) if entry.kind == "directory"]
         return [folder / path for path in inside if any(tree.kind_at(fd, f"{path}/{name}") for name in documents)]
 

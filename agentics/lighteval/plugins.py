@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agentics.archive import tree
+from agentics.archive import hostile, tree
 from agentics.archive.digest import tree_digest
 from agentics.errors import InvalidDocument
 from agentics.lighteval.ondisk import is_file, is_folder
@@ -107,7 +107,7 @@ def _listed(places: Sequence[Path]) -> Iterator[tuple[Path, PluginManifest]]:
 
 def _bytes(root: Path) -> bytes | None:
     try:
-        with tree.opened(root) as fd:
+        with hostile.opened(root) as fd:
             return tree.read_below(fd, MANIFEST, PluginManifest.cap.bytes + 1)
     except (OSError, ValueError):
         return None
@@ -141,7 +141,7 @@ def _read(search: Search, index: int, plugin: Plugin, root: Path) -> Located | N
 def _module_missing(manifest: PluginManifest | None, data: bytes, root: Path) -> Sequence[Finding]:
     if manifest is None:
         return ()
-    with tree.opened(root) as fd:
+    with hostile.opened(root) as fd:
         found = tree.kind_at(fd, manifest.module)
     if found == "file":
         return ()

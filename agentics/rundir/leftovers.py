@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agentics.archive.hostile import permit, remove_at, reopen
-from agentics.archive.tree import bad_name, below, opened, shown_name
+from agentics.archive.hostile import opened, permit, remove_at, reopen
+from agentics.archive.tree import bad_name, below, shown_name
 from agentics.model.finding import Finding
 from agentics.rundir.atomic import STAGING_PREFIX, storing
 
