@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from agentics.config import Config, Lighteval
 from agentics.lighteval import check as checks
 from agentics.lighteval.catalogue import catalogue_of
 from agentics.lighteval.check import check, surroundings
+from tests.lighteval.environment import ROOT
 
 CATALOGUE = catalogue_of(json.loads(Path(__file__).with_name("catalogue.json").read_bytes()))
 ENDPOINT = {"type": "endpoint_litellm", "model_name": "openai/tiny", "base_url": "http://10.0.0.1:1/v1"}
@@ -88,6 +90,22 @@ def world(tmp_path):
         )
 
     return SimpleNamespace(root=tmp_path, check=look)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The current folder of a user who has the example plugins, two checkpoints, and one more folder of plugins."""
+    monkeypatch.chdir(tmp_path)
+    plugins = ROOT / "docs" / "examples" / "plugins"
+    (tmp_path / "plugins").symlink_to(plugins)
+    shutil.copytree(plugins, tmp_path / "other-plugins")
+    (tmp_path / "other-plugins" / "quick-tasks" / "more.txt").write_text("another content")
+    for name, config in (("checkpoint", {}), ("other-checkpoint", {"other": True})):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(json.dumps(config))
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "test.jsonl").write_text("{}\n")
+    return tmp_path
 
 
 @pytest.fixture

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
+
+from tests.lighteval.http_server import serving
 
 COMMIT = "c0ffee" + "0" * 34
 _FILE = re.compile(r"/(?P<kind>datasets/)?(?P<repo>[\w.-]+/[\w.-]+)/resolve/(?P<revision>[^/]+)/(?P<file>.+)")
@@ -53,21 +54,16 @@ class FakeHub:
                 if self.command != "HEAD":
                     self.wfile.write(data)
 
-            def log_message(self, *_: object) -> None:
-                """Nothing."""
-
-        self._server = ThreadingHTTPServer((self.host, 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._serving = serving(Handler, self.host)
+        self._port = self._serving.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._serving.__exit__(None, None, None)
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self._server.server_port}"
+        return f"http://{self.host}:{self._port}"
 
     def respond(self, request: BaseHTTPRequestHandler, *, body: bool) -> tuple[int, dict[str, str], bytes]:
         path = request.path.partition("?")[0]

@@ -6,8 +6,10 @@ import json
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.lighteval.http_server import serving
 
 
 @dataclass
@@ -53,21 +55,12 @@ class FakeOpenAI:
                     self.end_headers()
                     self.wfile.write(data)
 
-            def log_message(self, *_: object) -> None:
-                """Nothing."""
-
-        self._server = ThreadingHTTPServer((self.host, 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._serving = serving(Handler, self.host)
+        self.port = self._serving.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    @property
-    def port(self) -> int:
-        return self._server.server_address[1]
+        self._serving.__exit__(None, None, None)
 
     @property
     def url(self) -> str:

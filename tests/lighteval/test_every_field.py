@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agentics import config as configuration
 from agentics.errors import InvalidDocument
 from agentics.lighteval.catalogue import shipped
 from agentics.lighteval.support import CHOICES, TASK_PARAMS
@@ -25,9 +22,7 @@ from agentics.model.jobspec import (
     TaskSpec,
 )
 from agentics.runner.job import Job
-from agentics.runner.jobfile import compile_job
-from tests.lighteval.environment import ROOT
-from tests.lighteval.test_plans import BACKENDS, GENERATION, spec
+from tests.lighteval.test_plans import BACKENDS, GENERATION, compiled, spec
 
 JUDGES = [{"judge_model_name": name, "base_url": "http://10.0.0.1/v1"} for name in ("a", "b", "c")]
 JURY = {"judges": JUDGES, "judge_template_id": "correct-or-not"}
@@ -172,31 +167,10 @@ def other(kind: str, name: str, schema: dict[str, Any]) -> Any:
     raise AssertionError(msg)
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    plugins = ROOT / "docs" / "examples" / "plugins"
-    (tmp_path / "plugins").symlink_to(plugins)
-    shutil.copytree(plugins, tmp_path / "other-plugins")
-    (tmp_path / "other-plugins" / "quick-tasks" / "more.txt").write_text("another content")
-    for name in ("checkpoint", "other-checkpoint"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "config.json").write_text(json.dumps({"is": name}))
-    (tmp_path / "rows").mkdir()
-    (tmp_path / "rows" / "test.jsonl").write_text("{}\n")
-    return tmp_path
-
-
 def done_by(compiled: Job) -> tuple[Any, ...]:
     """What follows from a job: its plans by name, what its variant is called, where its artifacts go, and which."""
     artifacts = compiled.spec.artifacts
     return compiled.plan_digest, tuple(compiled.plans), compiled.variant, artifacts.output_dir, artifacts.tensorboard
-
-
-def compiled(folder: Path, value: Any) -> Job:
-    path = folder / "job.json"
-    path.write_text(json.dumps(value))
-    return compile_job(path, configuration.load())
 
 
 def has_effect(folder: Path, base: Any, path: tuple[str | int, ...], value: Any) -> bool:

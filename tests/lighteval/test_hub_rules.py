@@ -11,7 +11,6 @@ from agentics.config import Config, Lighteval, Network
 from agentics.lighteval.planning import hub_cache
 from agentics.runner.jobfile import compile_job
 from tests.lighteval.conftest import CAPITALS, DUMMY, LOCAL, spec
-from tests.lighteval.test_every_field import folder  # noqa: F401 - a fixture
 from tests.lighteval.test_plans import spec as job_of
 
 HUB = {key: value for key, value in LOCAL.items() if key != "model_path"}
@@ -50,7 +49,7 @@ def test_a_judges_network_is_no_reason_to_look_for_data_on_the_hub(world):
     assert ("dataset_needs_network", "/tasks/0/id") in found.errors
 
 
-def test_the_worker_of_such_a_job_has_a_network_and_the_cache_in_the_operators_folder(folder):  # noqa: F811
+def test_the_worker_of_such_a_job_has_a_network_and_the_cache_in_the_operators_folder(folder):
     value = job_of("accelerate")
     del value["backend"]["model_path"]
     (folder / "job.json").write_text(json.dumps(value))
@@ -61,7 +60,7 @@ def test_the_worker_of_such_a_job_has_a_network_and_the_cache_in_the_operators_f
     assert job.paths["hub"] == folder / "hub" / hub_cache(job.checked)
 
 
-def test_a_revision_of_a_model_on_the_hub_changes_what_is_done(folder):  # noqa: F811
+def test_a_revision_of_a_model_on_the_hub_changes_what_is_done(folder):
     value = job_of("accelerate")
     del value["backend"]["model_path"]
     plans = []

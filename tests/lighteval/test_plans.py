@@ -32,15 +32,6 @@ GENERATION = {
 }
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "plugins").symlink_to(EXAMPLES / "plugins")
-    (tmp_path / "checkpoint").mkdir()
-    (tmp_path / "checkpoint" / "config.json").write_text("{}")
-    return tmp_path
-
-
 def spec(kind="custom", **changes):
     named = ["quick-tasks", *(["quick-model"] if kind == "custom" else [])]
     plugins = [{"name": name, "version": "1.0.0", "path": f"plugins/{name}"} for name in named]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agentics.attacks.strangers import INVOCATIONS, relined, renamed, started, unattested
+from tests.deep_trees import deepen
 
 SECRET = "canary-of-the-host"
 STEERING = (
@@ -145,14 +146,7 @@ def variant_without_tasks(honest: Path, folder: Path) -> Path:
 def _deep(name: str) -> Callable[[Path, Path], Path]:
     def make(honest: Path, folder: Path) -> Path:
         run = copied(honest, folder)
-        (run / name).mkdir(parents=True, exist_ok=True)
-        at = os.open(run / name, os.O_RDONLY)
-        for _ in range(LEVELS):
-            os.mkdir("deep-directory", dir_fd=at)
-            inner = os.open("deep-directory", os.O_RDONLY, dir_fd=at)
-            os.close(at)
-            at = inner
-        os.close(at)
+        deepen(run / name, LEVELS, "deep-directory")
         return run
 
     return make

@@ -15,6 +15,7 @@ from agentics.archive.tree import walk as archive_walk
 from agentics.errors import InvalidDocument
 from agentics.sandbox.fingerprint import content
 from agentics.sandbox.places import Scratch, dead, reap, retry, set_aside
+from tests.deep_trees import deepen
 from tests.sandbox.plain_user import as_plain_user
 
 LEVELS = 5000
@@ -23,17 +24,6 @@ MODES = (0o000, 0o100, 0o200, 0o300, 0o400, 0o500, 0o600, 0o1000, 0o2000, 0o1777
 
 def descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
-
-
-def deepen(root: Path, levels: int) -> None:
-    root.mkdir(exist_ok=True)
-    at = os.open(root, hostile.DIR)
-    for _ in range(levels):
-        os.mkdir("d", dir_fd=at)
-        inner = os.open("d", hostile.DIR, dir_fd=at)
-        os.close(at)
-        at = inner
-    os.close(at)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import pytest
 from agentics.model.workspace import WorkspaceSnapshot
 from agentics.policy.workspace import diff
 from agentics.sandbox.snapshot import Reach, snapshot
+from tests.deep_trees import deepen
 
 AT = "2026-01-01T00:00:00Z"
 NOTHING = "sha256:" + hashlib.sha256().hexdigest()
@@ -196,13 +197,7 @@ def test_a_tree_deeper_than_it_looks_is_cut_off(tree):
 
 
 def test_a_tree_deeper_than_any_path_may_be_long_does_not_break_it(tree):
-    at = os.open(tree, os.O_RDONLY)
-    for _ in range(1500):
-        os.mkdir("deep-directory", dir_fd=at)
-        inner = os.open("deep-directory", os.O_RDONLY, dir_fd=at)
-        os.close(at)
-        at = inner
-    os.close(at)
+    deepen(tree, 1500, "deep-directory")
     try:
         assert (take(tree).files, take(tree).truncated) == ((), True)
     finally:
