@@ -24,7 +24,7 @@ FILE = "agentics.toml"
 EVALUATOR_UID = 10002
 FEWEST_UIDS = 16
 RESERVED_UIDS = (65533, 65534, 65535)
-"""The supervisor of coexecuted containers takes the first for itself; the others are nobody's."""
+"""The supervisor of coexecuted containers uses the first. On many systems the others mean `nobody` and "no user"."""
 MOST_UID = (1 << 31) - 1
 Relax = Literal["writable_root", "root_user", "default_seccomp", "capabilities", "network"]
 

@@ -69,7 +69,7 @@ def _carry_out(wanted: dict[str, Any]) -> NoReturn:
 
 
 def end_as(argv: list[str]) -> NoReturn:
-    """End this process as the command does. A bug of ours is 70."""
+    """Run the command, and end this process with its exit status; 70 where it raises."""
     status = 70
     try:
         main(argv)

@@ -13,7 +13,7 @@ from agentics.model.result import Result
 from agentics.model.setups import SetupRecord
 
 UserMode = Literal["own", "operator", "namespace"]
-"""Who runs containers. `own`: users that nobody else on the host has, a participant's container one of its own.
+"""The users that containers run as. `own`: users that only agentics has, one for each participant's container.
 `operator`: the user who runs agentics. `namespace`: the user 0 of a rootless engine, who is its owner outside."""
 Speaker = Literal["solution", "evaluator"]
 ScriptPhase = Literal["setup", "build", "run"]

@@ -240,8 +240,9 @@ class Manifest(Record):
 
 class InvocationStarted(Record):
     """One evaluation or regrade of this run begins. `requested` maps a variant's directory to its task references;
-    `public_challenges` a challenge's name to the document that everybody may see of it. `seal`: says to the user who
-    began it, and to nobody else, that the run is their own; None where their home could keep no key."""
+    `public_challenges` a challenge's name to the document that everybody may see of it. `seal`: a
+    code by which the user who began it recognises the run. Other users cannot check it. None where their home could
+    keep no key."""
 
     kind: Literal["started"] = "started"
     invocation_id: str

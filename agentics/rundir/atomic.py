@@ -68,7 +68,7 @@ def storing(what: Path) -> Iterator[None]:
 
 
 def write_bytes(path: Path, data: bytes, *, mode: int = 0o666) -> None:
-    """Replace `path` by `data`. Whoever reads sees the old file or the new one, also after a crash.
+    """Replace `path` by `data`. Readers see the old file or the new one, also after a crash.
 
     As everywhere here, the path is absolute, and a link on the way is refused: see `inside`.
     """

@@ -60,8 +60,8 @@ def folder(path: Path, *, make: bool = False) -> Iterator[int]:
 
 
 def open_file(path: Path, flags: int = os.O_RDONLY, *, limit: int = FILE_BYTES) -> int:
-    """A descriptor of a regular file. Raises OSError, and StorageError (unsafe_file) where it is a link, anything else
-    that is no regular file, or larger than `limit` bytes."""
+    """A descriptor of a regular file. Raises OSError, and StorageError (unsafe_file) for a link, for another file
+    that is not regular, and for a file larger than `limit` bytes."""
     with folder(path.parent) as at:
         try:
             descriptor = os.open(path.name, flags | _FILE, 0o666, dir_fd=at)
@@ -103,7 +103,7 @@ def is_file(path: Path) -> bool:
 
 
 def unlink(path: Path) -> None:
-    """Remove a name that is no directory; nothing where there is none. Raises OSError."""
+    """Remove a file, link or special file. A missing one is no error. Raises OSError."""
     with suppress(FileNotFoundError), folder(path.parent) as at:
         os.unlink(path.name, dir_fd=at)
 
@@ -120,7 +120,8 @@ def check_tree(root: Path) -> None:
     """Raises StorageError (unsafe_file) where a run directory holds a link, or is deeper than DEPTH or larger than
     ENTRIES; nothing where there is no such directory.
 
-    A special file is refused where it is read: a program of the user's may leave one that nobody reads."""
+    A special file is not reported here. It is refused when it is read: a user's program may leave one in a place that
+    no command reads."""
     if not root.is_dir() or root.is_symlink():
         return
     try:

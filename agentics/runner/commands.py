@@ -166,9 +166,9 @@ def continue_run(
     """Go on with a run that stopped, under the request that it was made with.
 
     `changes`: fields of the request that are this invocation's own: how it was called, `fresh_setup` and
-    `accept_alterations`. `trust`: carry out what the run says, whoever made it. Raises Refused: run_untrusted,
-    continue_completed, run_owner_alive, continue_experiment_changed (which names
-    the fields); RunAltered.
+    `accept_alterations`. `trust`: carry out what the run says, also where another user or machine made it. Raises
+    Refused: run_untrusted, continue_completed, run_owner_alive, continue_experiment_changed (which names the fields);
+    RunAltered.
     """
     view = read_run(root)
     if _is_over(view.layout):

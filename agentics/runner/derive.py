@@ -48,7 +48,8 @@ from agentics.stages.restore import is_whole
 @dataclass(frozen=True, kw_only=True)
 class ForkRequest:
     """`changes`: bindings that differ from the parent's. `at`: the selector of the checkpoint to start from.
-    `accept_alterations`: as in an EvalRequest. `trust`: carry out what the run says, whoever made it."""
+    `accept_alterations`: as in an EvalRequest. `trust`: carry out what the run says, also where another user or
+    machine made it."""
 
     trial_id: str
     at: str

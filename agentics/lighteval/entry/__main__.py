@@ -13,5 +13,5 @@ if __name__ == "__main__":
     status = serve.main(Path(sys.argv[1]), preload="--no-preload" not in flags, online="--online" in flags)
     sys.stdout.flush()
     sys.stderr.flush()
-    # The interpreter needs seconds to free all that LightEval loaded, and whoever ends the worker waits for it.
+    # An orderly end frees all that LightEval loaded. That takes seconds, for which the end of the job would wait.
     os._exit(status)

@@ -40,7 +40,7 @@ _INTERFACES = "sed -n 's/^ *\\([^ :]*\\):.*/interface \\1/p' /proc/net/dev; echo
 
 @dataclass(frozen=True, kw_only=True)
 class Sharing:
-    """What was found. `seccomp`: a filter of ours is in force. `own_kernel`: not the engine's kernel answered.
+    """What was found. `seccomp`: our filter is in force. `own_kernel`: another kernel than the engine's answered.
     `memory_limit`: a program could not hold more memory than its container may."""
 
     files: bool
