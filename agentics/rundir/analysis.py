@@ -236,7 +236,7 @@ def _metric_rows(trial: TrialView) -> Iterator[MetricRow]:
     shown: dict[str, Any] = dict(result.metrics) if result.ext.mode == "validation" else {}
     if primary is not None:
         shown.setdefault(primary.metric_name, primary.value)
-    facts = job_facts(trial)
+    facts = job_facts(trial) if result.ext.trust == "model_worker" else None
     measured = facts.result.metrics if facts is not None and facts.result is not None else {}
     for name, value in shown.items():
         number, model = _number(value), measured.get(name)

@@ -213,3 +213,11 @@ def test_nobody_waits_for_a_library_that_draws(module):
     code = f"import sys, {module}; print('matplotlib' in sys.modules, 'yaml' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert said == ["False", str(module == "agentics.cli.experiment")]
+
+
+def test_evidence_that_cannot_be_read_keeps_nobody_from_the_tables(compared):
+    written(compared)
+    before = rows(compared, "metrics_long")
+    (compared.home / "outputs/r/trials/trial_1/attempts/1/evidence.json").write_text("{")
+    written(compared)
+    assert rows(compared, "metrics_long") == before
