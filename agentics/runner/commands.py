@@ -85,7 +85,7 @@ def unfreeze(root: Path, *, trial_id: str | None) -> ControlResponse | None:
             raise Refused(
                 msg,
                 code="resume_non_paused",
-                hint=_HOW_TO_REPEAT if _is_over(layout) else "`agentics run continue` goes on with it",
+                hint=_HOW_TO_REPEAT if _is_over(read_run(root)) else "`agentics run continue` goes on with it",
             )
         return None
 
@@ -171,7 +171,7 @@ def continue_run(
     RunAltered.
     """
     view = read_run(root)
-    if _is_over(view.layout):
+    if _is_over(view):
         status = _status(view.layout)
         msg = f"run {view.manifest.run_id} is {status}: there is nothing to continue"
         raise Refused(msg, code=f"continue_{status}", hint=_HOW_TO_REPEAT)
@@ -293,14 +293,14 @@ def _alive(view: RunView) -> AgenticsError:
     return Refused(msg, code="run_owner_alive", hint=hint)
 
 
-def _is_over(layout: Layout) -> bool:
+def _is_over(view: RunView) -> bool:
     """Whether there is nothing to go on with. A process that died right after it had set the status has not written all
     that is made of the run. A model's task that is not completed is run again, as by the same `agentics job run`: the
     answers that it has are kept."""
+    layout = view.layout
     status = _status(layout)
     if status != "completed" or not is_concluded(layout):
         return status == "killed"
-    view = read_run(layout.root)
     models = {name for directory, name in view.variants.items() if layout.jobspec(directory).exists()}
     ends = [trial.result.ext for trial in view.trials if trial.result is not None and trial.ids.variant_id in models]
     return not any(to_run(end.status, end.fault) for end in ends)
