@@ -1,7 +1,7 @@
 """What a container used, read from a control group of our own around it. It alone may touch /sys/fs/cgroup.
 
 The engine removes a container's group the moment it ends, and its counters with it. A parent group that we make first
-outlives it: the counters of a parent include its children's.
+outlives it: the counters of a parent include its children's. The name of a group says which process made it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from agentics.sandbox import labels
 
 ROOT = Path("/sys/fs/cgroup")
 Layout = Literal["v1", "v2", "systemd"]
@@ -44,8 +46,9 @@ class Groups:
     layout: Layout
     root: Path = ROOT
 
-    def make(self, name: str) -> Group | None:
-        """None when it cannot be made here: then nothing is measured."""
+    def make(self) -> Group | None:
+        """A group of this process. None when it cannot be made here: then nothing is measured."""
+        name = labels.this_process().new_name()
         if self.layout == "systemd":
             # The engine asks systemd for the slice; systemd makes it.
             return Group(f"agentics-{name}.slice", f"agentics.slice/agentics-{name}.slice")
@@ -91,12 +94,18 @@ class Groups:
                 (hierarchy / group.path).rmdir()
 
     def sweep(self) -> int:
-        """Remove empty groups that a dead process left; how many. A group in use refuses, and so is spared."""
+        """Remove groups that a dead process left; how many. One in use refuses, and so is spared.
+
+        A living process's group is empty, too, until its container starts.
+        """
         if self.layout == "systemd":
             return 0
-        gone = set()
+        gone, here = set(), labels.this_process()
         for hierarchy in self._all():
             for left in (hierarchy / "agentics").glob("*/"):
+                owner = here.of_name(left.name)
+                if owner is None or not labels.is_dead(owner, here):
+                    continue
                 with contextlib.suppress(OSError):
                     left.rmdir()
                     gone.add(left.name)

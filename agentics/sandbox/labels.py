@@ -5,9 +5,11 @@ An owner is a process: pid, start time, boot, pid namespace and host, so that a 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 PREFIX = "org.agentics"
@@ -30,6 +32,20 @@ class Owner:
 
     def label(self) -> str:
         return ",".join((str(self.pid), self.started, self.boot, self.namespace, self.host))
+
+    def new_name(self) -> str:
+        """A name, of letters, digits and `_`, for what can carry no label. No two calls give the same."""
+        return "_".join((str(self.pid), self.started, self._where(), secrets.token_hex(8)))
+
+    def of_name(self, name: str) -> Owner | None:
+        """Whose `new_name` that is; None unless it is of a process of our own boot, namespace and host."""
+        pid, _, rest = name.partition("_")
+        started, _, rest = rest.partition("_")
+        where = rest.partition("_")[0]
+        return replace(self, pid=int(pid), started=started) if pid.isdecimal() and where == self._where() else None
+
+    def _where(self) -> str:
+        return hashlib.sha256("\0".join((self.boot, self.namespace, self.host)).encode()).hexdigest()[:16]
 
 
 def this_process() -> Owner:

@@ -248,6 +248,7 @@ def send(*parts, fds=()):
     sock = socket.socket(socket.AF_UNIX)
     sock.connect(LAUNCH[-1])
     sock.settimeout(20)
+    sock.recv(1)  # as a launcher does: what is sent before this does not say who sent it, and is refused
     try:
         for part in parts:
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -272,8 +273,8 @@ def hierarchy(tmp_path):
 def test_version_two_counters_are_read(hierarchy):
     root, fill = hierarchy
     groups = cgroup.Groups("v2", root)
-    group = groups.make("abc")
-    assert group.parent == "/agentics/abc"
+    group = groups.make()
+    assert group.parent == f"/{group.path}"
     fill(group)
     assert groups.read(group) == cgroup.Usage(cpu_s=1.5, memory_peak_bytes=4096, pids_peak=3, oom_kills=2)
 
@@ -281,26 +282,59 @@ def test_version_two_counters_are_read(hierarchy):
 def test_counters_that_a_kernel_lacks_are_unknown_and_not_zero(hierarchy):
     root, _ = hierarchy
     groups = cgroup.Groups("v2", root)
-    assert groups.read(groups.make("abc")) == cgroup.Usage()
+    assert groups.read(groups.make()) == cgroup.Usage()
 
 
 def test_systemd_is_told_a_slice():
-    group = cgroup.Groups("systemd").make("abc")
-    assert (group.parent, group.path) == ("agentics-abc.slice", "agentics.slice/agentics-abc.slice")
+    group = cgroup.Groups("systemd").make()
+    assert re.fullmatch(r"agentics-\w+\.slice", group.parent)  # every other "-" would be a slice in between
+    assert group.path == f"agentics.slice/{group.parent}"
 
 
 def test_where_groups_cannot_be_made_nothing_is_measured(tmp_path):
     (tmp_path / "agentics").write_text("in the way")
-    assert cgroup.Groups("v2", tmp_path).make("abc") is None
+    assert cgroup.Groups("v2", tmp_path).make() is None
 
 
-def test_empty_groups_of_the_dead_are_swept(tmp_path):
+@pytest.fixture
+def dead_process(monkeypatch):
+    """Calls something as a process that is gone afterwards."""
+    here = labels.this_process()
+
+    def call(what):
+        with monkeypatch.context() as patched:
+            patched.setattr(labels, "this_process", lambda: replace(here, started="1"))
+            return what()
+
+    return call
+
+
+def test_groups_of_the_dead_that_are_empty_are_swept(tmp_path, dead_process):
     groups = cgroup.Groups("v2", tmp_path)
-    groups.make("one")
-    busy = groups.make("two")
+    left, busy = dead_process(groups.make), dead_process(groups.make)
     (tmp_path / busy.path / "child").mkdir()
     assert groups.sweep() == 1
+    assert not (tmp_path / left.path).exists()
     assert (tmp_path / busy.path).exists()
+
+
+def test_a_living_processs_group_is_empty_until_its_container_starts_and_is_not_swept(tmp_path):
+    groups = cgroup.Groups("v2", tmp_path)
+    ours = groups.make()
+    for other in ("lost+found", "1", "1_2_3_4", f"x_{ours.path.partition('_')[2]}"):
+        (tmp_path / "agentics" / other).mkdir()
+    before = sorted((tmp_path / "agentics").iterdir())
+    assert groups.sweep() == 0
+    assert sorted((tmp_path / "agentics").iterdir()) == before
+
+
+@pytest.mark.parametrize("field", ["boot", "namespace", "host"])
+def test_a_group_of_another_namespace_or_host_is_left_alone(tmp_path, dead_process, monkeypatch, field):
+    groups = cgroup.Groups("v2", tmp_path)
+    dead_process(groups.make)
+    elsewhere = replace(labels.this_process(), **{field: "another"})
+    monkeypatch.setattr(labels, "this_process", lambda: elsewhere)
+    assert groups.sweep() == 0
 
 
 def test_a_place_that_cannot_be_looked_into_holds_no_engine_and_stops_nothing(tmp_path):

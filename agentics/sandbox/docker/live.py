@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -292,7 +291,7 @@ def launch(host: Host, container: Container, *, gated: bool = False, clock: Cloc
         host.live.add(live)
     try:
         _lay_streams(live, gated=gated)
-        live.group = host.groups.make(secrets.token_hex(8)) if host.groups else None
+        live.group = host.groups.make() if host.groups else None
         around = create.Surroundings(
             settings=host.settings,
             owner=host.owner,
