@@ -29,7 +29,7 @@ WORKER = [
     ROOT / "agentics" / "lighteval" / "entry" / f"{name}.py"
     for name in (
         *("answers", "asking", "catalogue", "describe", "details"),
-        *("evaluate", "models", "server", "surroundings", "tasks"),
+        *("evaluate", "hubwatch", "models", "server", "surroundings", "tasks"),
     )
 ]
 

@@ -94,7 +94,10 @@ class Ingested(Record):
 
 
 class TaskMetadata(Record):
-    """What one task rests on and what became of it. What the worker did not come to tell is null."""
+    """What one task rests on and what became of it. What the worker did not come to tell is null.
+
+    `data_commit`: of data from the hub; `model_revision`: of the weights that answered this task.
+    """
 
     status: Status
     reason: str | None = None
@@ -103,6 +106,8 @@ class TaskMetadata(Record):
     config_sha256: str | None = None
     prompt_sha256: str | None = None
     data_sha256: str | None = None
+    data_commit: str | None = None
+    model_revision: str | None = None
     generation: dict[str, JsonValue] | None = None
     seeds: tuple[NonNegativeInt, ...] = ()
     documents: NonNegativeInt | None = None
@@ -135,7 +140,8 @@ class Stored(Record):
 
 class JobMetadata(Record):
     """metadata.json: all that LightEval does not record. `versions` and `machine` are the worker's; `templates`: how
-    judges were asked and read, by the judge's name."""
+    judges were asked and read, by the judge's name; `model_revision`: null, too, where it is not the same in all tasks.
+    """
 
     schema_version: Literal["job_metadata_v1"] = "job_metadata_v1"
     ingester_version: IngesterVersion

@@ -107,11 +107,13 @@ class JurySummary(Record):
 
 
 class Provenance(Record):
-    """What the numbers rest on. Digests begin with `sha256:`; a revision identifies the model's weights."""
+    """What the numbers rest on. Digests begin with `sha256:`; a revision identifies the model's weights; `data_commit`:
+    of data from the hub."""
 
     config_sha256: str
     prompt_sha256: str
     data_sha256: str
+    data_commit: str | None = None
     model_revision: str | None
     versions: dict[str, str | None]
     generation: dict[str, JsonValue]

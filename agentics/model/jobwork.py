@@ -180,10 +180,10 @@ class Environment(Record):
 
 class TaskReady(Record):
     """The task is loaded and its documents are built: `documents` of them, each to be asked for every seed.
-
-    `config` is LightEval's task configuration as plain JSON; `config_sha256` of that, `prompt_sha256` of the source of
-    the prompt function, `data_sha256` over the rows that documents and few-shot examples were built from.
-    `metrics`: by name, whether higher is better and how it is aggregated over samples ("mean" or a function's name).
+    `config`: the task's configuration in LightEval. `config_sha256` of it, `prompt_sha256` of the source of the prompt
+    function, `data_sha256` over the rows of documents and few-shot examples, `data_commit` of data from the hub.
+    `metrics`: by name, whether higher is better and how it is aggregated over samples ("mean" or a function's name);
+    `generation`: the settings that this task is really asked with.
     """
 
     type: Literal["task"] = "task"
@@ -195,9 +195,9 @@ class TaskReady(Record):
     config_sha256: str
     prompt_sha256: str
     data_sha256: str
+    data_commit: str | None = None
     metrics: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
     generation: dict[str, JsonValue] = Field(default_factory=dict)
-    """The settings that this task is really asked with: max_new_tokens, stop, temperature, …"""
     warnings: tuple[str, ...] = ()
 
 

@@ -39,7 +39,8 @@ class TaskEnd:
 @dataclass(frozen=True, kw_only=True)
 class FinishedJob:
     """One job of a run. `tasks` by reference; timestamps as in a run's outcome; `image`: the worker's, null for a
-    process; `templates`: by judge; `suite_digest`: of the suite's document."""
+    process; `model_revision`: of a folder of weights; `templates`: by judge; `suite_digest`: of the suite's document.
+    """
 
     agentics_version: str
     run_id: str
@@ -121,7 +122,7 @@ def metadata(job: FinishedJob, files: Sequence[Stored] = ()) -> JobMetadata:
         ended_at=job.ended_at,
         duration_s=job.seconds,
         model=_model(job.spec),
-        model_revision=job.model_revision,
+        model_revision=_common_revision(job),
         suite=job.spec.benchmark_pack_id,
         suite_digest=job.suite_digest,
         scoring_mode=job.spec.scoring_mode,
@@ -221,6 +222,12 @@ def _joint_hashes(found: Mapping[str, JobResult]) -> dict[str, JsonValue]:
     return joint
 
 
+def _common_revision(job: FinishedJob) -> str | None:
+    """Of all tasks. A branch on the hub can move while the job runs, so that two of its tasks differ."""
+    found = {result.provenance.model_revision for result in job.results.values()} or {job.model_revision}
+    return found.pop() if len(found) == 1 else None
+
+
 def _task(end: TaskEnd) -> TaskMetadata:
     ready, report, result = end.facts.ready, end.facts.report, end.facts.result
     said = TaskMetadata(
@@ -231,6 +238,7 @@ def _task(end: TaskEnd) -> TaskMetadata:
         config_sha256=ready.config_sha256 if ready else None,
         prompt_sha256=ready.prompt_sha256 if ready else None,
         data_sha256=ready.data_sha256 if ready else None,
+        data_commit=ready.data_commit if ready else None,
         generation=ready.generation if ready else None,
         documents=ready.documents if ready else None,
         seeds=tuple(seed.seed for seed in report.seeds) if report else (),
@@ -238,7 +246,8 @@ def _task(end: TaskEnd) -> TaskMetadata:
     if result is None:
         return said
     shared = TaskMetadata.model_fields.keys() & JobResult.model_fields.keys() - {"documents"}
-    return said.model_copy(update={name: getattr(result, name) for name in shared})
+    told = {name: getattr(result, name) for name in shared}
+    return said.model_copy(update={**told, "model_revision": result.provenance.model_revision})
 
 
 def _stamp(timestamp: str) -> str:

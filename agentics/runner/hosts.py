@@ -10,9 +10,10 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from agentics.errors import EngineError
 from agentics.lighteval.entry.hiding import NAMES
@@ -97,7 +98,7 @@ class Containers:
     redactor: Redactor = field(default_factory=Redactor)
 
     def start(self, needs: Needs) -> Host:
-        _prepare_hub(needs, self.uid)
+        needs = _with_hub(needs, self.uid)
         place = self.scratch.bounded(_DISK_BYTES, uid=self.uid)
         labels = {**self.labels, WORKER: secrets.token_hex(4)}
         exchange = Exchange.make(place.path / "exchange", self.redactor)
@@ -184,7 +185,7 @@ class Processes:
     network: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def start(self, needs: Needs) -> Host:
-        _prepare_hub(needs, os.geteuid())
+        needs = _with_hub(needs, os.geteuid())
         root, home, mounts = self.scratch.plain(), self.scratch.plain(), self.scratch.plain()
         for target, path in needs.mounts:
             place = mounts / target.lstrip("/")
@@ -225,20 +226,23 @@ def _hub(target: str | None, root: str = "") -> dict[str, str]:
     return {} if target is None else {"HF_HOME": f"{root}{target}"}
 
 
-def _prepare_hub(needs: Needs, uid: int) -> None:
-    """Make the cache for the hub, where the worker needs one. Only the worker's user may look into it. Raises
-    EngineError (hub_cache_unusable)."""
+def _with_hub(needs: Needs, uid: int) -> Needs:
+    """The needs with the cache for the hub that is this user's, made where it is missing. Two users share none: what
+    one has written the other cannot change. Raises EngineError (hub_cache_unusable)."""
     if needs.hub is None:
-        return
-    folder = dict(needs.mounts)[needs.hub]
+        return needs
+    folder = dict(needs.mounts)[needs.hub] / f"uid-{uid}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.geteuid() == 0 and folder.stat().st_uid != uid:
             os.chown(folder, uid, uid)
+        with NamedTemporaryFile(dir=folder):
+            pass
     except OSError as error:
         msg = f"{folder}: {error.strerror}"
         hint = "[lighteval] hub in agentics.toml names a folder that can be written here"
         raise EngineError(msg, code="hub_cache_unusable", retryable=False, hint=hint) from error
+    return replace(needs, mounts=tuple((at, folder if at == needs.hub else path) for at, path in needs.mounts))
 
 
 def _watch(running: Running, ended: list[str], redactor: Redactor) -> None:

@@ -15,8 +15,8 @@ import pytest
 
 from agentics.rundir.ledger import whole_lines
 from agentics.sandbox.labels import ROLE, RUN
-from tests.lighteval.environment import ROOT, worker_image, worker_python
-from tests.lighteval.fake_hub import FakeHub
+from tests.lighteval.environment import PLUGINS, ROOT, tiny_checkpoint, worker_image, worker_python
+from tests.lighteval.fake_hub import COMMIT, FakeHub
 from tests.lighteval.openai_server import FakeOpenAI
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
@@ -251,22 +251,34 @@ def test_a_hub_dataset_is_found_in_the_operators_folder(desk, job):
     assert json.loads(ended.stdout)["outcomes"]["quick"]["tasks"]["gsm8k|1"]["status"] == "passed", ended.stdout
 
 
-def test_a_dataset_is_fetched_from_the_hub_once_where_the_operator_allows_it(desk, job, gateway):
-    capitals = EXAMPLES / "plugins" / "quick-tasks" / "data" / "capitals"
-    backend = {"type": "dummy", "model_name": "dummy"}
+def test_models_and_data_of_the_hub_are_fetched_once_for_each_user_of_workers(desk, job, gateway, tmp_path):
+    backend = {"type": "accelerate", "model_name": "acme/tiny", "options": {"dtype": "float32", "batch_size": 4}}
     plugins = [{"name": "quick-tasks", "version": "1.0.0", "path": "plugins/quick-tasks"}]
     tasks = [{"id": "quick_capitals", "params": {"hf_repo": "acme/capitals"}}]
     spec = job(backend=backend, custom_plugins=plugins, tasks=tasks)
     refused = run(desk, spec, "--run-id", desk.run_id)
     assert (refused.returncode, "dataset_needs_network" in refused.stderr) == (2, True), refused.stderr
-    with FakeHub(datasets={"acme/capitals": capitals}, host=gateway) as hub:
+    models, datasets = (
+        {"acme/tiny": tiny_checkpoint(tmp_path)},
+        {"acme/capitals": PLUGINS / "quick-tasks/data/capitals"},
+    )
+    with FakeHub(models, datasets, host=gateway) as hub:
+        config = f'[lighteval]\nhub = "hub"\n{{}}[network.environment]\nHF_ENDPOINT = "{hub.url}"\n'
+        process = f'worker = "{worker_python()}"\n'
         with (desk.home / "agentics.toml").open("a") as file:
-            file.write(f'[lighteval]\nhub = "hub"\n[network.environment]\nHF_ENDPOINT = "{hub.url}"\n')
-        for number, status in enumerate((None, 503), 1):
+            before = file.tell()
+        # The cache of a process of root is no obstacle for a worker in a container, which is another user, and then
+        # needs the hub no more.
+        for number, (more, status) in enumerate(((process, None), ("", None), ("", 503)), 1):
             hub.status = status
+            os.truncate(desk.home / "agentics.toml", before)
+            with (desk.home / "agentics.toml").open("a") as file:
+                file.write(config.format(more))
             ended = run(desk, spec, "--run-id", f"{desk.run_id}-{number}", "--json")
             assert ended.returncode == 0, ended.stderr
             assert json.loads(ended.stdout)["outcomes"]["quick"]["tasks"]["quick_capitals|0"]["status"] == "passed"
+            about = json.loads((desk.home / f"outputs/artifacts/{desk.run_id}-{number}/metadata.json").read_text())
+            assert (about["model_revision"], about["tasks"]["quick_capitals|0"]["data_commit"]) == (COMMIT, COMMIT)
     assert desk.left_behind() == []
 
 

@@ -20,7 +20,24 @@ from agentics.sandbox.steps import Steps
 
 ROOT = Path(__file__).parents[2]
 MADE = ROOT / ".setup"
+PLUGINS = ROOT / "docs" / "examples" / "plugins"
 SITE = "/opt/lighteval"
+_TINY = """
+import sys, torch
+from tokenizers import ByteLevelBPETokenizer
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+lines = [line for path in sys.argv[2:] for line in open(path)]
+bpe = ByteLevelBPETokenizer()
+bpe.train_from_iterator(lines, vocab_size=400, min_frequency=1, special_tokens=["<|endoftext|>"])
+end = "<|endoftext|>"
+tokens = PreTrainedTokenizerFast(tokenizer_object=bpe._tokenizer, bos_token=end, eos_token=end, unk_token=end,
+                                 pad_token=end, model_max_length=256)
+torch.manual_seed(0)
+config = GPT2Config(vocab_size=len(tokens), n_positions=256, n_embd=32, n_layer=2, n_head=2, bos_token_id=0,
+                    eos_token_id=0)
+GPT2LMHeadModel(config).save_pretrained(sys.argv[1])
+tokens.save_pretrained(sys.argv[1])
+"""
 
 
 @cache
@@ -50,6 +67,15 @@ def worker_python() -> Path:
             (packages / "lighteval.pth").write_text(f"{place / Path(SITE).name}\n", encoding="utf-8")
             (place / "complete").touch()
     return place / "bin" / "python"
+
+
+def tiny_checkpoint(folder: Path) -> Path:
+    """A checkpoint of 180 KB with random weights, always the same, made in the folder."""
+    corpus = sorted(str(path) for path in (PLUGINS / "quick-tasks" / "data").rglob("*.jsonl"))
+    script, root = folder / "make.py", folder / "model"
+    script.write_text(_TINY, encoding="utf-8")
+    subprocess.run([worker_python(), script, root, *corpus], check=True, capture_output=True)
+    return root
 
 
 @contextmanager

@@ -12,15 +12,19 @@ from typing import Any
 
 from tests.lighteval.http_server import serving
 
-COMMIT = "c0ffee" + "0" * 34
+COMMIT, OLDER = "c0ffee" + "0" * 34, "0ddba11" + "0" * 33
+_REVISIONS = {"main": COMMIT, "v1": OLDER}
 _FILE = re.compile(r"/(?P<kind>datasets/)?(?P<repo>[\w.-]+/[\w.-]+)/resolve/(?P<revision>[^/]+)/(?P<file>.+)")
 _API = re.compile(r"/api/(?P<kind>models|datasets)/(?P<repo>[\w.-]+/[\w.-]+)(?:/(?P<rest>.+))?")
 
 
 @dataclass
 class FakeHub:
-    """`models` and `datasets`: folders by repository. `gated`: repositories that are refused without `token`. `status`:
-    of every answer, where it is set. `asked`: method and path of every request."""
+    """Every repository has a branch `main` and a branch `v1`, of the same files at another commit.
+
+    `models` and `datasets`: folders by repository. `gated`: repositories that are refused without `token`. `status`: of
+    every answer, where it is set. `asked`: method and path of every request.
+    """
 
     models: dict[str, Path] = field(default_factory=dict)
     datasets: dict[str, Path] = field(default_factory=dict)
@@ -59,6 +63,10 @@ class FakeHub:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Refuse connections from now on."""
         self._serving.__exit__(None, None, None)
 
     @property
@@ -92,22 +100,28 @@ class FakeHub:
                 for name, path in zip(names, files, strict=True)
             ]
             return _json(entries)
-        if rest.startswith("revision/") and rest.partition("/")[2] not in ("main", COMMIT):
+        commit = _commit(rest.partition("/")[2] if rest.startswith("revision/") else "main")
+        if commit is None:
             return _error(404, "RevisionNotFound")
         siblings = [{"rfilename": name} for name in names]
-        about = {"id": repo, "sha": COMMIT, "private": False, "gated": False, "tags": [], "siblings": siblings}
+        about = {"id": repo, "sha": commit, "private": False, "gated": False, "tags": [], "siblings": siblings}
         return _json({**about, **({"modelId": repo} if kind == "models" else {})})
 
 
 def _file(root: Path, revision: str, name: str, *, body: bool) -> tuple[int, dict[str, str], bytes]:
-    if revision not in ("main", COMMIT):
+    commit = _commit(revision)
+    if commit is None:
         return _error(404, "RevisionNotFound")
     path = root / name
     if not path.is_file():
         status, headers, data = _error(404, "EntryNotFound")
-        return status, {**headers, "X-Repo-Commit": COMMIT}, data
-    headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{_etag(path)}"', "Content-Length": str(path.stat().st_size)}
+        return status, {**headers, "X-Repo-Commit": commit}, data
+    headers = {"X-Repo-Commit": commit, "ETag": f'"{_etag(path)}"', "Content-Length": str(path.stat().st_size)}
     return 200, headers, path.read_bytes() if body else b""
+
+
+def _commit(revision: str) -> str | None:
+    return revision if revision in _REVISIONS.values() else _REVISIONS.get(revision)
 
 
 def _etag(path: Path) -> str:

@@ -243,6 +243,27 @@ def test_metadata_has_what_lighteval_does_not_record():
     assert JobMetadata.model_validate_json(found.model_dump_json()) == found
 
 
+def of_commit(ref, commit):
+    answers = [answer(0), answer(1)]
+    facts = job_facts(answers)
+    ready = facts.ready.model_copy(update={"data_commit": "d" * 40})
+    facts = facts.model_copy(
+        update={"ready": ready, "report": facts.report.model_copy(update={"model_commit": commit})}
+    )
+    made = result(answers, facts=facts, task=ref, model_revision=None)
+    return TaskEnd(facts=facts.model_copy(update={"result": made}), verdict=PASSED)
+
+
+@pytest.mark.parametrize(("other", "common"), [("a" * 40, "a" * 40), ("b" * 40, None)])
+def test_metadata_has_the_commits_of_what_came_from_the_hub(other, common):
+    job = finished({"x|0": of_commit("x", "a" * 40), "y|0": of_commit("y", other)}, model_revision=None)
+    found = metadata(job)
+    assert found.model_revision == common
+    assert [task.model_revision for task in found.tasks.values()] == ["a" * 40, other]
+    assert [task.data_commit for task in found.tasks.values()] == ["d" * 40] * 2
+    assert {one.provenance.data_commit for one in results_file(job).agentics.tasks.values()} == {"d" * 40}
+
+
 EXPECTED = Expected(run_id="run-1", jobspec_digest="sha256:j", plan_digest="sha256:p")
 SCORE = SuiteScore(suite="s", version="1", aggregation="mean", policy="strict", score=0.6)
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from agentics.lighteval.entry import describe, hub, models, plugins, tasks
+from agentics.lighteval.entry import describe, hub, hubwatch, models, plugins, tasks
 from agentics.lighteval.entry.answers import Keys, Known
 from agentics.lighteval.entry.asking import ENDPOINTS, Asking
 from agentics.lighteval.entry.emit import OrderError, Stop, metric_name, plain
@@ -20,6 +20,7 @@ _CONSTANT = ("hash_full_prompts",)
 
 def run(order: dict[str, Any], folder: Path, emit: Callable[..., None], stop: Stop, kept: dict[str, Any]) -> None:
     """Carry out an evaluate order. Raises OrderError."""
+    hubwatch.begin()
     emit("environment", **describe.facts())
     modules = plugins.load(order["plugins"], kept)
     task = tasks.load(order, modules)

@@ -28,7 +28,8 @@ def load(order: Mapping[str, Any], modules: Mapping[str, ModuleType]) -> Any:  #
     except Exception as error:
         if type(error).__name__ in ("OutOfMemoryError", "MemoryError"):
             raise
-        absent = hub.why_not(backend["model_name"], error) if not backend["model_path"] else None
+        name = hub.repository(backend["model_name"], backend["revision"])
+        absent = hub.why_not(name, error) if not backend["model_path"] else None
         if absent is not None:
             raise absent from error
         msg = first(f"{backend['model_name']}: {type(error).__name__}: {error}", 2000)

@@ -10,6 +10,8 @@ import sys
 import types
 from pathlib import Path
 
+from agentics.lighteval.entry import hubwatch
+
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 ALWAYS = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -55,4 +57,6 @@ def load() -> None:
         self.model_config, self.registry = model_config, None  # type: ignore[attr-defined]
 
     SampleCache.__init__ = without_files
+    if os.environ.get("HF_HUB_OFFLINE") != "1":
+        hubwatch.install()
     _ = lighteval.pipeline

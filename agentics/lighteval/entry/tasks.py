@@ -27,10 +27,12 @@ _SAMPLING = {"GENERATIVE": "generative", "LOGPROBS": "logprobs", "PERPLEXITY": "
 
 @dataclass(kw_only=True)
 class Task:
-    """`config` is LightEval's, changed as the job says; `dataset` its data; `prompt_sha256` of the prompt's source."""
+    """`config` is LightEval's, changed as the job says; `dataset` its data, `data_commit` their commit on the hub;
+    `prompt_sha256` of the prompt's source."""
 
     config: Any
     dataset: Any
+    data_commit: str | None
     prompt_sha256: str
     warnings: list[str]
 
@@ -58,9 +60,13 @@ def load(order: Mapping[str, Any], modules: Mapping[str, ModuleType]) -> Task:
     if order["score"] and (judged := [metric.metric_name for metric in config.metrics if _asks_a_judge(metric)]):
         msg = f"{config.name} has metrics that ask a judge: {', '.join(map(str, judged))}"
         raise OrderError(msg, "task", "scoring_conflict", hint="judges belong into scoring_config")
-    warnings: list[str] = []
+    dataset = _dataset(config)
     return Task(
-        config=config, dataset=_dataset(config), prompt_sha256=_prompt_source(config.prompt_function), warnings=warnings
+        config=config,
+        dataset=dataset,
+        data_commit=hub.data_commit(config.name, config.hf_repo, config.hf_revision, dataset),
+        prompt_sha256=_prompt_source(config.prompt_function),
+        warnings=[],
     )
 
 
@@ -108,6 +114,7 @@ def described(task: Task, documents: int, requests: int) -> dict[str, Any]:
         "config_sha256": _sha256(json.dumps(config, sort_keys=True)),
         "prompt_sha256": task.prompt_sha256,
         "data_sha256": _data(task),
+        "data_commit": task.data_commit,
         "metrics": dict(_metrics(task.config.metrics)),
         "warnings": task.warnings,
     }
@@ -166,7 +173,9 @@ def _dataset(config: Any) -> Any:  # noqa: ANN401 - a DatasetDict
         if broken is not None:
             msg = first(f"{config.name}: {broken}", 1000)
             raise OrderError(msg, "dataset", "dataset_failed", hint="mend that line") from None
-        raise hub.why_not(f"{config.name}: {config.hf_repo}", error) or _why_no_data(config, error) from error
+        raise hub.why_not(
+            f"{config.name}: {hub.repository(config.hf_repo, config.hf_revision)}", error
+        ) or _why_no_data(config, error) from error
 
 
 def _broken_line(repo: str) -> str | None:

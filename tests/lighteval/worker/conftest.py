@@ -15,25 +15,7 @@ from pydantic import BaseModel
 
 from agentics.lighteval.exchange import Exchange, Session
 from agentics.model.jobwork import Answer, End, Evaluate, Event
-from tests.lighteval.environment import ROOT, worker_python
-
-PLUGINS = ROOT / "docs" / "examples" / "plugins"
-TINY = """
-import sys, torch
-from tokenizers import ByteLevelBPETokenizer
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
-lines = [line for path in sys.argv[2:] for line in open(path)]
-bpe = ByteLevelBPETokenizer()
-bpe.train_from_iterator(lines, vocab_size=400, min_frequency=1, special_tokens=["<|endoftext|>"])
-end = "<|endoftext|>"
-tokens = PreTrainedTokenizerFast(tokenizer_object=bpe._tokenizer, bos_token=end, eos_token=end, unk_token=end,
-                                 pad_token=end, model_max_length=256)
-torch.manual_seed(0)
-config = GPT2Config(vocab_size=len(tokens), n_positions=256, n_embd=32, n_layer=2, n_head=2, bos_token_id=0,
-                    eos_token_id=0)
-GPT2LMHeadModel(config).save_pretrained(sys.argv[1])
-tokens.save_pretrained(sys.argv[1])
-"""
+from tests.lighteval.environment import PLUGINS, ROOT, tiny_checkpoint, worker_python
 
 
 @dataclass
@@ -128,13 +110,7 @@ def started(root: Path, *flags: str, **env: str) -> Iterator[Worker]:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory) -> Path:
-    """A checkpoint of 180 KB with random weights, always the same."""
-    root = tmp_path_factory.mktemp("tiny") / "model"
-    corpus = sorted(str(path) for path in (PLUGINS / "quick-tasks" / "data").rglob("*.jsonl"))
-    script = root.with_name("make.py")
-    script.write_text(TINY, encoding="utf-8")
-    subprocess.run([worker_python(), script, root, *corpus], check=True, capture_output=True)
-    return root
+    return tiny_checkpoint(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="session")
