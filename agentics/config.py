@@ -15,8 +15,8 @@ from typing import Any, Literal, get_args
 from pydantic import Field, ValidationError, field_validator
 
 from agentics.errors import ConfigError
-from agentics.model.base import refuse
-from agentics.model.record import Record
+from agentics.model.document.record import Record
+from agentics.model.document.strict_types import refuse
 from agentics.paths import checked
 from agentics.policy.network import refusal
 

@@ -12,42 +12,39 @@ from typing import Any
 from pydantic import BaseModel
 
 from agentics.errors import StorageError
-from agentics.model import (
+from agentics.model.bundle.challenge import Challenge
+from agentics.model.bundle.check_report import CheckReport
+from agentics.model.bundle.evaluator_result import Result
+from agentics.model.bundle.manifest import RunManifest, SessionManifest
+from agentics.model.bundle.proposal import Proposal
+from agentics.model.bundle.public_challenge import PublicChallenge
+from agentics.model.bundle.solution import SolutionManifest
+from agentics.model.evidence import explanation, hooks, stage_record, workspace
+from agentics.model.evidence.setup_record import SetupRecord
+from agentics.model.evidence.trial_evidence import (
+    CaseRecord,
+    Checkpoint,
+    ContainerRecord,
+    SessionRecord,
+    TrialEvidence,
+)
+from agentics.model.job import comparison, job_result, jobspec, judge_template, plugin, result_files, suite
+from agentics.model.job.judge_verdict import AnswerVerdict
+from agentics.model.job.worker_protocol import Answer, JudgeReply, Sample
+from agentics.model.plan.trial_plan import Plan
+from agentics.model.run import (
     analysis,
     attestation,
     benchmark,
     control,
+    directory,
     event,
     experiment,
     experiment_file,
-    explanation,
-    hooks,
-    jobcomparison,
-    jobfiles,
-    jobresult,
-    jobspec,
     ledger,
     outcome,
-    plugin,
     public_run,
-    rundir,
-    stage,
-    suite,
-    template,
-    workspace,
 )
-from agentics.model.challenge import Challenge
-from agentics.model.checkreport import CheckReport
-from agentics.model.evidence import CaseRecord, Checkpoint, ContainerRecord, SessionRecord, TrialEvidence
-from agentics.model.jobverdict import AnswerVerdict
-from agentics.model.jobwork import Answer, Judgement, Sample
-from agentics.model.manifest import RunManifest, SessionManifest
-from agentics.model.plan import Plan
-from agentics.model.proposal import Proposal
-from agentics.model.public import PublicChallenge
-from agentics.model.result import Result
-from agentics.model.setups import SetupRecord
-from agentics.model.solution import SolutionManifest
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 SUFFIX = ".schema.json"
@@ -62,18 +59,18 @@ FAMILIES = (
     experiment_file,
     explanation,
     hooks,
-    jobcomparison,
-    jobfiles,
-    jobresult,
+    comparison,
+    result_files,
+    job_result,
     jobspec,
     ledger,
     outcome,
     plugin,
     public_run,
-    rundir,
-    stage,
+    directory,
+    stage_record,
     suite,
-    template,
+    judge_template,
     workspace,
 )
 """The modules of records, each with its documents."""
@@ -90,7 +87,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "proposal": Proposal,
     "answer": Answer,
     "answer-verdict": AnswerVerdict,
-    "judgement": Judgement,
+    "judgement": JudgeReply,
     "public-challenge": PublicChallenge,
     "sample": Sample,
     "result": Result,

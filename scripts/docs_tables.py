@@ -7,8 +7,8 @@ from typing import get_args
 
 from agentics.attacks.catalogue import cases, listed
 from agentics.lighteval import support
-from agentics.model import jobspec
-from agentics.model.caps import KINDS
+from agentics.model.document.size_caps import KINDS
+from agentics.model.job import jobspec
 from agentics.policy.hints import SLIPS
 from agentics.sandbox.images import definitions
 

@@ -25,7 +25,8 @@ from typer.models import CommandInfo, OptionInfo, ParameterInfo
 
 from agentics import cli, config, errors
 from agentics.cli.evalfile import EvalFile
-from agentics.model import base, outcome, record
+from agentics.model.document import record, strict_types
+from agentics.model.run import outcome
 from agentics.policy.outcome import EXIT_CHALLENGE, EXIT_CONTROLLED, EXIT_INFRASTRUCTURE, EXIT_POLICY_NOT_MET, accepts
 from agentics.runner.signals import SIGNALS
 
@@ -62,8 +63,13 @@ def _part(what: str) -> str:
 
 
 TOML_TYPES = {"str": "string", "Path": "string", "int": "integer", "float": "number", "bool": "boolean"}
-_TEXT_PATTERN = TypeAdapter(base.Text).json_schema()["pattern"]
-KINDS = {"path": base.RelPath, "name": base.Token, "challenge name": base.ChallengeName, "keyword": base.Keyword}
+_TEXT_PATTERN = TypeAdapter(strict_types.Text).json_schema()["pattern"]
+KINDS = {
+    "path": strict_types.RelPath,
+    "name": strict_types.Token,
+    "challenge name": strict_types.ChallengeName,
+    "keyword": strict_types.Keyword,
+}
 
 
 def kinds(_: str) -> str:
@@ -77,11 +83,11 @@ def _kind_words() -> dict[str, str]:
 
 
 def fields(name: str) -> str:
-    """A model, `MODULE.Model`: one row for each key, as the JSON Schema has it; what it means, where words.toml says.
+    """A model, `PACKAGE.MODULE.Model`: one row for each key of its JSON Schema, with its meaning from words.toml.
 
     Raises ValueError when words.toml explains other keys than the model has.
     """
-    module, _, model_name = name.partition(".")
+    module, _, model_name = name.rpartition(".")
     model: type[BaseModel] = getattr(import_module(f"agentics.model.{module}"), model_name)
     schema = model.model_json_schema()
     rows = [_row(key, said, schema, model) for key, said in schema["properties"].items()]

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from agentics import __version__
 from agentics.errors import AgenticsError, StorageError
-from agentics.model.benchmark import (
+from agentics.model.run.benchmark import (
     AdapterManifest,
     BenchmarkName,
     BenchmarkSource,
@@ -30,14 +30,14 @@ from agentics.model.benchmark import (
     RecordSchemas,
     ScoreError,
     ScoreRecord,
-    Verdict,
+    ScoreVerdict,
 )
-from agentics.model.rundir import Objective, ResultOutcome, TrialResult
+from agentics.model.run.directory import Objective, ResultOutcome, TrialResult
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.benchmark import evidence_lines
 
 ADAPTER_ID = "agentics.adapters.verdicts"
-_VERDICTS: Mapping[ResultOutcome, Verdict] = {
+_VERDICTS: Mapping[ResultOutcome, ScoreVerdict] = {
     "success": "pass",
     "failure": "fail",
     "missing": "missing",
@@ -119,7 +119,7 @@ def _prediction(line: EvidenceLine, name: BenchmarkName) -> PredictionRecord:
 def _score(
     line: EvidenceLine, result: TrialResult | str, name: BenchmarkName, evaluator: EvaluatorIdentity
 ) -> ScoreRecord:
-    verdict: Verdict = "error" if isinstance(result, str) else _VERDICTS[result.outcome]
+    verdict: ScoreVerdict = "error" if isinstance(result, str) else _VERDICTS[result.outcome]
     metric = _metric(result, verdict)
     return ScoreRecord(
         schema_version="benchmark_score_record_v1",
@@ -135,7 +135,7 @@ def _score(
     )
 
 
-def _metric(result: TrialResult | str, verdict: Verdict) -> Objective | None:
+def _metric(result: TrialResult | str, verdict: ScoreVerdict) -> Objective | None:
     """The evaluator's own number; where it gave a verdict and no number, the verdict as one. None without a verdict."""
     if isinstance(result, str) or verdict not in {"pass", "fail"}:
         return None

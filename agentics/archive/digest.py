@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agentics.archive import hostile, tree
-from agentics.model.document import invalid
+from agentics.model.document.parsing import invalid
 
 
 class _Hash(Protocol):

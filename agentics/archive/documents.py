@@ -7,8 +7,8 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from agentics.archive import hostile, tree
-from agentics.model.document import cap_of, invalid
-from agentics.model.finding import Finding
+from agentics.model.document.finding import Finding
+from agentics.model.document.parsing import cap_of, invalid
 
 
 def read_document(path: Path, model: type[BaseModel]) -> bytes:

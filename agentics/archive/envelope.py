@@ -15,8 +15,8 @@ from typing import BinaryIO
 from agentics.archive import tree
 from agentics.archive.central import METHODS, STORED, DamagedZip, Record, content, directory, ranges
 from agentics.errors import InvalidDocument
-from agentics.model.document import invalid
-from agentics.model.finding import Finding
+from agentics.model.document.finding import Finding
+from agentics.model.document.parsing import invalid
 
 MIB = 1 << 20
 _SEPARATORS = re.compile(r"[/\\]")

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from agentics.archive.glob import Glob, InvalidGlob, Work, compiled
 from agentics.errors import InvalidDocument
-from agentics.model.document import invalid
-from agentics.model.finding import Finding
+from agentics.model.document.finding import Finding
+from agentics.model.document.parsing import invalid
 
 MAX_FILE_BYTES = 1 << 20
 MAX_PATTERNS = 2048

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from agentics.errors import InvalidDocument
-from agentics.model.document import invalid
-from agentics.model.finding import Finding
+from agentics.model.document.finding import Finding
+from agentics.model.document.parsing import invalid
 
 
 @contextmanager

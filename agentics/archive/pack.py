@@ -20,11 +20,11 @@ from agentics.archive.envelope import SOLUTION
 from agentics.archive.glob import TooMuchWork, Work
 from agentics.archive.ignore import MAX_FILE_BYTES, Pattern, ignores, patterns
 from agentics.errors import InvalidDocument
-from agentics.model.document import invalid, parse, place
-from agentics.model.finding import Finding
-from agentics.model.jsontext import Path as Pointer
-from agentics.model.jsontext import Problem
-from agentics.model.solution import MANIFEST_FILE, Commands, SolutionManifest
+from agentics.model.bundle.solution import MANIFEST_FILE, SolutionCommands, SolutionManifest
+from agentics.model.document.finding import Finding
+from agentics.model.document.json_text import Path as Pointer
+from agentics.model.document.json_text import Problem
+from agentics.model.document.parsing import invalid, parse, place
 
 SKIPPED = frozenset({".git", ".venv", ".next", ".pytest_cache", ".ruff_cache", ".mypy_cache"}) | frozenset(
     {"target", "node_modules", "__pycache__", "dist", "build"}
@@ -91,7 +91,7 @@ def _too_costly() -> InvalidDocument:
     return invalid([Finding(code="ignore_files_too_costly", message=message, file=".", hint=hint)])
 
 
-def _manifest(fd: int) -> tuple[bytes, Commands]:
+def _manifest(fd: int) -> tuple[bytes, SolutionCommands]:
     data = _read(fd, MANIFEST_FILE, SolutionManifest.cap.bytes)
     if data is None:
         hint = "a solution directory has it at its top"
@@ -99,7 +99,7 @@ def _manifest(fd: int) -> tuple[bytes, Commands]:
     return data, parse(SolutionManifest, data, MANIFEST_FILE).commands
 
 
-def _left_out(fd: int, commands: Commands, packed: set[str]) -> Iterator[Problem]:
+def _left_out(fd: int, commands: SolutionCommands, packed: set[str]) -> Iterator[Problem]:
     """The manifest and the scripts that it declares, where they would not be in the archive."""
     named: dict[Pointer, str] = {
         (): MANIFEST_FILE,

@@ -11,9 +11,9 @@ from pathlib import Path
 from agentics.archive import tree
 from agentics.archive.envelope import SOLUTION, Inventory, inspect, read, unpack, verify
 from agentics.archive.pack import pack
-from agentics.model.document import invalid, parse
-from agentics.model.finding import Finding
-from agentics.model.solution import MANIFEST_FILE, SolutionManifest
+from agentics.model.bundle.solution import MANIFEST_FILE, SolutionManifest
+from agentics.model.document.finding import Finding
+from agentics.model.document.parsing import invalid, parse
 
 
 @dataclass(frozen=True, kw_only=True)

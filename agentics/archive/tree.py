@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Literal, NoReturn
 
 from agentics.archive import hostile
-from agentics.model.document import invalid
-from agentics.model.finding import Finding
+from agentics.model.document.finding import Finding
+from agentics.model.document.parsing import invalid
 
 MAX_BYTES = 1 << 30
 MAX_ENTRIES = 100_000

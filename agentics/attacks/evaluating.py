@@ -13,7 +13,7 @@ from agentics.attacks.rows import Row, judged, unshown
 from agentics.attacks.surroundings import Machine, Watch, leftovers, own_resources
 from agentics.config import Config
 from agentics.errors import Stopped
-from agentics.model.outcome import TaskRecord
+from agentics.model.run.outcome import TaskRecord
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.reader import RunView, TrialView, read_evidence, read_run
 from agentics.runner.campaign import EvalRequest, compile_request

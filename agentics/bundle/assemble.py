@@ -13,11 +13,11 @@ from agentics.archive.envelope import OVERLAY, inspect, parents, unpack
 from agentics.archive.origin import naming
 from agentics.bundle.files import SPEC, Files, problems_of_files, problems_of_scripts, specified
 from agentics.bundle.load import PROPOSAL, Bundle
-from agentics.model.challenge import Challenge
-from agentics.model.document import invalid, place
-from agentics.model.finding import Finding
-from agentics.model.jsontext import Problem
-from agentics.model.proposal import PrivateAsset, Proposal
+from agentics.model.bundle.challenge import Challenge
+from agentics.model.bundle.proposal import PrivateAsset, Proposal
+from agentics.model.document.finding import Finding
+from agentics.model.document.json_text import Problem
+from agentics.model.document.parsing import invalid, place
 from agentics.policy.checks import locator
 
 Mode = Literal["validation", "official"]

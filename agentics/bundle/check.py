@@ -21,12 +21,12 @@ from agentics.bundle.files import (
 from agentics.bundle.leaks import leaks
 from agentics.bundle.load import PROPOSAL, Proposed, differing, read_proposed
 from agentics.errors import InvalidDocument, UsageError
-from agentics.model.challenge import Challenge
-from agentics.model.checkreport import CheckReport, CheckResult, report
-from agentics.model.document import capped, place
-from agentics.model.finding import Finding
-from agentics.model.jsontext import Path as Pointer
-from agentics.model.jsontext import Problem
+from agentics.model.bundle.challenge import Challenge
+from agentics.model.bundle.check_report import CheckReport, CheckResult, report
+from agentics.model.document.finding import Finding
+from agentics.model.document.json_text import Path as Pointer
+from agentics.model.document.json_text import Problem
+from agentics.model.document.parsing import capped, place
 from agentics.policy.checks import read_challenge
 from agentics.policy.exposure import below, network_risks
 

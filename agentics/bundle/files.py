@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from agentics.archive import hostile, tree
-from agentics.model.base import Document
-from agentics.model.challenge import Challenge, Execution, Piped
-from agentics.model.document import Loaded, invalid, place
-from agentics.model.finding import Finding
-from agentics.model.jsontext import Path as Pointer
-from agentics.model.jsontext import Problem
-from agentics.model.manifest import RunManifest, SessionManifest
+from agentics.model.bundle.challenge import Challenge, Execution, Piped
+from agentics.model.bundle.manifest import RunManifest, SessionManifest
+from agentics.model.document.finding import Finding
+from agentics.model.document.json_text import Path as Pointer
+from agentics.model.document.json_text import Problem
+from agentics.model.document.parsing import Loaded, invalid, place
+from agentics.model.document.strict_types import Document
 from agentics.policy.checks import commands, locator, script
 from agentics.policy.exposure import below
 from agentics.policy.manifests import check_run_manifest, check_session_manifest, sources

@@ -7,7 +7,7 @@ from pathlib import Path
 from string import ascii_lowercase, ascii_uppercase
 
 from agentics.archive import tree
-from agentics.model.finding import Finding
+from agentics.model.document.finding import Finding
 
 NAMES = frozenset(
     {".env", ".env.local", ".env.production", "id_rsa", "id_ed25519", "secret", "secrets", "private"}

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agentics.bundle.files import SPEC, Files, directories_with, problems_of_files, specified, unfit
-from agentics.model.challenge import Challenge
-from agentics.model.document import invalid, place
-from agentics.model.finding import Finding
-from agentics.model.jsontext import Problem
-from agentics.model.proposal import Proposal
+from agentics.model.bundle.challenge import Challenge
+from agentics.model.bundle.proposal import Proposal
+from agentics.model.document.finding import Finding
+from agentics.model.document.json_text import Problem
+from agentics.model.document.parsing import invalid, place
 from agentics.policy.checks import read_challenge
 from agentics.policy.exposure import network_risks
 from agentics.policy.proposals import differences, read_proposal

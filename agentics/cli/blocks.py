@@ -16,8 +16,15 @@ from rich.markup import escape
 
 from agentics.cli.console import middle, one_line, plain
 from agentics.cli.words import STYLES
-from agentics.model.explanation import CaseExplanation, ContainerExplanation, Excerpt, Explanation, Hint, Measurements
-from agentics.model.outcome import RunOutcome, TaskRecord
+from agentics.model.evidence.explanation import (
+    CaseExplanation,
+    ContainerExplanation,
+    Excerpt,
+    Explanation,
+    Hint,
+    Measurements,
+)
+from agentics.model.run.outcome import RunOutcome, TaskRecord
 from agentics.policy.casefiles import listing_text
 from agentics.policy.reasons import advice, what
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 from agentics.cli.arguments import NameReader, RunDir
 from agentics.cli.blocks import shown_path, usage
 from agentics.cli.console import one_line, out, print_json, print_line
-from agentics.model.explanation import Excerpt
+from agentics.model.evidence.explanation import Excerpt
 from agentics.policy.casefiles import listing_text
 from agentics.rundir.cases import CaseQuery, FoundCase, find_case
 from agentics.rundir.reader import read_run

@@ -15,7 +15,7 @@ from agentics.cli.arguments import NameReader, PathReader, RunDir
 from agentics.cli.console import err, one_line, out, print_json
 from agentics.cli.figure import FORMATS, draw
 from agentics.errors import UsageError
-from agentics.model.analysis import (
+from agentics.model.run.analysis import (
     Difference,
     MeanDifference,
     PairedStatistics,
@@ -23,7 +23,7 @@ from agentics.model.analysis import (
     VariantComparison,
     VariantSummary,
 )
-from agentics.model.design import Comparison
+from agentics.model.run.design import Comparison
 from agentics.policy.compare import Observation, compare
 from agentics.policy.jobcompare import check_comparable
 from agentics.policy.reasons import what

@@ -15,7 +15,7 @@ from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.progress import shown
 from agentics.cli.report import show_ended
 from agentics.errors import UsageError
-from agentics.model.control import ControlResponse
+from agentics.model.run.control import ControlResponse
 from agentics.rundir.reader import read_run
 from agentics.runner import commands
 from agentics.runner.evaluate import Ended

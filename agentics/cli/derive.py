@@ -16,7 +16,7 @@ from agentics.cli.console import one_line, out, print_json
 from agentics.cli.control import Json, Quiet
 from agentics.cli.progress import shown
 from agentics.errors import UsageError
-from agentics.model.control import ForkManifest, ScoreChange
+from agentics.model.run.control import ForkManifest, ScoreChange
 from agentics.runner import derive
 from agentics.runner.regrade import RegradeRequest
 from agentics.runner.regrade import regrade as grade_again

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from agentics.errors import ConfigError
-from agentics.model.record import Record
+from agentics.model.document.record import Record
 from agentics.paths import checked
 
 _PATHS = ("bundles", "solutions", "overlays", "output_path")

@@ -12,7 +12,7 @@ from rich.markup import escape
 from agentics.cli.console import err, one_line
 from agentics.cli.findings import show_findings
 from agentics.errors import AgenticsError
-from agentics.model.finding import Finding, error_body
+from agentics.model.document.finding import Finding, error_body
 
 
 def hidden(text: str) -> str:

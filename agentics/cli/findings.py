@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.markup import escape
 
 from agentics.cli.console import err, one_line
-from agentics.model.finding import Finding, shown_pointer
+from agentics.model.document.finding import Finding, shown_pointer
 
 _INDENT = "    "
 

@@ -15,7 +15,7 @@ from agentics.cli.arguments import PathReader
 from agentics.cli.console import one_line, out, print_json
 from agentics.cli.findings import show_findings
 from agentics.lighteval.job import Job
-from agentics.model.document import invalid
+from agentics.model.document.parsing import invalid
 from agentics.runner.jobfile import check_file
 
 app = typer.Typer(help="Evaluate models, each job from one file: a JobSpec.", no_args_is_help=True)

@@ -14,10 +14,10 @@ from rich.table import Table
 from agentics.cli.arguments import NameReader, PathReader, RunDir
 from agentics.cli.console import one_line, out, plain, print_json
 from agentics.errors import UsageError
-from agentics.model.jobcomparison import MetricComparison
-from agentics.model.jobresult import JobResult
-from agentics.model.jobverdict import JudgeVerdict
-from agentics.model.jobwork import DetailRow
+from agentics.model.job.comparison import MetricComparison
+from agentics.model.job.job_result import JobResult
+from agentics.model.job.judge_verdict import JudgeVerdict
+from agentics.model.job.worker_protocol import DetailRow
 from agentics.policy.jobcompare import Contender, compare_jobs, sample_values
 from agentics.rundir.jobs import job_facts, job_results, rows_of, trial_of
 from agentics.rundir.reader import read_run

@@ -18,7 +18,7 @@ from agentics.cli.job_table import show_job
 from agentics.cli.progress import shown
 from agentics.cli.report import show_ended
 from agentics.cli.stream import streamed
-from agentics.model.outcome import DEFAULT_EXIT_POLICY
+from agentics.model.run.outcome import DEFAULT_EXIT_POLICY
 from agentics.rundir.jobs import suite_scores
 from agentics.rundir.names import check_run_id
 from agentics.rundir.reader import read_run

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agentics.cli.console import one_line, out
-from agentics.model.jobresult import JobResult, MetricSummary
+from agentics.model.job.job_result import JobResult, MetricSummary
 from agentics.rundir.jobs import job_results, suite_scores
 from agentics.rundir.reader import read_run
 

@@ -22,8 +22,8 @@ from agentics.lighteval.places import data_folder, plugin_folders
 from agentics.lighteval.plugins import installed
 from agentics.lighteval.rules.review import either
 from agentics.lighteval.tasklist import ListedTask, counted, grouped, listed, matching
-from agentics.model.document import invalid, load
-from agentics.model.plugin import MANIFEST, RULES, PluginManifest
+from agentics.model.document.parsing import invalid, load
+from agentics.model.job.plugin import MANIFEST, RULES, PluginManifest
 
 tasks_app = typer.Typer(help="The tasks that a JobSpec can name.", no_args_is_help=True)
 

@@ -12,8 +12,8 @@ from agentics.cli.blocks import Screen, block
 from agentics.cli.console import err, is_watched, middle, one_line, out
 from agentics.cli.failure import show_details
 from agentics.cli.words import STYLES
-from agentics.model.explanation import Explanation
-from agentics.model.outcome import PrimaryMetric, RunOutcome, TaskRecord
+from agentics.model.evidence.explanation import Explanation
+from agentics.model.run.outcome import PrimaryMetric, RunOutcome, TaskRecord
 from agentics.policy.reasons import advice
 from agentics.rundir.explain import explained, explained_outward
 from agentics.rundir.reader import RunView, read_run

@@ -15,7 +15,7 @@ from agentics.cli.arguments import PathReader, RunDir
 from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.report import show_outcomes
 from agentics.errors import StorageError, UsageError
-from agentics.model.outcome import RunOutcome
+from agentics.model.run.outcome import RunOutcome
 from agentics.policy.outcome import gate as gate_opens
 from agentics.rundir.atomic import read_document
 from agentics.rundir.explain import dumped, explanations

@@ -20,7 +20,7 @@ from agentics.lighteval.catalogue import shipped
 from agentics.lighteval.places import plugin_folders, suite_places
 from agentics.lighteval.suitecheck import rules
 from agentics.lighteval.suites import SuiteBook, parse_suite, read_suites
-from agentics.model.suite import Suite
+from agentics.model.job.suite import Suite
 from agentics.policy.suites import metric_of
 from agentics.runner.suites import suite_reader
 

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from agentics.cli.arguments import RunDir
 from agentics.cli.console import err, leave, one_line, out, print_json
-from agentics.model.rundir import Alteration
+from agentics.model.run.directory import Alteration
 from agentics.rundir.verify import Verified, verify
 
 EPILOG = """

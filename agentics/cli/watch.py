@@ -11,7 +11,7 @@ import typer
 from agentics.cli.arguments import RunDir
 from agentics.cli.console import err, one_line, print_line
 from agentics.errors import AgenticsError, UsageError
-from agentics.model.event import RunnerEvent
+from agentics.model.run.event import RunnerEvent
 from agentics.rundir import lock
 from agentics.rundir.eventlog import Tail
 from agentics.rundir.inside import real

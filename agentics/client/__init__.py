@@ -14,7 +14,7 @@ from agentics.client.responses import (
     ResumeResponse,
     RunResponse,
 )
-from agentics.model.event import RunnerEvent
+from agentics.model.run.event import RunnerEvent
 
 __all__ = [
     "Client",

@@ -22,8 +22,8 @@ from agentics.client.responses import (
     ResumeResponse,
     RunResponse,
 )
-from agentics.model.event import RunnerEvent
-from agentics.model.outcome import RunOutcome
+from agentics.model.run.event import RunnerEvent
+from agentics.model.run.outcome import RunOutcome
 from agentics.rundir.inside import real
 
 R = TypeVar("R", bound=BaseModel)

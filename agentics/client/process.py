@@ -12,7 +12,7 @@ from typing import IO, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from agentics.client.failure import Cause, ClientError, Exited
-from agentics.model.event import EVENT, RunnerEvent
+from agentics.model.run.event import EVENT, RunnerEvent
 
 R = TypeVar("R", bound=BaseModel)
 

@@ -8,8 +8,8 @@ from typing import Any, TypedDict, TypeVar
 
 from agentics.client.failure import Cause, ClientError
 from agentics.errors import StorageError
-from agentics.model.event import RunnerEvent
-from agentics.model.outcome import RunOutcome
+from agentics.model.run.event import RunnerEvent
+from agentics.model.run.outcome import RunOutcome
 from agentics.rundir.atomic import read_document
 from agentics.rundir.eventlog import Tail
 from agentics.rundir.inside import LEDGER_BYTES, read_file

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from agentics.model.explanation import Explanation
-from agentics.model.outcome import RunOutcome
+from agentics.model.evidence.explanation import Explanation
+from agentics.model.run.outcome import RunOutcome
 
 
 class Answer(BaseModel):

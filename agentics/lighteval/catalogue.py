@@ -14,8 +14,8 @@ from typing import Any
 from pydantic import JsonValue
 
 from agentics.errors import ConfigError
-from agentics.model.jobwork import Sampling
-from agentics.model.record import Record
+from agentics.model.document.record import Record
+from agentics.model.job.worker_protocol import Sampling
 
 FILE = "catalogue.json"
 VERSION = 1

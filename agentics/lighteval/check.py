@@ -20,10 +20,10 @@ from agentics.lighteval.rules import backend, reach, scoring, secrets, tasks
 from agentics.lighteval.rules.params import chosen
 from agentics.lighteval.rules.review import Review, Surroundings, data_of, online, uses_hub
 from agentics.lighteval.suites import Reader, folder_files, read_suites
-from agentics.model.document import load, place
-from agentics.model.finding import Finding
-from agentics.model.jobspec import JobSpec
-from agentics.model.jsontext import Json, Problem, scan
+from agentics.model.document.finding import Finding
+from agentics.model.document.json_text import Json, Problem, scan
+from agentics.model.document.parsing import load, place
+from agentics.model.job.jobspec import JobSpec
 
 VERSION = "1"
 _VARIANT = 64

@@ -31,7 +31,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json, to_json
 
 from agentics.errors import EngineError
-from agentics.model.jobwork import EVENT, PROTOCOL, Done, Event, Failed, Order
+from agentics.model.job.worker_protocol import EVENT, PROTOCOL, Event, Order, OrderDone, OrderFailed
 from agentics.policy.redact import Redactor
 
 LOOK_S = 0.01
@@ -204,7 +204,7 @@ class Session:
             batch = [event for line in self.tail.lines() if (event := _event(line, self.redactor)).order == number]
             if batch:
                 yield batch
-                if isinstance(batch[-1], Done | Failed):
+                if isinstance(batch[-1], OrderDone | OrderFailed):
                     return
                 continue
             if why is not None or ended is not None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from agentics.lighteval.plugins import Located
-from agentics.model.jobspec import JobSpec, Judge
-from agentics.model.jobwork import Sampling
-from agentics.model.suite import Suite
+from agentics.model.job.jobspec import JobSpec, JudgeSpec
+from agentics.model.job.suite import Suite
+from agentics.model.job.worker_protocol import Sampling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class JobJudge:
 
     name: str
     template_id: str
-    spec: Judge
+    spec: JudgeSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from agentics.archive.documents import read_document
 from agentics.errors import ConfigError
-from agentics.model.document import parse
-from agentics.model.template import JudgeTemplate
+from agentics.model.document.parsing import parse
+from agentics.model.job.judge_template import JudgeTemplate
 
 _SUFFIX = ".json"
 

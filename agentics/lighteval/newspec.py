@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from agentics.errors import UsageError
 from agentics.lighteval.ondisk import is_folder
 from agentics.lighteval.tasklist import ListedTask
-from agentics.model.plugin import PluginManifest
+from agentics.model.job.plugin import PluginManifest
 
 DUMMY = "dummy"
 

@@ -12,13 +12,28 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from agentics.lighteval.job import Job, JobJudge, JobTask
-from agentics.model.jobplan import AskModel, JudgeAnswers, KeepDetails, ScoreAnswers
-from agentics.model.jobspec import ENDPOINTS, BackendType
-from agentics.model.jobwork import Evaluate, OrderBackend, OrderGeneration, OrderJudge, OrderPlugin, OrderTask
-from agentics.model.plan import ANY_PLATFORM, HUB_PLACE, ImageNeed, Plan, StageDefinition, WorkerMount, WorkerPlan
-from agentics.model.plugin import PluginManifest
-from agentics.model.record import Record
-from agentics.model.template import JudgeTemplate
+from agentics.model.document.record import Record
+from agentics.model.job.jobspec import ENDPOINTS, BackendType
+from agentics.model.job.judge_template import JudgeTemplate
+from agentics.model.job.plugin import PluginManifest
+from agentics.model.job.stage_options import AskModel, JudgeAnswers, KeepDetails, ScoreAnswers
+from agentics.model.job.worker_protocol import (
+    EvaluateOrder,
+    WorkerBackend,
+    WorkerGeneration,
+    WorkerJudge,
+    WorkerPlugin,
+    WorkerTask,
+)
+from agentics.model.plan.trial_plan import (
+    ANY_PLATFORM,
+    HUB_PLACE,
+    ImageNeed,
+    Plan,
+    StageDefinition,
+    WorkerMount,
+    WorkerPlan,
+)
 from agentics.policy.digests import digest_of
 
 IMAGE = "agentics-lighteval:latest"
@@ -98,18 +113,18 @@ def _stage(name: str, options: Record) -> StageDefinition:
     return StageDefinition(name=name, options=options.model_dump(mode="json"))
 
 
-def _evaluate(job: Job, task: JobTask, known: Identified, limit: int | None) -> Evaluate:
+def _evaluate(job: Job, task: JobTask, known: Identified, limit: int | None) -> EvaluateOrder:
     spec, where = job.spec, places(job, known)
     params = dict(task.params)
     if task.data is not None:
         params["hf_repo"] = where[f"data:{task.ref}"]
-    return Evaluate(
+    return EvaluateOrder(
         order=1,
         backend=_backend(job, known),
-        generation=OrderGeneration.model_validate(spec.generation.model_dump()),
-        task=OrderTask(id=task.id, fewshot=task.fewshot, params=params, modules=task.known.modules),
+        generation=WorkerGeneration.model_validate(spec.generation.model_dump()),
+        task=WorkerTask(id=task.id, fewshot=task.fewshot, params=params, modules=task.known.modules),
         plugins=tuple(
-            OrderPlugin(
+            WorkerPlugin(
                 name=each.manifest.name,
                 version=each.manifest.version,
                 sha256=each.sha256,
@@ -137,9 +152,9 @@ def _most(job: Job, limit: int | None) -> int | None:
     return min(said) if said else None
 
 
-def _backend(job: Job, known: Identified) -> OrderBackend:
+def _backend(job: Job, known: Identified) -> WorkerBackend:
     backend = job.spec.backend
-    return OrderBackend(
+    return WorkerBackend(
         type=backend.type,
         model_name=backend.model_name,
         model_path=places(job, known).get("model"),
@@ -181,9 +196,9 @@ def _judges(job: Job, known: Identified) -> JudgeAnswers | None:
     )
 
 
-def _judge(judge: JobJudge, template: JudgeTemplate) -> OrderJudge:
+def _judge(judge: JobJudge, template: JudgeTemplate) -> WorkerJudge:
     spec = judge.spec
-    return OrderJudge(
+    return WorkerJudge(
         name=judge.name,
         model=spec.judge_model_name,
         base_url=spec.base_url,

@@ -10,12 +10,12 @@ from agentics.archive import hostile, tree
 from agentics.archive.digest import tree_digest
 from agentics.errors import InvalidDocument
 from agentics.lighteval.ondisk import is_file, is_folder
-from agentics.model.document import load, place
-from agentics.model.finding import Finding
-from agentics.model.jobspec import Plugin
-from agentics.model.jsontext import Path as Pointer
-from agentics.model.jsontext import Problem
-from agentics.model.plugin import MANIFEST, RULES, PluginManifest
+from agentics.model.document.finding import Finding
+from agentics.model.document.json_text import Path as Pointer
+from agentics.model.document.json_text import Problem
+from agentics.model.document.parsing import load, place
+from agentics.model.job.jobspec import Plugin
+from agentics.model.job.plugin import MANIFEST, RULES, PluginManifest
 
 
 @dataclass(frozen=True, kw_only=True)

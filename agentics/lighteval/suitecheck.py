@@ -9,10 +9,10 @@ from pathlib import Path
 
 from agentics.lighteval.catalogue import Catalogue
 from agentics.lighteval.plugins import installed
-from agentics.model.document import Rule
-from agentics.model.jsontext import Problem
-from agentics.model.plugin import TASK_ID
-from agentics.model.suite import Suite
+from agentics.model.document.json_text import Problem
+from agentics.model.document.parsing import Rule
+from agentics.model.job.plugin import TASK_ID
+from agentics.model.job.suite import Suite
 
 
 def rules(catalogue: Catalogue, plugins: Sequence[Path] = ()) -> tuple[Rule[Suite], ...]:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from agentics.archive.documents import read_document
 from agentics.errors import ConfigError, InvalidDocument, UsageError
-from agentics.model.document import Rule
-from agentics.model.finding import Finding
-from agentics.model.formats import format_of, read
-from agentics.model.suite import RULES, Suite
+from agentics.model.document.finding import Finding
+from agentics.model.document.formats import format_of, read
+from agentics.model.document.parsing import Rule
+from agentics.model.job.suite import RULES, Suite
 
 Files = Mapping[str, bytes | InvalidDocument]
 """The files of a folder by name; for a link or another special file, why it is not read."""

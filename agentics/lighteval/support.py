@@ -5,7 +5,7 @@ LightEval drops in silence what a backend cannot do (0.13.0); we refuse it befor
 
 from __future__ import annotations
 
-from agentics.model.jobspec import BackendType
+from agentics.model.job.jobspec import BackendType
 
 LOCAL: frozenset[BackendType] = frozenset({"accelerate", "vllm"})
 """Backends that load a checkpoint, in a worker without a network."""

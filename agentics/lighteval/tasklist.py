@@ -12,10 +12,10 @@ from agentics.lighteval.job import KnownTask
 from agentics.lighteval.ondisk import is_file
 from agentics.lighteval.places import dataset_folder
 from agentics.lighteval.rules.review import of_catalogue, of_plugin
-from agentics.model.jobspec import ENDPOINTS, BackendType
-from agentics.model.jobwork import Sampling
-from agentics.model.plugin import PluginManifest, PluginTask
-from agentics.model.record import Record
+from agentics.model.document.record import Record
+from agentics.model.job.jobspec import ENDPOINTS, BackendType
+from agentics.model.job.plugin import PluginManifest, PluginTask
+from agentics.model.job.worker_protocol import Sampling
 
 
 class ListedTask(Record):

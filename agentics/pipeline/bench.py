@@ -11,11 +11,19 @@ from typing import Literal, Protocol
 
 from agentics.archive import SolutionPackage
 from agentics.config import EvidenceBounds
-from agentics.model.challenge import MetricSchema
-from agentics.model.evidence import CaseRecord, Checkpoint, ContainerRecord, ImageUse, SharedUse, Submission, UserMode
-from agentics.model.plan import ContainerPlan, PlaceMount, Plan, Side
-from agentics.model.record import Record
-from agentics.model.workspace import WorkspaceSnapshot
+from agentics.model.bundle.challenge import MetricSchema
+from agentics.model.document.record import Record
+from agentics.model.evidence.trial_evidence import (
+    CaseRecord,
+    Checkpoint,
+    ContainerRecord,
+    ImageUse,
+    SharedUse,
+    Submission,
+    UserMode,
+)
+from agentics.model.evidence.workspace import WorkspaceSnapshot
+from agentics.model.plan.trial_plan import ContainerPlan, PlaceMount, Plan, Side
 from agentics.pipeline.cooperation import Cooperation
 from agentics.pipeline.setups import SetupReuse
 from agentics.pipeline.stage import Asked, Interrupted

@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from agentics.archive.tree import file_mode
-from agentics.model.hooks import Action, ControlPlane, Requester
+from agentics.model.evidence.hooks import Action, ControlPlane, Requester
 from agentics.policy.hooks import Heard, listen
 from agentics.sandbox.regular import read_regular
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentics.model.pipeline import (
+from agentics.model.plan.pipeline import (
     BackendRef,
     DatasetRef,
     Experiment,
@@ -13,7 +13,7 @@ from agentics.model.pipeline import (
     problems,
     to_json,
 )
-from agentics.model.plan import StageDefinition
+from agentics.model.plan.trial_plan import StageDefinition
 
 __all__ = [
     "BackendRef",

@@ -9,9 +9,9 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel
 
-from agentics.model.jobwork import Answer, Event, Judgement, Order, RequestLimits
-from agentics.model.plan import Plan
-from agentics.model.record import Record
+from agentics.model.document.record import Record
+from agentics.model.job.worker_protocol import Answer, Event, JudgeReply, Order, RequestLimits
+from agentics.model.plan.trial_plan import Plan
 from agentics.pipeline.bench import Keeper
 from agentics.pipeline.stage import Asked, Interrupted
 
@@ -54,7 +54,7 @@ class JobBench:
     observer: Callable[..., None]
     session: Callable[[Kind], AbstractContextManager[Orders]]
     answers: Callable[[], Iterable[Answer]]
-    judgements: Callable[[], Iterable[Judgement]]
+    judgements: Callable[[], Iterable[JudgeReply]]
     told: Callable[[Ledger], Sequence[Any]]
     limits: RequestLimits
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypedDict, Unpack, get_args
 
 from agentics.errors import AgenticsError, EngineError, UsageError
-from agentics.model.evidence import Trouble
-from agentics.model.pipeline import Experiment
-from agentics.model.plan import StageDefinition
-from agentics.model.stage import EventType, StageError, StageRecord, StageStatus
+from agentics.model.evidence.stage_record import EventType, StageError, StageRecord, StageStatus
+from agentics.model.evidence.trial_evidence import Trouble
+from agentics.model.plan.pipeline import Experiment
+from agentics.model.plan.trial_plan import StageDefinition
 from agentics.pipeline.options import option_problems, with_defaults
 from agentics.pipeline.registry import Registry, resolve
 from agentics.pipeline.stage import Asked, Cancellation, Context, Interrupted, StageFailure, copied, reraise_interrupt

@@ -10,9 +10,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agentics.errors import Terminated, UsageError
-from agentics.model.evidence import CaseRecord, ContainerRecord, JobFacts, TrialEvidence, Trouble
-from agentics.model.pipeline import Experiment
-from agentics.model.record import Fault
+from agentics.model.document.record import Fault
+from agentics.model.evidence.trial_evidence import (
+    CaseRecord,
+    ContainerRecord,
+    JobFacts,
+    TrialEvidence,
+    Trouble,
+)
+from agentics.model.plan.pipeline import Experiment
 from agentics.pipeline.trace import Trace
 
 if TYPE_CHECKING:

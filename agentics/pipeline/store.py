@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from agentics.errors import Refused, UsageError
-from agentics.model.stage import PipelineRun, StageRecord, TraceEvent
+from agentics.model.evidence.stage_record import PipelineRun, StageRecord, TraceEvent
 from agentics.pipeline.stage import COMPLETED, Context, StageFailure
 from agentics.policy.redact import Redactor
 from agentics.rundir import ledger

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from agentics.errors import AgenticsError, UsageError
-from agentics.model.stage import TraceEvent
+from agentics.model.evidence.stage_record import TraceEvent
 from agentics.pipeline.description import needs
 from agentics.pipeline.registry import Registered
 from agentics.pipeline.stage import Cancellation, Context, Interrupted, StageFailure

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from agentics.errors import StorageError
-from agentics.model.stage import ConfidenceStatistics, EventType, TraceChain, TraceEvent
+from agentics.model.evidence.stage_record import ConfidenceStatistics, EventType, TraceChain, TraceEvent
 from agentics.rundir import ledger
 from agentics.rundir.atomic import utc_now
 

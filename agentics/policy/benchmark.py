@@ -11,25 +11,25 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 
 from agentics.errors import UsageError
-from agentics.model.benchmark import (
+from agentics.model.document.json_text import Problem
+from agentics.model.document.parsing import Rule
+from agentics.model.document.record import Ids
+from agentics.model.run.benchmark import (
     AdapterManifest,
     BenchmarkName,
     BenchmarkSummary,
     EvidenceLine,
     PredictionRecord,
     ScoreRecord,
+    ScoreVerdict,
     Totals,
     TrialSummary,
     VariantTotals,
-    Verdict,
 )
-from agentics.model.design import AdapterCommand
-from agentics.model.document import Rule
-from agentics.model.jsontext import Problem
-from agentics.model.record import Ids
-from agentics.model.rundir import Objective, ResultOutcome, TrialResult
+from agentics.model.run.design import AdapterCommand
+from agentics.model.run.directory import Objective, ResultOutcome, TrialResult
 
-OUTCOMES: Mapping[Verdict, ResultOutcome] = {
+OUTCOMES: Mapping[ScoreVerdict, ResultOutcome] = {
     "pass": "success",
     "fail": "failure",
     "missing": "missing",
@@ -51,7 +51,7 @@ EVIDENCE_CLASSES = (
     "harness_response_ref",
     "supplemental_refs",
 )
-_COUNTING: frozenset[Verdict] = frozenset({"pass", "fail"})
+_COUNTING: frozenset[ScoreVerdict] = frozenset({"pass", "fail"})
 _POLICY_KEYS = {
     "task_model": "independent",
     "reset_strategy": "per_trial",

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from agentics.model.evidence import (
+from agentics.model.bundle.evaluator_result import CaseResult
+from agentics.model.evidence.explanation import CaseVerdict, Matched
+from agentics.model.evidence.trial_evidence import (
     CaseListing,
     CaseRecord,
     ContainerRecord,
@@ -19,8 +21,6 @@ from agentics.model.evidence import (
     SessionRecord,
     TrialEvidence,
 )
-from agentics.model.explanation import CaseVerdict, Matched
-from agentics.model.result import CaseResult
 from agentics.policy import transcript
 
 FILE_BYTES = 64 << 10

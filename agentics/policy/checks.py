@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import assert_never
 
-from agentics.model.challenge import Challenge, Coexecuted, Execution, Piped, Separated
-from agentics.model.document import Loaded, Rule, load
-from agentics.model.jsontext import Path, Problem
-from agentics.model.timestamp import instant
+from agentics.model.bundle.challenge import Challenge, Coexecuted, Execution, Piped, Separated
+from agentics.model.document.json_text import Path, Problem
+from agentics.model.document.parsing import Loaded, Rule, load
+from agentics.model.document.timestamp import instant
 from agentics.policy.images import check_targets
 
 EVALUATOR_DIRECTORY = {

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from agentics.model.analysis import (
+from agentics.model.run.analysis import (
     MeanDifference,
     PairedStatistics,
     SampleCoverage,
@@ -16,8 +16,8 @@ from agentics.model.analysis import (
     VariantComparison,
     VariantSummary,
 )
-from agentics.model.design import Comparison
-from agentics.model.outcome import PrimaryMetric
+from agentics.model.run.design import Comparison
+from agentics.model.run.outcome import PrimaryMetric
 from agentics.policy import statistics
 
 Verdict = Literal["success", "failure"]

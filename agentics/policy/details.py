@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
-from agentics.model.jobplan import JudgeAnswers, ScoreAnswers
-from agentics.model.jobverdict import AnswerVerdict
-from agentics.model.jobwork import Answer, DetailRow, Judgement, Sample
-from agentics.model.plan import Plan
+from agentics.model.job.judge_verdict import AnswerVerdict
+from agentics.model.job.stage_options import JudgeAnswers, ScoreAnswers
+from agentics.model.job.worker_protocol import Answer, DetailRow, JudgeReply, Sample
+from agentics.model.plan.trial_plan import Plan
 from agentics.policy.judged import JUDGED, answer_verdicts, read_judgements
 
 
@@ -18,7 +18,7 @@ def detail_rows(
     score: ScoreAnswers,
     samples: Iterable[Sample],
     answers: Sequence[Answer],
-    judgements: Sequence[Judgement] = (),
+    judgements: Sequence[JudgeReply] = (),
     judges: JudgeAnswers | None = None,
 ) -> Iterator[DetailRow]:
     """A row for each sample, in the order in which they were scored."""

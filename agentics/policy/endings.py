@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping
 
-from agentics.model.evidence import ContainerRecord, Violation
+from agentics.model.evidence.trial_evidence import ContainerRecord, Violation
 
 MIB = 1 << 20
 _BY_SIGNAL = 128

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
-from agentics.model.document import Rule
-from agentics.model.experiment import ResolvedExperiment
-from agentics.model.jsontext import Path, Problem, pointer
+from agentics.model.document.json_text import Path, Problem, pointer
+from agentics.model.document.parsing import Rule
+from agentics.model.run.experiment import ResolvedExperiment
 
 _ADAPTER_SAYS = "the adapter's own manifest says this"
 _TARGET_SAYS = "the target that a bundle declares says this"

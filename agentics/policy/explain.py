@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentics.model.evidence import ContainerRecord, SessionRecord, TrialEvidence, Violation
-from agentics.model.explanation import (
+from agentics.model.evidence.explanation import (
     CaseExplanation,
     ContainerExplanation,
     EvaluatorExplanation,
@@ -21,7 +20,13 @@ from agentics.model.explanation import (
     Measurements,
     NamedFile,
 )
-from agentics.model.rundir import TrialResult
+from agentics.model.evidence.trial_evidence import (
+    ContainerRecord,
+    SessionRecord,
+    TrialEvidence,
+    Violation,
+)
+from agentics.model.run.directory import TrialResult
 from agentics.policy.casefiles import (
     STREAMS,
     ArtifactReader,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agentics.model.challenge import Challenge, Coexecuted
-from agentics.model.jsontext import Problem
-from agentics.model.judgement import Judgement
-from agentics.model.record import Mode
+from agentics.model.bundle.challenge import Challenge, Coexecuted
+from agentics.model.document.json_text import Problem
+from agentics.model.document.record import Mode
+from agentics.model.evidence.verdict import Verdict
 from agentics.policy.checks import locator
 
 _QUOTING = ("result_", "manifest_")
 _PUBLIC_TROUBLE = frozenset({"image_missing", "engine_missing", "engine_forbidden", "network_forbidden"})
 
 
-def shown_detail(judgement: Judgement, challenge: Challenge, mode: Mode) -> str | None:
+def shown_detail(judgement: Verdict, challenge: Challenge, mode: Mode) -> str | None:
     """The detail as far as anybody may see it: of an official evaluation, only what is made of figures and fixed words.
 
     What a manifest, a result, the host or the engine says may quote locators, cases' names or the evaluator.

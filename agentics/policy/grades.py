@@ -8,12 +8,12 @@ from typing import Literal, get_args
 
 from pydantic import JsonValue
 
-from agentics.model.attestation import Grades
-from agentics.model.control import ReplayGrade
-from agentics.model.design import Comparison, Integration
-from agentics.model.plan import UNTRUSTED, Network
-from agentics.model.record import Mode, Trust
-from agentics.model.rundir import Scope
+from agentics.model.document.record import Mode, Trust
+from agentics.model.plan.trial_plan import UNTRUSTED, Network
+from agentics.model.run.attestation import Grades
+from agentics.model.run.control import ReplayGrade
+from agentics.model.run.design import Comparison, Integration
+from agentics.model.run.directory import Scope
 
 _REPLAY: dict[Integration, ReplayGrade] = {"sdk_full": "strict", "sdk_control": "checkpointed"}
 _PHASES = frozenset({"setup", "build"})

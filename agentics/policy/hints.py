@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from agentics.model.evidence import Script, Speaker
-from agentics.model.explanation import Hint
+from agentics.model.evidence.explanation import Hint
+from agentics.model.evidence.trial_evidence import Script, Speaker
 
 Activity = Literal["setup", "build", "run", "session", "shared"]
 """Where a solution was at work; `shared`: in the evaluator's own container."""

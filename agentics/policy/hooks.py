@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from agentics.model.hooks import ControlAck, Hook, HookEvent, StepEnd, StepStart
+from agentics.model.evidence.hooks import ControlAck, Hook, HookEvent, StepEnd, StepStart
 
 MOST_LINES = 100_000
 LINE_BYTES = 64 << 10

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
-from agentics.model.challenge import Hardware, Image, Target
-from agentics.model.jsontext import Path, Problem
+from agentics.model.bundle.challenge import Hardware, Image, Target
+from agentics.model.document.json_text import Path, Problem
 from agentics.policy.references import local_reference, registry_reference
 
 TARGETS = {

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agentics.errors import Refused
-from agentics.model.document import parse
-from agentics.model.jobfiles import HashRow, Ingested, MetricRow, Origin, ResultsFile
-from agentics.model.jobresult import JobResult
+from agentics.model.document.parsing import parse
+from agentics.model.job.job_result import JobResult
+from agentics.model.job.result_files import Ingested, IngestedHash, IngestedMetric, Origin, ResultsFile
 
 INGESTER = "1.0"
 """`major.minor`: rows of one major version mean the same."""
@@ -63,9 +63,9 @@ def _check_values(found: ResultsFile, ref: str, result: JobResult, file: str) ->
         raise Refused(msg, code="results_altered", hint="export the results of the run again")
 
 
-def _metric_rows(origin: Origin, result: JobResult) -> Iterator[MetricRow]:
+def _metric_rows(origin: Origin, result: JobResult) -> Iterator[IngestedMetric]:
     for name, metric in result.metrics.items():
-        whole = MetricRow(
+        whole = IngestedMetric(
             run_id=origin.run_id,
             variant=origin.variant,
             task=result.task,
@@ -90,8 +90,8 @@ def _metric_rows(origin: Origin, result: JobResult) -> Iterator[MetricRow]:
             yield whole.model_copy(update=update)
 
 
-def _hash_row(origin: Origin, result: JobResult) -> HashRow:
-    return HashRow(
+def _hash_row(origin: Origin, result: JobResult) -> IngestedHash:
+    return IngestedHash(
         run_id=origin.run_id,
         variant=origin.variant,
         task=result.task,

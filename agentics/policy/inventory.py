@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from agentics import __version__
-from agentics.model.attestation import (
+from agentics.model.evidence.trial_evidence import ContainerRecord, TrialEvidence
+from agentics.model.plan.trial_plan import ContainerPlan, Network, Plan, WorkerPlan
+from agentics.model.run.attestation import (
     Harness,
     InventoryMount,
     InventoryNetwork,
@@ -17,9 +19,7 @@ from agentics.model.attestation import (
     NetworkMode,
     StateInventory,
 )
-from agentics.model.design import Integration
-from agentics.model.evidence import ContainerRecord, TrialEvidence
-from agentics.model.plan import ContainerPlan, Network, Plan, WorkerPlan
+from agentics.model.run.design import Integration
 
 
 def state_inventory(plan: Plan, evidence: TrialEvidence, integration: Integration) -> StateInventory:

@@ -12,14 +12,14 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from agentics.model.evidence import JobFacts
-from agentics.model.jobfiles import JobMetadata, Origin, PluginMetadata, ResultsFile, Stored, TaskMetadata
-from agentics.model.jobresult import JobResult
-from agentics.model.jobspec import JobSpec
-from agentics.model.judgement import Judgement
-from agentics.model.portable import portable_name, portable_path
-from agentics.model.suite import SuiteScore
-from agentics.model.template import JudgeTemplate
+from agentics.model.evidence.trial_evidence import JobFacts
+from agentics.model.evidence.verdict import Verdict
+from agentics.model.job.job_result import JobResult
+from agentics.model.job.jobspec import JobSpec
+from agentics.model.job.judge_template import JudgeTemplate
+from agentics.model.job.portable_names import portable_name, portable_path
+from agentics.model.job.result_files import JobMetadata, Origin, PluginMetadata, ResultsFile, StoredFile, TaskMetadata
+from agentics.model.job.suite import SuiteScore
 from agentics.policy.digests import digest_of
 from agentics.policy.ingestion import INGESTER
 from agentics.policy.jobs import FOUR_HASHES
@@ -33,7 +33,7 @@ class TaskEnd:
     """A task's trial: what was observed, and the verdict on it."""
 
     facts: JobFacts
-    verdict: Judgement
+    verdict: Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,7 @@ def results_file(job: FinishedJob) -> ResultsFile:
     )
 
 
-def metadata(job: FinishedJob, files: Sequence[Stored] = ()) -> JobMetadata:
+def metadata(job: FinishedJob, files: Sequence[StoredFile] = ()) -> JobMetadata:
     environment = next((end.facts.environment for end in job.tasks.values() if end.facts.environment), None)
     return JobMetadata(
         ingester_version=INGESTER,

@@ -8,15 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agentics.errors import UsageError
-from agentics.model.jobcomparison import (
-    JobComparison,
-    Leaderboard,
-    MetricComparison,
-    Place,
-    TaskComparison,
-)
-from agentics.model.jobresult import JobResult, MetricSummary
-from agentics.model.jobwork import DetailRow
+from agentics.model.job.comparison import JobComparison, Leaderboard, LeaderboardEntry, MetricComparison, TaskComparison
+from agentics.model.job.job_result import JobResult, MetricSummary
+from agentics.model.job.worker_protocol import DetailRow
 from agentics.policy.samples import mean, metric_value
 from agentics.policy.statistics import mean_of_differences
 
@@ -140,9 +134,9 @@ def _directions(results: Sequence[JobResult]) -> set[bool]:
     return {result.primary.higher_is_better for result in results if result.primary is not None}
 
 
-def _place(one: Contender, rank: int | None) -> Place:
+def _place(one: Contender, rank: int | None) -> LeaderboardEntry:
     partial = tuple(ref for ref, result in one.results.items() if not result.complete)
-    return Place(rank=rank, name=one.name, score=one.score, stderr=one.stderr, partial=partial)
+    return LeaderboardEntry(rank=rank, name=one.name, score=one.score, stderr=one.stderr, partial=partial)
 
 
 def _rank(one: Contender, scored: Sequence[Contender]) -> int:

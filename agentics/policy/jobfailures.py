@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agentics.model.jobresult import JobFailure
-from agentics.model.jobwork import Answer, AnswerError, Failed, Judgement
+from agentics.model.job.job_result import JobFailure
+from agentics.model.job.worker_protocol import Answer, AnswerError, JudgeReply, OrderFailed
 
 
-def of_order(failed: Failed) -> JobFailure:
+def of_order(failed: OrderFailed) -> JobFailure:
     return JobFailure(what="order", code=failed.code, message=failed.message, traceback=failed.traceback)
 
 
-def of_answers(answers: Iterable[Answer], judgements: Iterable[Judgement]) -> tuple[JobFailure, ...]:
+def of_answers(answers: Iterable[Answer], judgements: Iterable[JudgeReply]) -> tuple[JobFailure, ...]:
     """The answers' failures first, then those of each judge; the most frequent code of each first."""
     found: dict[str | None, dict[str, list[AnswerError]]] = {None: {}}
     said = [(None, answer.error) for answer in answers]

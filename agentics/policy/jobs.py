@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from agentics.model.evidence import JobFacts
-from agentics.model.jobplan import ScoreAnswers
-from agentics.model.jobresult import (
+from agentics.model.document.record import Fault
+from agentics.model.evidence.trial_evidence import JobFacts
+from agentics.model.evidence.verdict import Verdict
+from agentics.model.job.job_result import (
     AnswerCounts,
     AnswerEnds,
     JobResult,
@@ -20,9 +21,8 @@ from agentics.model.jobresult import (
     Primary,
     Provenance,
 )
-from agentics.model.jobwork import Answer, MetricValue, Report, TaskReady
-from agentics.model.judgement import Judgement as Verdict
-from agentics.model.record import Fault
+from agentics.model.job.stage_options import ScoreAnswers
+from agentics.model.job.worker_protocol import Answer, EvaluationReport, MetricValue, TaskReady
 from agentics.policy.digests import digest_of
 from agentics.policy.judged import JUDGED, Judged, judge_summaries, judged_values, jury_summary
 from agentics.policy.metrics import status_from_metrics
@@ -175,7 +175,7 @@ def _compared_on(score: ScoreAnswers, ready: TaskReady) -> dict[str, str]:
     return {**about, "mode": score.scoring_mode, "prompt": ready.prompt_sha256, "data": ready.data_sha256}
 
 
-def _counts(report: Report) -> AnswerCounts:
+def _counts(report: EvaluationReport) -> AnswerCounts:
     if report.asked != report.answered + report.empty + report.failed:
         msg = f"the worker's counts do not add up: of {report.asked} it tells {report.answered} answered, "
         msg += f"{report.empty} empty and {report.failed} failed"
@@ -205,7 +205,7 @@ def _failures(answers: Iterable[Answer]) -> dict[str, int]:
     return dict(sorted(Counter(codes).items()))
 
 
-def _metrics(ready: TaskReady, report: Report) -> dict[str, MetricSummary]:
+def _metrics(ready: TaskReady, report: EvaluationReport) -> dict[str, MetricSummary]:
     names = dict.fromkeys([*ready.metrics, *(name for seed in report.seeds for name in seed.metrics)])
     found = {}
     for name in names:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from agentics.model.jobplan import JudgeAnswers
-from agentics.model.jobresult import JudgeSummary, JurySummary
-from agentics.model.jobverdict import AnswerVerdict, JudgeVerdict
-from agentics.model.jobwork import Answer, Judgement, MetricValue, OrderJudge
-from agentics.model.template import JudgeTemplate
+from agentics.model.job.job_result import JudgeSummary, JurySummary
+from agentics.model.job.judge_template import JudgeTemplate
+from agentics.model.job.judge_verdict import AnswerVerdict, JudgeVerdict
+from agentics.model.job.stage_options import JudgeAnswers
+from agentics.model.job.worker_protocol import Answer, JudgeReply, MetricValue, WorkerJudge
 from agentics.policy.digests import digest_of
 from agentics.policy.judging import Unread, read_verdict
 from agentics.policy.jury import ItemVerdict, agreement, alpha, verdict
@@ -29,18 +29,18 @@ class Judged:
     """`said` by judge; `given`: to every answer, what each judge gave that gave something."""
 
     judges: JudgeAnswers
-    said: Mapping[str, Mapping[Item, Judgement]]
+    said: Mapping[str, Mapping[Item, JudgeReply]]
     read: Mapping[str, Mapping[Item, float | Unread]]
     given: Mapping[Item, Mapping[str, float]]
     verdicts: Mapping[Item, ItemVerdict]
 
 
-def read_judgements(judgements: Iterable[Judgement], answers: Iterable[Answer], judges: JudgeAnswers) -> Judged:
+def read_judgements(judgements: Iterable[JudgeReply], answers: Iterable[Answer], judges: JudgeAnswers) -> Judged:
     """`answers`: those that were to be judged are in the result even if no judge said a word about them.
 
     Raises ValueError for the word of a judge that nobody asked.
     """
-    said: dict[str, dict[Item, Judgement]] = {judge.name: {} for judge in judges.judges}
+    said: dict[str, dict[Item, JudgeReply]] = {judge.name: {} for judge in judges.judges}
     for one in judgements:
         if one.judge not in said:
             msg = f"the worker tells what {one.judge!r:.100} said, who is no judge of this job"
@@ -76,7 +76,7 @@ def answer_verdicts(judged: Judged) -> Iterator[AnswerVerdict]:
         yield AnswerVerdict(seed=seed, doc_id=doc_id, key=key, value=found.value, no_verdict=found.missing, judges=said)
 
 
-def _said(one: Judgement, read: float | Unread | None) -> JudgeVerdict:
+def _said(one: JudgeReply, read: float | Unread | None) -> JudgeVerdict:
     return JudgeVerdict(
         judge=one.judge,
         value=read if isinstance(read, float) else None,
@@ -118,7 +118,7 @@ def _to_judge(answers: Iterable[Answer]) -> Iterable[Item]:
     )
 
 
-def _read(template: JudgeTemplate, said: Mapping[Item, Judgement]) -> dict[Item, float | Unread]:
+def _read(template: JudgeTemplate, said: Mapping[Item, JudgeReply]) -> dict[Item, float | Unread]:
     return {item: read_verdict(template, one.text) for item, one in said.items() if one.text is not None}
 
 
@@ -127,7 +127,7 @@ def _given(item: Item, read: Mapping[str, Mapping[Item, float | Unread]]) -> dic
     return {name: value for name, value in found.items() if isinstance(value, float)}
 
 
-def _judge(judged: Judged, judge: OrderJudge) -> JudgeSummary:
+def _judge(judged: Judged, judge: WorkerJudge) -> JudgeSummary:
     template = judged.judges.templates[judge.name]
     said, read = judged.said[judge.name].values(), judged.read[judge.name].values()
     numbers = [value for value in read if isinstance(value, float)]

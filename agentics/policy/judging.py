@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from agentics.model.template import ByField, ByPattern, JudgeTemplate
+from agentics.model.job.judge_template import ByField, ByPattern, JudgeTemplate
 
 READ = 10_000
 """So many characters of the end are looked at: a verdict comes last, and a pattern of somebody else's costs time."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from agentics.model.jobspec import JuryAggregation
-from agentics.model.jobwork import NoVerdict
+from agentics.model.job.jobspec import JuryAggregation
+from agentics.model.job.worker_protocol import NoVerdict
 
 _SAME = 1e-9
 

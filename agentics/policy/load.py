@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agentics.model.load import Load
+from agentics.model.evidence.machine_load import MachineLoad
 
 CALM_PRESSURE = 0.1
 """With less than this share of the time spent waiting for a core, a result is not disturbed by other work. Measured on
@@ -27,7 +27,7 @@ class Limits:
     doubtful_share: float
 
 
-def judged(load: Load, limits: Limits) -> Load:
+def judged(load: MachineLoad, limits: Limits) -> MachineLoad:
     """The figures with `doubtful`, and why, or why that is not known."""
     others = min(1.0, (load.foreign_share or 0.0) + (load.steal_share or 0.0))
     if others > limits.doubtful_share and not _is_calm(load):
@@ -35,13 +35,13 @@ def judged(load: Load, limits: Limits) -> Load:
     return load.model_copy(update={"why": None if load.foreign_share is not None else UNKNOWN})
 
 
-def _is_calm(load: Load) -> bool:
+def _is_calm(load: MachineLoad) -> bool:
     if load.some_pressure_share is not None:
         return load.some_pressure_share < CALM_PRESSURE
     return load.run_queue_per_cpu is not None and load.run_queue_per_cpu < CALM_QUEUE
 
 
-def _why(load: Load) -> str:
+def _why(load: MachineLoad) -> str:
     shares = (("other programs", load.foreign_share or 0.0), ("other virtual machines", load.steal_share or 0.0))
     largest = max(share for _, share in shares)
     taken = " and ".join(f"{who} took {share:.0%}" for who, share in shares if share >= min(largest, _WORTH))

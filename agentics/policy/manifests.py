@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agentics.model.document import Loaded, Rule, load
-from agentics.model.jsontext import Path, Problem
-from agentics.model.manifest import RESERVED_RUN_NAME, InputFile, RunManifest, SessionManifest
+from agentics.model.bundle.manifest import RESERVED_RUN_NAME, InputFile, RunManifest, SessionManifest
+from agentics.model.document.json_text import Path, Problem
+from agentics.model.document.parsing import Loaded, Rule, load
 from agentics.policy.checks import repeated
 
 

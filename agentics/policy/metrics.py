@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from agentics.model.record import Status
+from agentics.model.document.record import Status
 
 _COUNTS = ("total_samples", "valid_samples", "error_count", "run_samples")
 _RATES = ("error_rate", "invalid_response_rate", "connectivity_error_rate", "response_rate")

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl, unquote
 
-from agentics.model.evidence import NetworkUse, Trouble
-from agentics.model.plan import Plan
+from agentics.model.evidence.trial_evidence import NetworkUse, Trouble
+from agentics.model.plan.trial_plan import Plan
 from agentics.policy.digests import digest_of
 from agentics.policy.redact import Redactor, secrets_in, shows_secret
 from agentics.policy.secrets import is_secret

@@ -17,7 +17,8 @@ from typing import get_args
 from pydantic import JsonValue
 
 from agentics.errors import UsageError
-from agentics.model.outcome import (
+from agentics.model.document.record import Fault, Status
+from agentics.model.run.outcome import (
     COMPLETED,
     NON_PASSING,
     Artifacts,
@@ -33,7 +34,6 @@ from agentics.model.outcome import (
     RunVerdict,
     TaskRecord,
 )
-from agentics.model.record import Fault, Status
 
 EXIT_POLICY_NOT_MET = 1
 EXIT_CHALLENGE = 4

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from agentics.model.challenge import Coexecuted, Piped, Separated
-from agentics.model.plan import ImageNeed, Plan, StageDefinition
-from agentics.model.record import Trust
+from agentics.model.bundle.challenge import Coexecuted, Piped, Separated
+from agentics.model.document.record import Trust
+from agentics.model.plan.trial_plan import ImageNeed, Plan, StageDefinition
 from agentics.policy.topologies import coexecuted, piped, separated
 from agentics.policy.topologies.parts import Request
 

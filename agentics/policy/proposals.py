@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agentics.model.challenge import Challenge
-from agentics.model.document import Loaded, Rule, load
-from agentics.model.jsontext import Path, Problem
-from agentics.model.proposal import Proposal
+from agentics.model.bundle.challenge import Challenge
+from agentics.model.bundle.proposal import Proposal
+from agentics.model.document.json_text import Path, Problem
+from agentics.model.document.parsing import Loaded, Rule, load
 from agentics.policy.checks import keywords_differ, repeated
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from agentics.model.challenge import Challenge, Coexecuted, Datasets, Execution, Piped, Separated
-from agentics.model.public import (
+from agentics.model.bundle.challenge import Challenge, Coexecuted, Datasets, Execution, Piped, Separated
+from agentics.model.bundle.public_challenge import (
     PublicChallenge,
     PublicCoexecuted,
     PublicDatasets,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agentics.model.outcome import RunOutcome, TaskRecord
-from agentics.model.public_run import PublicCase, PublicMetric, PublicRun, PublicTask
+from agentics.model.run.outcome import RunOutcome, TaskRecord
+from agentics.model.run.public_run import PublicCase, PublicMetric, PublicRun, PublicTask
 
 
 def public_run(run_id: str, outcomes: Iterable[RunOutcome]) -> PublicRun:

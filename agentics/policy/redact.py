@@ -17,10 +17,10 @@ from urllib.parse import quote, quote_plus, unquote
 
 from pydantic import JsonValue
 
-from agentics.model.jobwork import EVENT_WORDS
-from agentics.model.outcome import ExitPolicy
-from agentics.model.record import Fault, Mode, Status, Trust
-from agentics.model.rundir import ResultOutcome, RunStatus
+from agentics.model.document.record import Fault, Mode, Status, Trust
+from agentics.model.job.worker_protocol import EVENT_WORDS
+from agentics.model.run.directory import ResultOutcome, RunStatus
+from agentics.model.run.outcome import ExitPolicy
 from agentics.policy.secrets import is_secret, is_secret_name
 
 HIDDEN = "***"

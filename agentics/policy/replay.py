@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from agentics.errors import UsageError
-from agentics.model.control import ReplayGrade, ReuseStep
-from agentics.model.design import Integration
-from agentics.model.evidence import Checkpoint
-from agentics.model.hooks import StepEnd
-from agentics.model.plan import Plan
+from agentics.model.evidence.hooks import StepEnd
+from agentics.model.evidence.trial_evidence import Checkpoint
+from agentics.model.plan.trial_plan import Plan
+from agentics.model.run.control import ReplayGrade, ReuseStep
+from agentics.model.run.design import Integration
 from agentics.policy.hooks import read_line
 
 _GRADES: tuple[ReplayGrade, ...] = ("strict", "checkpointed", "best_effort", "none")

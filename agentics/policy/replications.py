@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentics.model.outcome import LimitUsage, PrimaryMetric, SampleSummary, SubtaskRecord, TaskFacts
-from agentics.model.record import Fault, Status
+from agentics.model.document.record import Fault, Status
+from agentics.model.run.outcome import LimitUsage, PrimaryMetric, SampleSummary, SubtaskRecord, TaskFacts
 
 _BLAME: tuple[Fault, ...] = ("infrastructure", "challenge", "user", "participant")
 _BY_RANK: tuple[tuple[frozenset[Status], Status, str], ...] = (

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
-from agentics.model.jobwork import MetricValue
+from agentics.model.job.worker_protocol import MetricValue
 
 
 def mean(values: Sequence[float]) -> float | None:

@@ -7,8 +7,8 @@ import hashlib
 from collections.abc import Iterable
 from typing import TypeVar
 
-from agentics.model.design import Design, Pruning, RetryPolicy, Slot
-from agentics.model.rundir import ResultOutcome
+from agentics.model.run.design import Design, Pruning, RetryPolicy, Slot
+from agentics.model.run.directory import ResultOutcome
 
 T = TypeVar("T")
 

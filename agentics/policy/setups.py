@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from agentics import __version__
-from agentics.model.plan import ChallengeSetup, Plan
-from agentics.model.setups import SetupInputs
+from agentics.model.evidence.setup_record import SetupInputs
+from agentics.model.plan.trial_plan import ChallengeSetup, Plan
 from agentics.policy.digests import digest_of
 
 KEY_VERSION = 1

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from agentics.model.evidence import SharedUse, UsedUp
-from agentics.model.record import Record
+from agentics.model.document.record import Record
+from agentics.model.evidence.trial_evidence import SharedUse, UsedUp
 
 MOST_KINDS = 16
 _COUNTED = {"runs", "refused", "log_bytes", "left_behind", "users_apart"}

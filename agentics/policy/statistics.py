@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from agentics.model.analysis import Difference, Interval
+from agentics.model.run.analysis import Difference, Interval
 
 _Z = 1.959963984540054
 """The normal quantile of a two-sided interval of 95 %."""

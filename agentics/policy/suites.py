@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from agentics.model.suite import Suite, SuiteScore, SuiteTask, TaskScore
+from agentics.model.job.suite import Suite, SuiteScore, SuiteTask, TaskScore
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from agentics.model.evidence import ContainerRecord, SessionRecord, TrialEvidence
+from agentics.model.evidence.trial_evidence import ContainerRecord, SessionRecord, TrialEvidence
 from agentics.policy import transcript
 from agentics.policy.casefiles import ArtifactReader, Case, stream_files
 from agentics.policy.endings import MIB

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
-from agentics.model.evidence import Speaker
+from agentics.model.evidence.trial_evidence import Speaker
 
 LINE_CHARACTERS = 4000
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})

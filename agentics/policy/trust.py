@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from agentics.model.evidence import TrialEvidence
-from agentics.model.plan import UNTRUSTED
-from agentics.model.record import Trust
+from agentics.model.document.record import Trust
+from agentics.model.evidence.trial_evidence import TrialEvidence
+from agentics.model.plan.trial_plan import UNTRUSTED
 from agentics.policy.inventory import observed_containers
 
 

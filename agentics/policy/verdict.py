@@ -6,11 +6,11 @@ participant's own cases ended. An infrastructure fault is never a score.
 
 from __future__ import annotations
 
-from agentics.model.evidence import ContainerRecord, SessionRecord, TrialEvidence, Trouble
-from agentics.model.jobspec import ENDPOINTS
-from agentics.model.judgement import Judgement
-from agentics.model.record import Fault, Status
-from agentics.model.result import Result
+from agentics.model.bundle.evaluator_result import Result
+from agentics.model.document.record import Fault, Status
+from agentics.model.evidence.trial_evidence import ContainerRecord, SessionRecord, TrialEvidence, Trouble
+from agentics.model.evidence.verdict import Verdict
+from agentics.model.job.jobspec import ENDPOINTS
 from agentics.policy.jobs import judge_job
 
 _BAD_END = {
@@ -24,7 +24,7 @@ _BAD_END = {
 _VERDICTS = frozenset({"passed", "degraded", "failed"})
 
 
-def judge(evidence: TrialEvidence) -> Judgement:
+def judge(evidence: TrialEvidence) -> Verdict:
     if evidence.trouble is not None:
         return _stopped(evidence.trouble)
     if evidence.job is not None:
@@ -55,7 +55,7 @@ def timed_out(evidence: TrialEvidence) -> bool:
     return late or any(record.ended == "timed_out" for record in records)
 
 
-def doubts_what_was_measured(judgement: Judgement, evidence: TrialEvidence) -> bool:
+def doubts_what_was_measured(judgement: Verdict, evidence: TrialEvidence) -> bool:
     """Whether the machine was too busy for what the attempt measured: a verdict, or a time limit that was passed."""
     if evidence.load is None or not evidence.load.doubtful:
         return False
@@ -69,17 +69,17 @@ def unclean_cases(evidence: TrialEvidence) -> tuple[int, int]:
     return sum(not case.clean for case in evidence.cases), len(evidence.cases)
 
 
-def _stopped(trouble: Trouble) -> Judgement:
+def _stopped(trouble: Trouble) -> Verdict:
     if trouble.fault == "participant":
         return _participant(trouble.code, trouble.message)
     if trouble.code == "no_cases":
-        return Judgement(status="no_samples", reason="no_samples", outcome="missing")
+        return Verdict(status="no_samples", reason="no_samples", outcome="missing")
     if trouble.code == "interrupted":
-        return Judgement(status="pending", reason="interrupted", outcome="error")
+        return Verdict(status="pending", reason="interrupted", outcome="error")
     return _error(trouble.code, trouble.fault, trouble.message, retryable=trouble.retryable)
 
 
-def _evaluator_end(evidence: TrialEvidence) -> Judgement | None:
+def _evaluator_end(evidence: TrialEvidence) -> Verdict | None:
     if evidence.session is not None:
         return _session_end(evidence.session)
     record = _evaluator(evidence)
@@ -91,7 +91,7 @@ def _evaluator_end(evidence: TrialEvidence) -> Judgement | None:
     return _used_up(evidence) or _error(f"evaluator_{bad_end(record)}", "challenge", measured(record))
 
 
-def _not_apart(evidence: TrialEvidence) -> Judgement | None:
+def _not_apart(evidence: TrialEvidence) -> Verdict | None:
     """The machine's, where the solution could not be kept out of the evaluator's processes and was not run."""
     record = _evaluator(evidence)
     if record is None or record.shared is None or record.shared.users_apart:
@@ -104,7 +104,7 @@ def _evaluator(evidence: TrialEvidence) -> ContainerRecord | None:
     return next((c for c in reversed(evidence.containers) if c.role.endswith("-evaluator")), None)
 
 
-def _used_up(evidence: TrialEvidence) -> Judgement | None:
+def _used_up(evidence: TrialEvidence) -> Verdict | None:
     """The participant's, where it held so much of what it shares with the evaluator that this could not end well."""
     record = _evaluator(evidence)
     if record is None or record.shared is None or not record.shared.used_up:
@@ -113,7 +113,7 @@ def _used_up(evidence: TrialEvidence) -> Judgement | None:
     return _participant("shared_container_exhausted", f"the solution held {found}; {measured(record)}")
 
 
-def _session_end(session: SessionRecord) -> Judgement | None:
+def _session_end(session: SessionRecord) -> Verdict | None:
     if session.evaluator.clean:
         return None
     if session.first_to_fail == "solution":
@@ -123,16 +123,16 @@ def _session_end(session: SessionRecord) -> Judgement | None:
     return _error(f"evaluator_{bad_end(session.evaluator)}", "challenge", measured(session.evaluator))
 
 
-def _said(result: Result, evidence: TrialEvidence) -> Judgement:
+def _said(result: Result, evidence: TrialEvidence) -> Verdict:
     summary = result.official_summary if evidence.mode == "official" else result.validation_summary
     bad, cases = unclean_cases(evidence)
     if result.status == "error":
         return _error("evaluator_error", "challenge", "the evaluator reports an error of its own")
     if summary is not None and summary.total == 0:
-        return Judgement(status="no_samples", reason="no_samples", outcome="missing")
+        return Verdict(status="no_samples", reason="no_samples", outcome="missing")
     if result.status == "failed":
         every = cases > 0 and bad == cases
-        return Judgement(
+        return Verdict(
             status="failed",
             reason="all_samples_failed" if every else "verdict_fail",
             fault="participant" if every else None,
@@ -143,7 +143,7 @@ def _said(result: Result, evidence: TrialEvidence) -> Judgement:
         partial = ("degraded", "partial_errors", "participant")
     elif summary is not None and summary.passed < summary.total:
         partial = ("degraded", "partial_pass", None)
-    return Judgement(status=partial[0], reason=partial[1], fault=partial[2], outcome="success")
+    return Verdict(status=partial[0], reason=partial[1], fault=partial[2], outcome="success")
 
 
 def _session_unclean(session: SessionRecord) -> bool:
@@ -151,12 +151,12 @@ def _session_unclean(session: SessionRecord) -> bool:
     return session.violation is not None or session.first_to_fail == "solution"
 
 
-def _participant(reason: str, detail: str | None) -> Judgement:
-    return Judgement(status="failed", reason=reason, fault="participant", detail=detail, outcome="error")
+def _participant(reason: str, detail: str | None) -> Verdict:
+    return Verdict(status="failed", reason=reason, fault="participant", detail=detail, outcome="error")
 
 
-def _error(reason: str, fault: Fault, detail: str | None, *, retryable: bool = False) -> Judgement:
-    return Judgement(
+def _error(reason: str, fault: Fault, detail: str | None, *, retryable: bool = False) -> Verdict:
+    return Verdict(
         status="error",
         reason=reason,
         fault=fault,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Mapping
 
-from agentics.model.workspace import (
+from agentics.model.evidence.workspace import (
     DiffSummary,
     WorkspaceChange,
     WorkspaceDiff,

@@ -16,7 +16,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from agentics.errors import StorageError
-from agentics.model.analysis import (
+from agentics.model.document.record import Mode
+from agentics.model.evidence.setup_record import SetupRecord
+from agentics.model.run.analysis import (
     AnalysisComparisons,
     AnalysisSummary,
     BindingRow,
@@ -27,14 +29,12 @@ from agentics.model.analysis import (
     VariantEvents,
     VariantRow,
 )
-from agentics.model.benchmark import ScoreRecord
-from agentics.model.design import Comparison
-from agentics.model.experiment import ResolvedExperiment
-from agentics.model.experiment_file import SOLUTION
-from agentics.model.outcome import PrimaryMetric
-from agentics.model.record import Mode
-from agentics.model.rundir import InvocationStarted, TaskSkipped
-from agentics.model.setups import SetupRecord
+from agentics.model.run.benchmark import ScoreRecord
+from agentics.model.run.design import Comparison
+from agentics.model.run.directory import InvocationStarted, TaskSkipped
+from agentics.model.run.experiment import ResolvedExperiment
+from agentics.model.run.experiment_file import SOLUTION
+from agentics.model.run.outcome import PrimaryMetric
 from agentics.policy.benchmark import trial_summary
 from agentics.policy.compare import Observation, compare, summarise
 from agentics.policy.verdict import doubts_what_was_measured, judge

@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
-from agentics.model.analysis import Tables
-from agentics.model.record import Record
+from agentics.model.document.record import Record
+from agentics.model.run.analysis import Tables
 from agentics.rundir import analysis
 from agentics.rundir.atomic import document_bytes, json_line, make_directory, write_bytes
 from agentics.rundir.layout import Layout

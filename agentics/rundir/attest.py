@@ -12,13 +12,13 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from agentics.errors import StorageError
-from agentics.model.attestation import Attestation, Harness, LedgerHead, TrialHead
-from agentics.model.evidence import TrialEvidence
-from agentics.model.experiment import ResolvedExperiment
-from agentics.model.ledger import SlotCommit
-from agentics.model.outcome import GitFacts
-from agentics.model.plan import Network, Plan
-from agentics.model.rundir import Alteration, AlterationsAccepted, InvocationStarted, RunAttested
+from agentics.model.evidence.trial_evidence import TrialEvidence
+from agentics.model.plan.trial_plan import Network, Plan
+from agentics.model.run.attestation import Attestation, Harness, LedgerHead, TrialHead
+from agentics.model.run.directory import Alteration, AlterationsAccepted, InvocationStarted, RunAttested
+from agentics.model.run.experiment import ResolvedExperiment
+from agentics.model.run.ledger import SlotCommit
+from agentics.model.run.outcome import GitFacts
 from agentics.policy.grades import RunFacts, TrialFacts, grades
 from agentics.policy.inventory import planned_containers, relaxations
 from agentics.rundir import inside, ledger

@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, TypeAdapter
 
 from agentics.errors import StorageError
-from agentics.model.benchmark import AdapterManifest, BenchmarkSummary, EvidenceLine, PredictionRecord, ScoreRecord
-from agentics.model.design import AdapterCommand
-from agentics.model.document import Rule, load
-from agentics.model.finding import Finding
-from agentics.model.record import Ids
+from agentics.model.document.finding import Finding
+from agentics.model.document.parsing import Rule, load
+from agentics.model.document.record import Ids
+from agentics.model.run.benchmark import AdapterManifest, BenchmarkSummary, EvidenceLine, PredictionRecord, ScoreRecord
+from agentics.model.run.design import AdapterCommand
 from agentics.policy.benchmark import manifest_rules, newest, row_rules, summary_rules
 from agentics.rundir import ledger
 from agentics.rundir.artifacts import Artifacts

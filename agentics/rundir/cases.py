@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agentics.errors import UsageError
-from agentics.model.evidence import TrialEvidence
-from agentics.model.explanation import CaseExplanation, EvaluatorExplanation, Hint
+from agentics.model.evidence.explanation import CaseExplanation, EvaluatorExplanation, Hint
+from agentics.model.evidence.trial_evidence import TrialEvidence
 from agentics.policy.casefiles import Case, every_case
 from agentics.policy.explain import case_explanation, evaluator_explanation, session_explanation
 from agentics.policy.hints import hints

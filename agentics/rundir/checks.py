@@ -15,9 +15,8 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from agentics.archive.tree import shown_name
-from agentics.model.attestation import Attestation, LedgerHead
-from agentics.model.ledger import EvidenceRecord
-from agentics.model.rundir import (
+from agentics.model.run.attestation import Attestation, LedgerHead
+from agentics.model.run.directory import (
     Alteration,
     InvocationLine,
     Manifest,
@@ -25,6 +24,7 @@ from agentics.model.rundir import (
     RunAttested,
     TrialMetadata,
 )
+from agentics.model.run.ledger import EvidenceRecord
 from agentics.rundir import ledger
 from agentics.rundir.atomic import document_bytes
 from agentics.rundir.attest import accepted, chain_head, covered, digest_of, seal_of

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from agentics.model.ledger import (
+from agentics.model.run.ledger import (
     CompletedSlot,
     EvidenceRecord,
     Row,

@@ -11,31 +11,27 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, JsonValue, RootModel
 
-from agentics.model.analysis import AnalysisComparisons, AnalysisSummary
-from agentics.model.attestation import Attestation, StateInventory
-from agentics.model.benchmark import AdapterManifest, BenchmarkSummary, Grading, PredictionRecord, ScoreRecord
-from agentics.model.control import ControlRequest, ControlResponse, ForkManifest, RegradeManifest, ReplayManifest
-from agentics.model.event import RunnerEventLine
-from agentics.model.evidence import CaseRecord, Checkpoint, ContainerRecord, SessionRecord, TrialEvidence
-from agentics.model.experiment import ResolvedExperiment
-from agentics.model.explanation import Explanation
-from agentics.model.jobspec import JobSpec
-from agentics.model.jobverdict import AnswerVerdict
-from agentics.model.jobwork import Answer, Judgement, Sample
-from agentics.model.ledger import (
-    EngineLease,
-    EvidenceRecord,
-    OperationLease,
-    RecoveryReport,
-    ScheduleProgress,
-    SlotCommit,
-    TaskChainState,
+from agentics.model.bundle.public_challenge import PublicChallenge
+from agentics.model.evidence.explanation import Explanation
+from agentics.model.evidence.setup_record import SetupRecord
+from agentics.model.evidence.stage_record import StageRecord, TraceEvent
+from agentics.model.evidence.trial_evidence import (
+    CaseRecord,
+    Checkpoint,
+    ContainerRecord,
+    SessionRecord,
+    TrialEvidence,
 )
-from agentics.model.outcome import RunOutcome, RunSummary, TaskStatus
-from agentics.model.plan import Plan
-from agentics.model.public import PublicChallenge
-from agentics.model.public_run import PublicRun
-from agentics.model.rundir import (
+from agentics.model.job.jobspec import JobSpec
+from agentics.model.job.judge_verdict import AnswerVerdict
+from agentics.model.job.suite import Suite
+from agentics.model.job.worker_protocol import Answer, JudgeReply, Sample
+from agentics.model.plan.trial_plan import Plan
+from agentics.model.run.analysis import AnalysisComparisons, AnalysisSummary
+from agentics.model.run.attestation import Attestation, StateInventory
+from agentics.model.run.benchmark import AdapterManifest, BenchmarkSummary, Grading, PredictionRecord, ScoreRecord
+from agentics.model.run.control import ControlRequest, ControlResponse, ForkManifest, RegradeManifest, ReplayManifest
+from agentics.model.run.directory import (
     InvocationLine,
     Manifest,
     RunControl,
@@ -44,9 +40,19 @@ from agentics.model.rundir import (
     TrialResult,
     TrialState,
 )
-from agentics.model.setups import SetupRecord
-from agentics.model.stage import StageRecord, TraceEvent
-from agentics.model.suite import Suite
+from agentics.model.run.event import RunnerEventLine
+from agentics.model.run.experiment import ResolvedExperiment
+from agentics.model.run.ledger import (
+    EngineLease,
+    EvidenceRecord,
+    OperationLease,
+    RecoveryReport,
+    ScheduleProgress,
+    SlotCommit,
+    TaskChainState,
+)
+from agentics.model.run.outcome import RunOutcome, RunSummary, TaskStatus
+from agentics.model.run.public_run import PublicRun
 from agentics.rundir import inside
 from agentics.rundir.leftovers import entries
 
@@ -136,7 +142,7 @@ _LEDGERS: dict[str, type[BaseModel]] = {
     "checkpoints.jsonl": Checkpoint,
     "answers.jsonl": Answer,
     "samples.jsonl": Sample,
-    "judgements.jsonl": Judgement,
+    "judgements.jsonl": JudgeReply,
     "verdicts.jsonl": AnswerVerdict,
     "stages.jsonl": StageRecord,
 }

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from agentics.errors import Refused, StorageError
-from agentics.model.evidence import TrialEvidence
-from agentics.model.ledger import SlotStatus
-from agentics.model.record import Ids
-from agentics.model.rundir import Chain, Scope, TrialInput, TrialMetadata, TrialResult, TrialRuntime, TrialState
+from agentics.model.document.record import Ids
+from agentics.model.evidence.trial_evidence import TrialEvidence
+from agentics.model.run.directory import Chain, Scope, TrialInput, TrialMetadata, TrialResult, TrialRuntime, TrialState
+from agentics.model.run.ledger import SlotStatus
 from agentics.rundir import ledger, lock
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import make_directory, read_document, write_document

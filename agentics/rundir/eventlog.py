@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentics.errors import StorageError
-from agentics.model.event import EVENT, RunnerEvent
+from agentics.model.run.event import EVENT, RunnerEvent
 from agentics.rundir import inside, ledger
 from agentics.rundir.atomic import fsync_directory, storing
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from agentics.archive.hostile import Manner, walk
 from agentics.errors import StorageError
-from agentics.model.evidence import TrialEvidence
-from agentics.model.explanation import Explanation
-from agentics.model.outcome import RunOutcome
-from agentics.model.rundir import TrialResult
+from agentics.model.evidence.explanation import Explanation
+from agentics.model.evidence.trial_evidence import TrialEvidence
+from agentics.model.run.directory import TrialResult
+from agentics.model.run.outcome import RunOutcome
 from agentics.policy.casefiles import FILE_BYTES, CaseFile, CasePlace, artifact_path, cases_to_explain, content, placed
 from agentics.policy.explain import ExplainedAttempt, explanation, is_explained, outward
 from agentics.rundir import inside

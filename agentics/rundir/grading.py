@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentics.archive.hostile import reopen
-from agentics.model.benchmark import Grading
+from agentics.model.run.benchmark import Grading
 from agentics.rundir.atomic import (
     fsync_directory,
     make_directory,

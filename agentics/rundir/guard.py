@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agentics.errors import RunAltered
-from agentics.model.finding import Finding
-from agentics.model.rundir import Alteration, AlterationsAccepted
+from agentics.model.document.finding import Finding
+from agentics.model.run.directory import Alteration, AlterationsAccepted
 from agentics.rundir import ledger, lock, mend
 from agentics.rundir.atomic import utc_now
 from agentics.rundir.checks import NO_FILE, identities, look_at

@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from agentics.errors import StorageError
-from agentics.model.record import Ids
-from agentics.model.rundir import (
+from agentics.model.document.record import Ids
+from agentics.model.run.directory import (
     ActiveTrial,
     Control,
     InvocationEntry,

@@ -8,11 +8,11 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from agentics.errors import UsageError
-from agentics.model.evidence import JobFacts
-from agentics.model.jobresult import JobResult
-from agentics.model.jobwork import Answer, DetailRow, Judgement, Sample
-from agentics.model.plan import Plan
-from agentics.model.suite import Suite, SuiteScore
+from agentics.model.evidence.trial_evidence import JobFacts
+from agentics.model.job.job_result import JobResult
+from agentics.model.job.suite import Suite, SuiteScore
+from agentics.model.job.worker_protocol import Answer, DetailRow, JudgeReply, Sample
+from agentics.model.plan.trial_plan import Plan
 from agentics.policy.details import detail_rows, judges_of, score_of
 from agentics.policy.jobcompare import Contender
 from agentics.policy.suites import Measured, suite_score
@@ -23,7 +23,7 @@ from agentics.rundir.reader import RunView, TrialView, read_evidence
 LEDGERS: Mapping[str, TypeAdapter[Any]] = {
     "answers": TypeAdapter(Answer),
     "samples": TypeAdapter(Sample),
-    "judgements": TypeAdapter(Judgement),
+    "judgements": TypeAdapter(JudgeReply),
 }
 """By name, without `.jsonl`, below an attempt."""
 

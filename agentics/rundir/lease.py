@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from agentics.errors import Refused, StorageError
-from agentics.model.ledger import EngineLease, OperationLease
+from agentics.model.run.ledger import EngineLease, OperationLease
 from agentics.rundir import inside
 from agentics.rundir.atomic import make_directory, read_document, storing, utc_now, write_document
 from agentics.rundir.layout import Layout

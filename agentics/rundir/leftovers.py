@@ -14,7 +14,7 @@ from pathlib import Path
 
 from agentics.archive.hostile import opened, permit, remove_at, reopen
 from agentics.archive.tree import bad_name, below, shown_name
-from agentics.model.finding import Finding
+from agentics.model.document.finding import Finding
 from agentics.rundir.atomic import STAGING_PREFIX, storing
 
 FILES, DIRECTORIES, DEPTH, BYTES = 8192, 1024, 32, 1 << 30

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentics.errors import Refused
-from agentics.model.rundir import LockOwner
+from agentics.model.run.directory import LockOwner
 from agentics.rundir import inside
 from agentics.rundir.atomic import storing, utc_now
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from agentics.errors import StorageError
-from agentics.model.control import ControlRequest, ControlResponse
+from agentics.model.run.control import ControlRequest, ControlResponse
 from agentics.rundir.atomic import make_directory, read_document, storing, utc_now, write_document
 from agentics.rundir.layout import Layout
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from agentics.model.rundir import Alteration, TrialMetadata, TrialResult, TrialState
+from agentics.model.run.directory import Alteration, TrialMetadata, TrialResult, TrialState
 from agentics.rundir import inside
 from agentics.rundir.atomic import make_directory, storing, write_bytes
 from agentics.rundir.checks import COPY, parsed

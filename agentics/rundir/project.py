@@ -13,7 +13,9 @@ from datetime import datetime
 from pathlib import Path
 
 from agentics.errors import StorageError, UsageError
-from agentics.model.outcome import (
+from agentics.model.document.record import Fault
+from agentics.model.run.directory import InvocationEnded, InvocationStarted
+from agentics.model.run.outcome import (
     COMPLETED,
     ArtifactPath,
     Artifacts,
@@ -24,8 +26,6 @@ from agentics.model.outcome import (
     TaskRecord,
     TaskStatus,
 )
-from agentics.model.record import Fault
-from agentics.model.rundir import InvocationEnded, InvocationStarted
 from agentics.policy.outcome import RunFacts, build_outcome, lacks_answers, merge_summary, to_run
 from agentics.policy.replications import combined
 from agentics.rundir import inside

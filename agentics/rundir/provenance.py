@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from agentics.model.outcome import GitFacts, NoGit
+from agentics.model.run.outcome import GitFacts, NoGit
 
 _PATIENCE_S = 5.0
 

@@ -10,9 +10,9 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from agentics.errors import StorageError, UsageError
-from agentics.model.evidence import TrialEvidence
-from agentics.model.record import Ids
-from agentics.model.rundir import (
+from agentics.model.document.record import Ids
+from agentics.model.evidence.trial_evidence import TrialEvidence
+from agentics.model.run.directory import (
     InvocationEntry,
     InvocationStarted,
     Manifest,

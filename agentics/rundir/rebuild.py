@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentics.errors import Refused
-from agentics.model.outcome import RunOutcome
-from agentics.model.rundir import InvocationStarted
+from agentics.model.run.directory import InvocationStarted
+from agentics.model.run.outcome import RunOutcome
 from agentics.policy.publish_run import public_run
 from agentics.rundir import explain, inside
 from agentics.rundir.analysis_files import rendered as rendered_analysis

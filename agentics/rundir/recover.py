@@ -8,9 +8,8 @@ from pathlib import Path
 
 from agentics.archive.hostile import remove_at
 from agentics.errors import StorageError
-from agentics.model.ledger import RecoveryReport, ScheduleProgress
-from agentics.model.record import Ids
-from agentics.model.rundir import (
+from agentics.model.document.record import Ids
+from agentics.model.run.directory import (
     InvocationEnded,
     InvocationStarted,
     RunControl,
@@ -20,6 +19,7 @@ from agentics.model.rundir import (
     TrialState,
     TrialStatus,
 )
+from agentics.model.run.ledger import RecoveryReport, ScheduleProgress
 from agentics.rundir import inside, ledger, lock
 from agentics.rundir.atomic import read_document, sweep_staging, utc_now, write_document
 from agentics.rundir.commit import roll_forward, written

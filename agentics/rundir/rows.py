@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from agentics.model.ledger import (
+from agentics.model.run.directory import TrialMetadata, TrialResult
+from agentics.model.run.ledger import (
     ChainDiffs,
     ChainIds,
     ChainPolicy,
@@ -19,7 +20,6 @@ from agentics.model.ledger import (
     Row,
     TaskChainState,
 )
-from agentics.model.rundir import TrialMetadata, TrialResult
 from agentics.rundir.atomic import read_document
 from agentics.rundir.held import Run
 

@@ -13,9 +13,8 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from agentics.errors import Refused, UsageError
-from agentics.model.outcome import ErrorRecord, ExitPolicy, GitFacts, Invocation, NoGit
-from agentics.model.public import PublicChallenge
-from agentics.model.rundir import (
+from agentics.model.bundle.public_challenge import PublicChallenge
+from agentics.model.run.directory import (
     DigestOnly,
     InvocationEnded,
     InvocationStarted,
@@ -26,6 +25,7 @@ from agentics.model.rundir import (
     TrialMetadata,
     TrialState,
 )
+from agentics.model.run.outcome import ErrorRecord, ExitPolicy, GitFacts, Invocation, NoGit
 from agentics.policy.redact import Redactor
 from agentics.rundir import inside, ledger, lock, names
 from agentics.rundir.artifacts import Artifacts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from agentics.model.rundir import Scope
+from agentics.model.run.directory import Scope
 from agentics.rundir.atomic import canonical_bytes
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentics.errors import StorageError
-from agentics.model.rundir import RunStatus, TrialStatus
+from agentics.model.run.directory import RunStatus, TrialStatus
 
 RUN_TRANSITIONS: dict[RunStatus | None, frozenset[RunStatus]] = {
     None: frozenset({"running"}),

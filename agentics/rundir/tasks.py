@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 
-from agentics.model.outcome import ErrorDetails, TaskFacts
-from agentics.model.record import Fault, Status
-from agentics.model.rundir import TaskSkipped, TrialResult
+from agentics.model.document.record import Fault, Status
+from agentics.model.run.directory import TaskSkipped, TrialResult
+from agentics.model.run.outcome import ErrorDetails, TaskFacts
 from agentics.rundir.derived import WORKER_LOST
 from agentics.rundir.reader import TrialView
 

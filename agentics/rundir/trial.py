@@ -16,8 +16,8 @@ from pydantic import BaseModel, JsonValue
 
 from agentics.archive.hostile import remove
 from agentics.errors import Refused, StorageError
-from agentics.model.record import Ids
-from agentics.model.rundir import Chain, Scope, TrialInput, TrialMetadata, TrialResult, TrialRuntime
+from agentics.model.document.record import Ids
+from agentics.model.run.directory import Chain, Scope, TrialInput, TrialMetadata, TrialResult, TrialRuntime
 from agentics.rundir import inside
 from agentics.rundir.atomic import (
     STAGING_PREFIX,

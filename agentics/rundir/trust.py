@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from agentics.errors import Refused, StorageError, UsageError
-from agentics.model.experiment import ResolvedExperiment
-from agentics.model.rundir import InvocationStarted, Manifest, OperationOpened
+from agentics.model.run.directory import InvocationStarted, Manifest, OperationOpened
+from agentics.model.run.experiment import ResolvedExperiment
 from agentics.rundir import inside, ledger
 from agentics.rundir.artifacts import Artifacts, hex_of
 from agentics.rundir.atomic import canonical_bytes, make_directory, read_document, write_bytes

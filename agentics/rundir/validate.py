@@ -11,14 +11,19 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from agentics.errors import UsageError
-from agentics.model.document import load, place
-from agentics.model.evidence import CaseRecord, ContainerRecord, SessionRecord, TrialEvidence
-from agentics.model.experiment import ResolvedExperiment
-from agentics.model.explain import explain
-from agentics.model.finding import Finding
-from agentics.model.manifest import RunManifest, SessionManifest
-from agentics.model.public import PublicChallenge
-from agentics.model.rundir import InvocationLine
+from agentics.model.bundle.manifest import RunManifest, SessionManifest
+from agentics.model.bundle.public_challenge import PublicChallenge
+from agentics.model.document.finding import Finding
+from agentics.model.document.parsing import load, place
+from agentics.model.document.problems import explain
+from agentics.model.evidence.trial_evidence import (
+    CaseRecord,
+    ContainerRecord,
+    SessionRecord,
+    TrialEvidence,
+)
+from agentics.model.run.directory import InvocationLine
+from agentics.model.run.experiment import ResolvedExperiment
 from agentics.rundir import inside, ledger
 from agentics.rundir.contents import File, files, place_of, versions
 from agentics.schemas import DOCUMENTS

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentics.errors import StorageError, UsageError
-from agentics.model.record import references
-from agentics.model.rundir import Alteration, Manifest, RunControl
+from agentics.model.document.record import references
+from agentics.model.run.directory import Alteration, Manifest, RunControl
 from agentics.rundir import inside, ledger, lock
 from agentics.rundir.attest import accepted, digest_of_bytes
 from agentics.rundir.checks import ATTEMPT, ATTESTATION, Look, look_at, look_at_chains, parsed

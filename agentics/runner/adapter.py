@@ -19,15 +19,9 @@ from pathlib import Path
 
 from agentics.archive.hostile import reopen
 from agentics.errors import BenchmarkError
-from agentics.model.benchmark import (
-    AdapterManifest,
-    BenchmarkSummary,
-    EvidenceLine,
-    PredictionRecord,
-    ScoreRecord,
-)
-from agentics.model.design import AdapterCommand
-from agentics.model.finding import Finding
+from agentics.model.document.finding import Finding
+from agentics.model.run.benchmark import AdapterManifest, BenchmarkSummary, EvidenceLine, PredictionRecord, ScoreRecord
+from agentics.model.run.design import AdapterCommand
 from agentics.pipeline.stage import Asked
 from agentics.pipeline.stdout import LOG_BYTES, TRUNCATED
 from agentics.policy.benchmark import lacking, summarize

@@ -16,11 +16,11 @@ from agentics.archive.origin import naming
 from agentics.bundle import Bundle, load_challenge, tree_digest
 from agentics.config import Config
 from agentics.errors import UsageError
-from agentics.model.challenge import Target
-from agentics.model.design import AdapterCommand, Design, Integration
-from agentics.model.outcome import DEFAULT_EXIT_POLICY, ExitPolicy
-from agentics.model.plan import Plan
-from agentics.model.record import Mode
+from agentics.model.bundle.challenge import Target
+from agentics.model.document.record import Mode
+from agentics.model.plan.trial_plan import Plan
+from agentics.model.run.design import AdapterCommand, Design, Integration
+from agentics.model.run.outcome import DEFAULT_EXIT_POLICY, ExitPolicy
 from agentics.policy.planning import plan
 from agentics.policy.schedule import slots
 from agentics.policy.topologies.parts import Request as PlanRequest

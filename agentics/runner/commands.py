@@ -16,10 +16,10 @@ from typing import Any, Literal
 
 from agentics.config import Config
 from agentics.errors import AgenticsError, Refused, StorageError, UsageError
-from agentics.model.control import ControlRequest, ControlResponse
-from agentics.model.experiment import ResolvedExperiment
-from agentics.model.ledger import RecoveryReport
-from agentics.model.rundir import RunControl, RunStatus, TrialState
+from agentics.model.run.control import ControlRequest, ControlResponse
+from agentics.model.run.directory import RunControl, RunStatus, TrialState
+from agentics.model.run.experiment import ResolvedExperiment
+from agentics.model.run.ledger import RecoveryReport
 from agentics.policy.outcome import to_run
 from agentics.rundir import lock, mailbox
 from agentics.rundir.artifacts import Artifacts

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from agentics.errors import AgenticsError, EngineError, StorageError
-from agentics.model.control import ControlRequest, ControlResponse, PauseMode
-from agentics.model.rundir import PauseRequest, RunControl, RunStatus, TrialState
+from agentics.model.run.control import ControlRequest, ControlResponse, PauseMode
+from agentics.model.run.directory import PauseRequest, RunControl, RunStatus, TrialState
 from agentics.rundir import mailbox
 from agentics.rundir.atomic import read_document, utc_now
 from agentics.rundir.held import Run, Stand, transition, transition_trial

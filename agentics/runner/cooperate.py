@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Literal
 
-from agentics.model.control import ControlRequest
+from agentics.model.run.control import ControlRequest
 from agentics.rundir.atomic import utc_now
 from agentics.runner.floor import Ticket
 

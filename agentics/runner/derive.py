@@ -15,12 +15,12 @@ from pydantic import JsonValue
 
 from agentics.config import Config
 from agentics.errors import Refused, UsageError
-from agentics.model.control import ForkManifest, ReplayManifest, ReuseStep
-from agentics.model.evidence import Checkpoint, TrialEvidence
-from agentics.model.judgement import Judgement
-from agentics.model.plan import Plan
-from agentics.model.record import Ids
-from agentics.model.rundir import Scope
+from agentics.model.document.record import Ids
+from agentics.model.evidence.trial_evidence import Checkpoint, TrialEvidence
+from agentics.model.evidence.verdict import Verdict
+from agentics.model.plan.trial_plan import Plan
+from agentics.model.run.control import ForkManifest, ReplayManifest, ReuseStep
+from agentics.model.run.directory import Scope
 from agentics.pipeline.bench import Resume
 from agentics.policy import replay as policy
 from agentics.rundir.atomic import make_directory, utc_now, write_document
@@ -333,7 +333,7 @@ def _began_from(run: Run, view: RunView, parent: Source) -> tuple[dict[str, str]
             return {}, {}
 
 
-def _carry_out(made: _Made, manifest: ForkManifest | ReplayManifest, trial: Trial | JobTrial) -> Judgement:
+def _carry_out(made: _Made, manifest: ForkManifest | ReplayManifest, trial: Trial | JobTrial) -> Verdict:
     parent = manifest.parent_trial_id
     variant, task, repl = trial_slot(trial)
     ids = Ids(run_id=made.run.run_id, trial_id=f"{parent}_{made.name}", variant_id=variant, task_id=task, repl_idx=repl)
@@ -345,5 +345,5 @@ def _carry_out(made: _Made, manifest: ForkManifest | ReplayManifest, trial: Tria
     return run_trial(made.shop, trial, ids, made.images)
 
 
-def _derived(made: _Made, manifest: ForkManifest | ReplayManifest, judgement: Judgement) -> Derived:
+def _derived(made: _Made, manifest: ForkManifest | ReplayManifest, judgement: Verdict) -> Derived:
     return Derived(directory=made.directory, manifest=manifest, status=judgement.status, reason=judgement.reason)

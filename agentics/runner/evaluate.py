@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from agentics.errors import AgenticsError, BenchmarkError, EngineError, Stopped
-from agentics.model.design import AdapterCommand
-from agentics.model.finding import error_body
-from agentics.model.outcome import RunOutcome
+from agentics.model.document.finding import error_body
+from agentics.model.run.design import AdapterCommand
+from agentics.model.run.outcome import RunOutcome
 from agentics.policy.outcome import exit_code
 from agentics.rundir.derived import commit_derived
 from agentics.rundir.explain import dumped, explanations

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from agentics.model.event import EVENT, EventName
+from agentics.model.run.event import EVENT, EventName
 from agentics.rundir import eventlog
 from agentics.rundir.atomic import json_line, utc_now
 

@@ -10,10 +10,11 @@ from typing import Any
 from pydantic import JsonValue
 
 from agentics.errors import UsageError
-from agentics.model.design import AdapterCommand, Design, Pruning, RetryPolicy
-from agentics.model.experiment import (
+from agentics.model.document.json_text import pointer
+from agentics.model.run.design import AdapterCommand, Design, Pruning, RetryPolicy
+from agentics.model.run.experiment import (
     Adapter,
-    Benchmark,
+    BenchmarkPart,
     BenchmarkPolicy,
     Dataset,
     DesignPart,
@@ -25,14 +26,13 @@ from agentics.model.experiment import (
     Prune,
     RequestPart,
     ResolvedExperiment,
-    Retry,
+    RetryPart,
     RuntimePart,
     RuntimePolicy,
     TaskDigests,
     Variant,
 )
-from agentics.model.experiment_file import JOBSPEC, SOLUTION
-from agentics.model.jsontext import pointer
+from agentics.model.run.experiment_file import JOBSPEC, SOLUTION
 from agentics.runner.campaign import Campaign, EvalRequest, solution_name
 from agentics.runner.job import Job
 from agentics.runner.limits import timeout_s
@@ -185,19 +185,19 @@ def _design_part(design: Design) -> DesignPart:
         policies=Policies(
             scheduling=design.scheduling,
             comparison=design.comparison,
-            retry=Retry(max_attempts=design.retry.max_attempts, retry_on=design.retry.retry_on),
+            retry=RetryPart(max_attempts=design.retry.max_attempts, retry_on=design.retry.retry_on),
             pruning=Prune(max_consecutive_failures=design.pruning.max_consecutive_failures) if design.pruning else None,
         ),
     )
 
 
-def _benchmark(adapter: AdapterCommand | None) -> dict[str, Benchmark]:
+def _benchmark(adapter: AdapterCommand | None) -> dict[str, BenchmarkPart]:
     """The key `benchmark`, where there is an adapter: without one it is absent, not null."""
     if adapter is None:
         return {}
     policy = BenchmarkPolicy.model_validate({"required_evidence_classes": list(adapter.required_evidence)})
     said = Adapter(command=adapter.command, timeout_s=adapter.timeout_s)
-    return {"benchmark": Benchmark(policy=policy, adapter=said)}
+    return {"benchmark": BenchmarkPart(policy=policy, adapter=said)}
 
 
 def _timeout_ms(campaign: Campaign) -> int:

@@ -15,11 +15,11 @@ from agentics.bundle.files import SPEC, Files, directories_with
 from agentics.bundle.load import PROPOSAL
 from agentics.config import Config
 from agentics.errors import ConfigError, Refused, UsageError
-from agentics.model.design import AdapterCommand, Comparison, Design, Pruning, RetryPolicy
-from agentics.model.experiment import ResolvedExperiment
-from agentics.model.experiment_file import JOBSPEC, RULES, SOLUTION, ExperimentFile, TaskEntry, names
-from agentics.model.formats import format_of, read, value_of
-from agentics.model.jsontext import pointer
+from agentics.model.document.formats import format_of, read, value_of
+from agentics.model.document.json_text import pointer
+from agentics.model.run.design import AdapterCommand, Comparison, Design, Pruning, RetryPolicy
+from agentics.model.run.experiment import ResolvedExperiment
+from agentics.model.run.experiment_file import JOBSPEC, RULES, SOLUTION, ExperimentFile, TaskEntry, names
 from agentics.paths import checked
 from agentics.policy.experiments import RULES as RESOLVED_RULES
 from agentics.runner.campaign import Campaign, EvalRequest, compile_request

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agentics.model.experiment import ResolvedExperiment, Variant
-from agentics.model.experiment_file import JOBSPEC, SOLUTION, ExperimentFile
-from agentics.model.jsontext import Path as Place
+from agentics.model.document.json_text import Path as Place
+from agentics.model.run.experiment import ResolvedExperiment, Variant
+from agentics.model.run.experiment_file import JOBSPEC, SOLUTION, ExperimentFile
 
 Named = tuple[Place, str]
 

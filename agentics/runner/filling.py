@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from agentics.model.design import Design
-from agentics.model.ledger import ScheduledSlot, SlotStatus
-from agentics.model.record import Fault, Status
-from agentics.model.rundir import Scope, TrialResult, TrialState
+from agentics.model.document.record import Fault, Status
+from agentics.model.run.design import Design
+from agentics.model.run.directory import Scope, TrialResult, TrialState
+from agentics.model.run.ledger import ScheduledSlot, SlotStatus
 from agentics.policy.schedule import is_pruned, may_start
 from agentics.rundir.atomic import read_document
 from agentics.rundir.commit import Filled, Progress, commit, written

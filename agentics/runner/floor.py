@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from agentics.errors import AgenticsError, EngineError, StorageError
-from agentics.model.record import Ids
+from agentics.model.document.record import Ids
 from agentics.pipeline.cooperation import Cooperation
 from agentics.rundir.trial import Attempt
 from agentics.sandbox.engine import Engine

@@ -8,8 +8,8 @@ from functools import cache
 
 from agentics.config import Config, Resolution, relaxed, resolve
 from agentics.errors import EngineError
-from agentics.model.evidence import ImageUse
-from agentics.model.plan import ANY_PLATFORM, ImageNeed, Plan, Side
+from agentics.model.evidence.trial_evidence import ImageUse
+from agentics.model.plan.trial_plan import ANY_PLATFORM, ImageNeed, Plan, Side
 from agentics.pipeline.bench import ReadyImage, Users
 from agentics.sandbox.engine import Engine, EngineFacts, Image
 from agentics.sandbox.images import Definition, defines, definitions, has_to_be_built

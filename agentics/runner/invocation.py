@@ -10,8 +10,8 @@ from typing import Literal
 
 from agentics import __version__
 from agentics.errors import AgenticsError, BenchmarkError
-from agentics.model.outcome import ErrorRecord, Invocation
-from agentics.model.rundir import RunControl, RunStatus
+from agentics.model.run.directory import RunControl, RunStatus
+from agentics.model.run.outcome import ErrorRecord, Invocation
 from agentics.policy.exposure import may_expose_private
 from agentics.policy.outcome import EXIT_CONTROLLED
 from agentics.policy.redact import Redactor

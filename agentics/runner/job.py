@@ -13,9 +13,9 @@ from pydantic import JsonValue
 
 from agentics.lighteval import planning
 from agentics.lighteval.job import Job as CheckedJob
-from agentics.model.jobspec import JobSpec
-from agentics.model.plan import Plan, WorkerSharing
-from agentics.model.template import JudgeTemplate
+from agentics.model.job.jobspec import JobSpec
+from agentics.model.job.judge_template import JudgeTemplate
+from agentics.model.plan.trial_plan import Plan, WorkerSharing
 from agentics.policy.digests import digest_of
 from agentics.runner.slotted import Slotted
 

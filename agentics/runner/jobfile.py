@@ -17,9 +17,9 @@ from agentics.lighteval.check import Checked, check, surroundings
 from agentics.lighteval.job import Job as CheckedJob
 from agentics.lighteval.judge_templates import judge_templates
 from agentics.lighteval.places import hub_folder, template_folders
-from agentics.model.document import invalid
-from agentics.model.jobspec import JobSpec
-from agentics.model.plan import HUB_PLACE
+from agentics.model.document.parsing import invalid
+from agentics.model.job.jobspec import JobSpec
+from agentics.model.plan.trial_plan import HUB_PLACE
 from agentics.runner.job import Job
 from agentics.runner.ownstages import with_own
 from agentics.runner.suites import suite_reader

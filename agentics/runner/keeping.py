@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import JsonValue, TypeAdapter
 
-from agentics.model.evidence import CaseRecord, Checkpoint, TrialEvidence
-from agentics.model.record import Ids, Record
-from agentics.model.rundir import InvocationStarted, TrialState
+from agentics.model.document.record import Ids, Record
+from agentics.model.evidence.trial_evidence import CaseRecord, Checkpoint, TrialEvidence
+from agentics.model.run.directory import InvocationStarted, TrialState
 from agentics.pipeline.bench import Bench, Keeper, Resume
 from agentics.policy.inventory import state_inventory
 from agentics.policy.workspace import diff, patch

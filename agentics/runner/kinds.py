@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from agentics.model.evidence import TrialEvidence
-from agentics.model.judgement import Judgement
-from agentics.model.record import Ids
-from agentics.model.rundir import TrialInput, TrialResult
+from agentics.model.document.record import Ids
+from agentics.model.evidence.trial_evidence import TrialEvidence
+from agentics.model.evidence.verdict import Verdict
+from agentics.model.run.directory import TrialInput, TrialResult
 from agentics.rundir.trial import Attempt
 from agentics.runner import models, results, solutions
 from agentics.runner.campaign import Trial
@@ -45,12 +45,12 @@ def observe(work: Workshop, trial: Any, ticket: Ticket, images: Images) -> Trial
     return solutions.observe(work, trial, ticket, images)
 
 
-def detail(trial: Any, judgement: Judgement) -> str | None:
+def detail(trial: Any, judgement: Verdict) -> str | None:
     """What anybody may know of why."""
     return judgement.detail if isinstance(trial, JobTrial) else solutions.detail(trial, judgement)
 
 
-def result(trial: Any, attempt: Attempt, evidence: TrialEvidence, judgement: Judgement, started_at: str) -> TrialResult:
+def result(trial: Any, attempt: Attempt, evidence: TrialEvidence, judgement: Verdict, started_at: str) -> TrialResult:
     if isinstance(trial, JobTrial):
         return models.result(trial, attempt, evidence, judgement, started_at)
     return results.trial_result(trial, attempt, evidence, judgement, started_at)

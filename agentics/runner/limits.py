@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentics.model.plan import Plan, StageDefinition
+from agentics.model.plan.trial_plan import Plan, StageDefinition
 
 
 def stage_limit_s(stage: StageDefinition) -> int | None:

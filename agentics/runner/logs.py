@@ -7,9 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agentics.model.evidence import CaseRecord, ContainerRecord, OutputFile, SharedUse, TrialEvidence
-from agentics.model.jobresult import JobFailure
-from agentics.model.result import CaseResult
+from agentics.model.bundle.evaluator_result import CaseResult
+from agentics.model.evidence.trial_evidence import (
+    CaseRecord,
+    ContainerRecord,
+    OutputFile,
+    SharedUse,
+    TrialEvidence,
+)
+from agentics.model.job.job_result import JobFailure
 from agentics.pipeline.stdout import TRUNCATED
 from agentics.policy.endings import ending
 from agentics.policy.transcript import marked, visible

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from agentics.config import EVALUATOR_UID, Config
 from agentics.errors import ConfigError, EngineMissing, StorageError
-from agentics.model.evidence import UserMode
+from agentics.model.evidence.trial_evidence import UserMode
 from agentics.sandbox import places, uids
 from agentics.sandbox.engine import Container, Engine, EngineFacts, Image, Link, Linked, Running
 from agentics.sandbox.image_building import BuildFolders

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from agentics import pipeline
-from agentics.model.evidence import TrialEvidence
-from agentics.model.jobresult import JobResult
-from agentics.model.jobspec import ENDPOINTS
-from agentics.model.jobwork import RequestLimits
-from agentics.model.judgement import Judgement as Verdict
-from agentics.model.outcome import Direction, ErrorDetails, PrimaryMetric, SampleSummary, SubtaskRecord
-from agentics.model.record import Ids
-from agentics.model.rundir import Objective, ResultError, ResultExt, TaskPolicy, TrialInput, TrialResult
+from agentics.model.document.record import Ids
+from agentics.model.evidence.trial_evidence import TrialEvidence
+from agentics.model.evidence.verdict import Verdict
+from agentics.model.job.job_result import JobResult
+from agentics.model.job.jobspec import ENDPOINTS
+from agentics.model.job.worker_protocol import RequestLimits
+from agentics.model.run.directory import Objective, ResultError, ResultExt, TaskPolicy, TrialInput, TrialResult
+from agentics.model.run.outcome import Direction, ErrorDetails, PrimaryMetric, SampleSummary, SubtaskRecord
 from agentics.pipeline.jobbench import JobBench, Kind, Orders
 from agentics.policy.network import stages_with_network
 from agentics.rundir import ledger

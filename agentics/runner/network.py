@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentics.config import Config
 from agentics.errors import ConfigError
-from agentics.model.plan import Plan
+from agentics.model.plan.trial_plan import Plan
 from agentics.policy.network import FORBIDDEN, forbidden, stages_with_network
 from agentics.sandbox.network import ca_bundle
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from agentics.config import OwnStage
 from agentics.errors import UsageError
-from agentics.model.plan import Plan, StageDefinition
+from agentics.model.plan.trial_plan import Plan, StageDefinition
 from agentics.pipeline.options import option_problems, with_defaults
 from agentics.stages import registry
 

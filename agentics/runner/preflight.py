@@ -12,9 +12,9 @@ from typing import Literal, Protocol
 from agentics.archive import read_solution
 from agentics.config import Config, runtime_of
 from agentics.errors import AgenticsError, ConfigError
-from agentics.model.design import AdapterCommand
-from agentics.model.experiment import ResolvedExperiment
-from agentics.model.experiment_file import ExperimentFile
+from agentics.model.run.design import AdapterCommand
+from agentics.model.run.experiment import ResolvedExperiment
+from agentics.model.run.experiment_file import ExperimentFile
 from agentics.runner.campaign import Campaign
 from agentics.runner.experiment_file import Asked, asked_for, compiled, solutions_of
 from agentics.runner.images import ready, unbuilt, unservable, used

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentics.model.public import PublicChallenge
+from agentics.model.bundle.public_challenge import PublicChallenge
 from agentics.policy.publish import public_challenge
 from agentics.runner.campaign import Campaign
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from agentics import __version__
 from agentics.errors import InvalidDocument, Refused
-from agentics.model.document import parse
-from agentics.model.evidence import JobFacts, TrialEvidence
-from agentics.model.jobfiles import JobMetadata, Stored
+from agentics.model.document.parsing import parse
+from agentics.model.evidence.trial_evidence import JobFacts, TrialEvidence
+from agentics.model.job.result_files import JobMetadata, StoredFile
 from agentics.policy.digests import digest_of
 from agentics.policy.ingestion import Expected, ingest
 from agentics.policy.jobartifacts import (
@@ -169,9 +169,9 @@ def _end(evidence: TrialEvidence) -> TaskEnd:
     return TaskEnd(facts=evidence.job or JobFacts(), verdict=judge(evidence))
 
 
-def _stored(path: str, data: bytes | Path) -> Stored:
+def _stored(path: str, data: bytes | Path) -> StoredFile:
     content = data.read_bytes() if isinstance(data, Path) else data
-    return Stored(path=path, sha256=f"sha256:{hashlib.sha256(content).hexdigest()}", bytes=len(content))
+    return StoredFile(path=path, sha256=f"sha256:{hashlib.sha256(content).hexdigest()}", bytes=len(content))
 
 
 def _directories(campaign: Campaign) -> dict[str, Job]:

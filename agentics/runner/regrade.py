@@ -17,10 +17,10 @@ from pydantic import JsonValue
 
 from agentics.config import Config
 from agentics.errors import BenchmarkError, Refused, Stopped, UsageError
-from agentics.model.control import RegradeManifest, ScoreChange
-from agentics.model.evidence import TrialEvidence
-from agentics.model.judgement import Judgement
-from agentics.model.rundir import TrialResult
+from agentics.model.evidence.trial_evidence import TrialEvidence
+from agentics.model.evidence.verdict import Verdict
+from agentics.model.run.control import RegradeManifest, ScoreChange
+from agentics.model.run.directory import TrialResult
 from agentics.pipeline.bench import Resume
 from agentics.rundir import lock
 from agentics.rundir.artifacts import Artifacts
@@ -252,7 +252,7 @@ def is_of_schedule(trial: TrialView, view: RunView) -> bool:
     return trial.root.parent == view.layout.trials
 
 
-def _settled(run: Run, parent: TrialView, judgement: Judgement, invocation_id: str) -> ScoreChange:
+def _settled(run: Run, parent: TrialView, judgement: Verdict, invocation_id: str) -> ScoreChange:
     result = read_document(run.layout.trial(parent.ids.trial_id).result, TrialResult)
     if judgement.status == "pending" or result is None:
         return _change(parent, parent.result, skipped="it was interrupted")

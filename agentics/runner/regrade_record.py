@@ -16,8 +16,8 @@ from pydantic import JsonValue
 
 from agentics import __version__
 from agentics.errors import AgenticsError, BenchmarkError
-from agentics.model.outcome import ErrorRecord, Invocation
-from agentics.model.rundir import InvocationEnded, InvocationStarted, RunStatus
+from agentics.model.run.directory import InvocationEnded, InvocationStarted, RunStatus
+from agentics.model.run.outcome import ErrorRecord, Invocation
 from agentics.policy.exposure import may_expose_private
 from agentics.rundir.attest import newest_start, write_attestation
 from agentics.rundir.derived import REGRADE

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from agentics.model.challenge import MetricSchema
-from agentics.model.evidence import ContainerRecord, TrialEvidence
-from agentics.model.judgement import Judgement
-from agentics.model.outcome import ErrorDetails, LimitUsage, PrimaryMetric, SampleSummary, SubtaskRecord
-from agentics.model.record import Status
-from agentics.model.result import Result
-from agentics.model.rundir import Objective, ResultError, ResultExt, TrialResult
+from agentics.model.bundle.challenge import MetricSchema
+from agentics.model.bundle.evaluator_result import Result
+from agentics.model.document.record import Status
+from agentics.model.evidence.trial_evidence import ContainerRecord, TrialEvidence
+from agentics.model.evidence.verdict import Verdict
+from agentics.model.run.directory import Objective, ResultError, ResultExt, TrialResult
+from agentics.model.run.outcome import ErrorDetails, LimitUsage, PrimaryMetric, SampleSummary, SubtaskRecord
 from agentics.policy.exposure import shown_detail
 from agentics.policy.verdict import timed_out, unclean_cases
 from agentics.rundir.atomic import utc_now
@@ -22,7 +22,7 @@ _CASE_STATUS: dict[str, Status] = {"passed": "passed", "failed": "failed", "erro
 
 
 def trial_result(
-    trial: Trial, attempt: Attempt, evidence: TrialEvidence, judgement: Judgement, started_at: str
+    trial: Trial, attempt: Attempt, evidence: TrialEvidence, judgement: Verdict, started_at: str
 ) -> TrialResult:
     """Metrics only where there is a verdict: an infrastructure fault is never a score."""
     said = _verdict(evidence, judgement)
@@ -88,7 +88,7 @@ def _usage(evidence: TrialEvidence) -> LimitUsage | None:
     )
 
 
-def _verdict(evidence: TrialEvidence, judgement: Judgement) -> Result | None:
+def _verdict(evidence: TrialEvidence, judgement: Verdict) -> Result | None:
     """What the evaluator said, where it decides: not when it reports an error of its own, or the fault is elsewhere."""
     if judgement.outcome not in ("success", "failure") or evidence.reading is None:
         return None
@@ -140,7 +140,7 @@ def _subtasks(evidence: TrialEvidence, said: Result | None) -> dict[str, Subtask
     return shown
 
 
-def _error(judgement: Judgement) -> ResultError | None:
+def _error(judgement: Verdict) -> ResultError | None:
     if judgement.outcome != "error":
         return None
     return ResultError(error_type=judgement.reason or "error", message=judgement.detail or judgement.reason or "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import JsonValue
 
-from agentics.model.rundir import Scope
+from agentics.model.run.directory import Scope
 from agentics.rundir.held import Slot
 from agentics.runner.campaign import EvalRequest, Trial
 from agentics.runner.images import Images

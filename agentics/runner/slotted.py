@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from agentics.model.design import Integration, Slot
-from agentics.model.plan import Plan
-from agentics.model.rundir import TrialRuntime
+from agentics.model.plan.trial_plan import Plan
+from agentics.model.run.design import Integration, Slot
+from agentics.model.run.directory import TrialRuntime
 from agentics.pipeline.bench import Resume
 from agentics.runner.limits import network_access
 from agentics.runner.progress import Kind, Progress

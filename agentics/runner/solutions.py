@@ -9,11 +9,11 @@ from typing import Any
 
 from agentics import pipeline
 from agentics.config import runtime_of
-from agentics.model.design import COOPERATIVE
-from agentics.model.evidence import TrialEvidence
-from agentics.model.judgement import Judgement
-from agentics.model.record import Ids
-from agentics.model.rundir import Control, TaskPolicy, TrialInput
+from agentics.model.document.record import Ids
+from agentics.model.evidence.trial_evidence import TrialEvidence
+from agentics.model.evidence.verdict import Verdict
+from agentics.model.run.design import COOPERATIVE
+from agentics.model.run.directory import Control, TaskPolicy, TrialInput
 from agentics.pipeline.bench import Bench, Resume, Users
 from agentics.pipeline.cooperation import Cooperation
 from agentics.pipeline.setups import SetupReuse
@@ -35,7 +35,7 @@ from agentics.sandbox.labels import ATTEMPT, TRIAL
 from agentics.stages import registry
 
 
-def detail(trial: Trial, judgement: Judgement) -> str | None:
+def detail(trial: Trial, judgement: Verdict) -> str | None:
     """What anybody may know of why."""
     return shown_detail(judgement, trial.task.bundle.challenge, trial.plan.mode)
 

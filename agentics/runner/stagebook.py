@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentics.model.pipeline import BackendRef, Experiment
-from agentics.model.record import Ids
-from agentics.model.stage import StageRecord, TraceEvent
+from agentics.model.document.record import Ids
+from agentics.model.evidence.stage_record import StageRecord, TraceEvent
+from agentics.model.plan.pipeline import BackendRef, Experiment
 from agentics.pipeline.bench import Bench
 from agentics.pipeline.jobbench import JobBench
 from agentics.pipeline.stage import Context, StageFailure

@@ -7,9 +7,9 @@ import time
 import tenacity
 
 from agentics.errors import EngineError
-from agentics.model.evidence import TrialEvidence, Trouble
-from agentics.model.judgement import Judgement
-from agentics.model.record import Ids
+from agentics.model.document.record import Ids
+from agentics.model.evidence.trial_evidence import TrialEvidence, Trouble
+from agentics.model.evidence.verdict import Verdict
 from agentics.policy.network import forbidden
 from agentics.policy.redact import Redactor
 from agentics.policy.schedule import try_again
@@ -27,13 +27,13 @@ from agentics.runner.job import JobTrial
 from agentics.runner.keeping import going_on, keep_evidence, newest_checkpoint, newest_of
 from agentics.runner.workshop import Workshop
 
-Said = tuple[Judgement, TrialEvidence]
+Said = tuple[Verdict, TrialEvidence]
 """What an attempt came to, and what was observed."""
 
-_NOT_BEGUN = Judgement(status="pending", reason="interrupted", outcome="error")
+_NOT_BEGUN = Verdict(status="pending", reason="interrupted", outcome="error")
 
 
-def run_trial(work: Workshop, trial: Trial | JobTrial, ids: Ids, images: Images | None) -> Judgement:
+def run_trial(work: Workshop, trial: Trial | JobTrial, ids: Ids, images: Images | None) -> Verdict:
     """Try until the infrastructure lets us say something and the design is content, at most as often as they allow.
 
     `images` None: they could not be had at first, and every attempt asks for them again.
@@ -130,7 +130,7 @@ def _observe(work: Workshop, trial: Trial | JobTrial, ticket: Ticket, images: Im
 
 
 def _end(
-    trial: Trial | JobTrial, ticket: Ticket, evidence: TrialEvidence, judgement: Judgement, started_at: str
+    trial: Trial | JobTrial, ticket: Ticket, evidence: TrialEvidence, judgement: Verdict, started_at: str
 ) -> dict[str, str | None]:
     """Write down how the attempt ended; what events say of it."""
     attempt = ticket.attempt

@@ -9,7 +9,7 @@ from pathlib import Path
 from agentics.config import Config, resolve, runtime_of
 from agentics.errors import EngineError
 from agentics.lighteval.planning import IMAGE
-from agentics.model.jobwork import Describe, Environment
+from agentics.model.job.worker_protocol import DescribeOrder, Environment
 from agentics.runner.hosts import ALL_GPUS, ROLE, Containers, Processes
 from agentics.runner.image_builds import image_builds
 from agentics.runner.machine import evaluator_uid, open_engine, open_scratch
@@ -46,7 +46,7 @@ def probe_worker(config: Config, observer: Observer) -> Environment:
         stack.callback(host.close)
         host.exchange.wait_ready(threading.Event(), config.lighteval.limits.start_s)
         session = host.exchange.session("probe")
-        batches = session.carry_out(lambda number: Describe(order=number), threading.Event())
+        batches = session.carry_out(lambda number: DescribeOrder(order=number), threading.Event())
         found = [event for batch in batches for event in batch if isinstance(event, Environment)]
         if not found:
             msg = "the worker did not say what it is"

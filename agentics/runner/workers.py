@@ -15,7 +15,7 @@ from typing import Protocol
 from agentics.config import JobLimits
 from agentics.errors import EngineError
 from agentics.lighteval.exchange import Exchange, Session
-from agentics.model.plan import WorkerPlan, WorkerSharing
+from agentics.model.plan.trial_plan import WorkerPlan, WorkerSharing
 from agentics.pipeline.jobbench import Kind
 from agentics.pipeline.stage import Asked, Interrupted
 

@@ -16,7 +16,7 @@ from agentics.archive.tree import DIRECTORY_MODE, file_mode
 from agentics.bundle import assemble
 from agentics.config import Config, runtime_of
 from agentics.errors import EngineError
-from agentics.model.record import Ids, Mode
+from agentics.model.document.record import Ids, Mode
 from agentics.pipeline.bench import Users
 from agentics.pipeline.stdout import printed_to
 from agentics.policy.digests import digest_of

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentics.model.setups import KeptSetup
+from agentics.model.evidence.setup_record import KeptSetup
 from agentics.sandbox import mounting
 from agentics.sandbox.filelock import try_lock
 from agentics.sandbox.fingerprint import content, listing

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentics.model.load import Load
+from agentics.model.evidence.machine_load import MachineLoad
 from agentics.policy.load import Limits, judged
 
 PROC = Path("/proc")
@@ -76,7 +76,7 @@ def read(*, here: bool = True) -> Reading:
     )
 
 
-def between(before: Reading, after: Reading, ours: Set[str], limits: Limits) -> Load:
+def between(before: Reading, after: Reading, ours: Set[str], limits: Limits) -> MachineLoad:
     """How busy the machine was from one reading to the other. `ours`: ids of the containers of this process."""
     wall = max(after.at - before.at, 1e-6)
     cores = os.cpu_count() or 1
@@ -84,7 +84,7 @@ def between(before: Reading, after: Reading, ours: Set[str], limits: Limits) -> 
     pressure = _difference(before.pressure_us, after.pressure_us)
     ticks, stolen = _difference(before.ticks, after.ticks), _difference(before.stolen, after.stolen)
     return judged(
-        Load(
+        MachineLoad(
             observed_s=round(wall, 3),
             some_pressure_share=None if pressure is None else _share(pressure / 1e6, wall),
             steal_share=None if not ticks or stolen is None else _share(stolen, ticks),

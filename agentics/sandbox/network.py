@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agentics.config import Config
 from agentics.errors import ConfigError
-from agentics.model.evidence import NetworkUse
+from agentics.model.evidence.trial_evidence import NetworkUse
 from agentics.policy.network import CA_FILE, CA_VARIABLES, FOLDER, WGETRC, WGETRC_FILE, both_spellings, network_use
 from agentics.sandbox.engine import Mount
 from agentics.sandbox.places import Scratch

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentics.archive.hostile import discard
-from agentics.model.setups import KeptSetup, SetupInputs
+from agentics.model.evidence.setup_record import KeptSetup, SetupInputs
 from agentics.sandbox import kept_setups
 from agentics.sandbox.filelock import try_lock
 from agentics.sandbox.fingerprint import allocated, content, listing

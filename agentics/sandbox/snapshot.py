@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentics.archive.hostile import DIR
-from agentics.model.workspace import Kind, Unread, WorkspaceFile, WorkspaceSnapshot
+from agentics.model.evidence.workspace import Kind, Unread, WorkspaceFile, WorkspaceSnapshot
 from agentics.sandbox.collect import BROKEN_OFF, CHUNK, FILE
 
 _NOTHING = f"sha256:{hashlib.sha256().hexdigest()}"

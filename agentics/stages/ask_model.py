@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentics.model.jobplan import AskModel
-from agentics.model.jobwork import Answer, Environment, Evaluate, Event, Report, TaskReady
+from agentics.model.job.stage_options import AskModel
+from agentics.model.job.worker_protocol import Answer, Environment, EvaluateOrder, EvaluationReport, Event, TaskReady
 from agentics.pipeline.description import described
 from agentics.pipeline.jobbench import JobBench
 from agentics.pipeline.stage import Context, StageFailure
@@ -46,14 +46,14 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
     with bench.session("model") as orders:
         known = orders.file("known.jsonl", bench.answers())
 
-        def order(number: int) -> Evaluate:
+        def order(number: int) -> EvaluateOrder:
             return template.model_copy(update={"order": number, "known": known, "limits": bench.limits})
 
         events, failed = followed(bench, orders, order, Counting(bench))
     facts = {
         "environment": one(Environment, events),
         "ready": one(TaskReady, events),
-        "report": one(Report, events),
+        "report": one(EvaluationReport, events),
     }
     context = context.with_job(**facts)
     return context if failed is None else stopped(context, name, failed)

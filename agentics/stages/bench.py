@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from agentics.model.record import Record
+from agentics.model.document.record import Record
 from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context, StageFailure
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentics.model.evidence import CaseRecord, ContainerRecord, KeptPart, Violation
-from agentics.model.manifest import Run
-from agentics.model.plan import Cases
+from agentics.model.bundle.manifest import RunEntry
+from agentics.model.evidence.trial_evidence import CaseRecord, ContainerRecord, KeptPart, Violation
+from agentics.model.plan.trial_plan import RunCases
 from agentics.pipeline.bench import MIB, Bench, Users
 from agentics.policy.topologies.separated import alias, case_env
 from agentics.sandbox.collect import Caps, Collected, collect, make_writable
@@ -27,11 +27,11 @@ class Numbered:
     """A case with its place in the manifest, and the users of its container."""
 
     index: int
-    run: Run
+    run: RunEntry
     users: Users
 
 
-def carry_out(bench: Bench, wanted: Cases, index: int, run: Run) -> CaseRecord:
+def carry_out(bench: Bench, wanted: RunCases, index: int, run: RunEntry) -> CaseRecord:
     """Raises Interrupted, EngineError when the engine fails, and StorageError when what it goes on from is damaged."""
     bench.check_interrupted()
     earlier = bench.resume.cases.get(run.run_name)
@@ -48,7 +48,7 @@ def carry_out(bench: Bench, wanted: Cases, index: int, run: Run) -> CaseRecord:
     return case
 
 
-def _in_place(bench: Bench, wanted: Cases, asked: Numbered, place: Place) -> CaseRecord:
+def _in_place(bench: Bench, wanted: RunCases, asked: Numbered, place: Place) -> CaseRecord:
     index, run, users = asked.index, asked.run, asked.users
     inputs = _lay_out(bench, wanted, asked, place)
     plan = wanted.container
@@ -86,7 +86,7 @@ def _in_place(bench: Bench, wanted: Cases, asked: Numbered, place: Place) -> Cas
     return case
 
 
-def _lay_out(bench: Bench, wanted: Cases, asked: Numbered, place: Place) -> Path:
+def _lay_out(bench: Bench, wanted: RunCases, asked: Numbered, place: Place) -> Path:
     """Fill the case's own /io, and beside it the read-only inputs, which count against nobody's disk; their path."""
     for folder in ("input", "output", "tmp"):
         (place.path / folder).mkdir()
@@ -95,7 +95,7 @@ def _lay_out(bench: Bench, wanted: Cases, asked: Numbered, place: Place) -> Path
     return inputs_of(bench, wanted, asked.run)
 
 
-def _given(bench: Bench, run: Run, inputs: Path) -> Iterator[KeptPart]:
+def _given(bench: Bench, run: RunEntry, inputs: Path) -> Iterator[KeptPart]:
     """What the case was given, with the head of each file in a validation. Of official inputs only names and sizes:
     the overlay has them, and nothing else needs a copy."""
     shown = bench.plan.mode == "validation"
@@ -108,7 +108,7 @@ def _given(bench: Bench, run: Run, inputs: Path) -> Iterator[KeptPart]:
         yield KeptPart(path=f"input/{path}", size_bytes=size, ref=ref)
 
 
-def _violation(wanted: Cases, record: ContainerRecord, collected: Collected) -> Violation | None:
+def _violation(wanted: RunCases, record: ContainerRecord, collected: Collected) -> Violation | None:
     if record.ended == "disk_limit":
         places = "/io or /agentics-state" if wanted.container.mounts_place("state") else "/io"
         limit = wanted.container.limits.disk_limit_mb

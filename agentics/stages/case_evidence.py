@@ -11,7 +11,7 @@ from pathlib import Path
 
 from agentics.archive.hostile import walk
 from agentics.config import EvidenceBounds
-from agentics.model.evidence import CaseListing, KeptPart, OutputFile
+from agentics.model.evidence.trial_evidence import CaseListing, KeptPart, OutputFile
 from agentics.pipeline.bench import Keeper
 from agentics.sandbox.collect import Collected, CollectedFile
 from agentics.sandbox.regular import read_part

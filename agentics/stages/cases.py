@@ -12,10 +12,10 @@ from typing import Any
 
 from agentics.archive.tree import DIRECTORY_MODE, file_mode
 from agentics.errors import InvalidDocument
-from agentics.model.base import pretty_json
-from agentics.model.evidence import CaseRecord, Trouble
-from agentics.model.manifest import Run
-from agentics.model.plan import Cases
+from agentics.model.bundle.manifest import RunEntry
+from agentics.model.document.strict_types import pretty_json
+from agentics.model.evidence.trial_evidence import CaseRecord, Trouble
+from agentics.model.plan.trial_plan import RunCases
 from agentics.pipeline.bench import Bench
 from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context, StageFailure
@@ -26,14 +26,14 @@ from agentics.stages.manifest import invalid, run_manifest
 
 name = "cases"
 describe = described(
-    name, "The cases of a separated evaluation, each in a fresh container.", Cases, needs=("trial", "docker")
+    name, "The cases of a separated evaluation, each in a fresh container.", RunCases, needs=("trial", "docker")
 )
 TIMED = "agentics_timed"
 MEMORY_SHARE = 0.8
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-    bench, wanted = context.bench, Cases.model_validate(options)
+    bench, wanted = context.bench, RunCases.model_validate(options)
     try:
         manifest = run_manifest(bench, wanted.manifest)
     except (InvalidDocument, OSError) as error:
@@ -50,7 +50,7 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
     return context.with_cases(_all(bench, wanted, runs))
 
 
-def _why_not(bench: Bench, runs: Sequence[Run]) -> Trouble | None:
+def _why_not(bench: Bench, runs: Sequence[RunEntry]) -> Trouble | None:
     if not runs:
         return Trouble(stage=name, code="no_cases", message="no case was asked for", fault="user")
     new = sum(run.run_name not in bench.resume.cases for run in runs)
@@ -60,7 +60,7 @@ def _why_not(bench: Bench, runs: Sequence[Run]) -> Trouble | None:
     return None
 
 
-def in_flight(bench: Bench, wanted: Cases, runs: Sequence[Run]) -> int:
+def in_flight(bench: Bench, wanted: RunCases, runs: Sequence[RunEntry]) -> int:
     """Cases at once: two for each core that a case may use, as memory allows; one for timed cases."""
     if bench.undisturbed or any((run.metadata or {}).get(TIMED) is True for run in runs):
         return 1
@@ -70,7 +70,7 @@ def in_flight(bench: Bench, wanted: Cases, runs: Sequence[Run]) -> int:
     return max(1, min(len(runs), bench.jobs or by_cores, by_memory))
 
 
-def _all(bench: Bench, wanted: Cases, runs: Sequence[Run]) -> tuple[CaseRecord, ...]:
+def _all(bench: Bench, wanted: RunCases, runs: Sequence[RunEntry]) -> tuple[CaseRecord, ...]:
     at_once = in_flight(bench, wanted, runs)
     with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="case") as pool:
         one = partial(carry_out, bench, wanted)
@@ -104,7 +104,7 @@ def _watch(bench: Bench, futures: Sequence[Future[CaseRecord]], at_once: int) ->
             )
 
 
-def _write_manifest(bench: Bench, runs: Sequence[Run]) -> None:
+def _write_manifest(bench: Bench, runs: Sequence[RunEntry]) -> None:
     """The manifest as evaluators read it: each run's metadata nested, and flattened into the run beside it."""
     entries = []
     for run in runs:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentics.errors import InvalidDocument
-from agentics.model.evidence import Trouble
-from agentics.model.plan import ChallengeSetup, ManifestSource
-from agentics.model.setups import SetupInputs, SetupRecord
+from agentics.model.evidence.setup_record import SetupInputs, SetupRecord
+from agentics.model.evidence.trial_evidence import Trouble
+from agentics.model.plan.trial_plan import ChallengeSetup, ManifestSource
 from agentics.pipeline.bench import MIB, Bench
 from agentics.pipeline.description import described
 from agentics.pipeline.setups import SetupReuse

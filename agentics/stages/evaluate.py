@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from agentics.model.evidence import ContainerRecord, Trouble
-from agentics.model.plan import ContainerPlan, Evaluate
+from agentics.model.evidence.trial_evidence import ContainerRecord, Trouble
+from agentics.model.plan.trial_plan import ContainerPlan, RunEvaluator
 from agentics.pipeline.bench import MIB, Bench
 from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context, StageFailure
@@ -17,11 +17,11 @@ from agentics.sandbox.engine import Running
 from agentics.stages.network import with_fault
 
 name = "evaluate"
-describe = described(name, "The evaluator's container.", Evaluate, needs=("trial", "docker"))
+describe = described(name, "The evaluator's container.", RunEvaluator, needs=("trial", "docker"))
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-    bench, plan = context.bench, Evaluate.model_validate(options).container
+    bench, plan = context.bench, RunEvaluator.model_validate(options).container
     running = bench.ahead or _start(bench, options, gated=False)
     bench.ahead = None
     running.open_gate()
@@ -67,7 +67,7 @@ def lay_out_output(bench: Bench, disk_limit_mb: int) -> None:
 
 
 def _start(bench: Bench, options: Mapping[str, Any], *, gated: bool) -> Running:
-    plan = Evaluate.model_validate(options).container
+    plan = RunEvaluator.model_validate(options).container
     lay_out_output(bench, plan.limits.disk_limit_mb)
     return bench.engine.start(bench.container(plan), gated=gated)
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agentics.model.record import Record
+from agentics.model.document.record import Record
 from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.stages.examples import examples, function

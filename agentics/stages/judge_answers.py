@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from agentics.model.jobplan import JudgeAnswers
-from agentics.model.jobwork import Event, Judge, JudgeItem, Judgement
+from agentics.model.job.stage_options import JudgeAnswers
+from agentics.model.job.worker_protocol import Event, JudgeItem, JudgeOrder, JudgeReply
 from agentics.pipeline.description import described
 from agentics.pipeline.jobbench import JobBench
 from agentics.pipeline.stage import Context, StageFailure
@@ -29,14 +29,14 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
         rows = orders.file("items.jsonl", items)
         known = orders.file("judgements.jsonl", _readable(bench.judgements(), wanted))
 
-        def order(number: int) -> Judge:
-            return Judge(order=number, judges=wanted.judges, items=rows, known=known, limits=bench.limits)
+        def order(number: int) -> JudgeOrder:
+            return JudgeOrder(order=number, judges=wanted.judges, items=rows, known=known, limits=bench.limits)
 
         _, failed = followed(bench, orders, order, done)
     return context if failed is None else stopped(context, name, failed)
 
 
-def _readable(judgements: Iterable[Judgement], wanted: JudgeAnswers) -> Iterator[Judgement]:
+def _readable(judgements: Iterable[JudgeReply], wanted: JudgeAnswers) -> Iterator[JudgeReply]:
     """Those that need not be asked for again. A text that cannot be read is no verdict: its judge is asked again."""
     for one in judgements:
         template = wanted.templates.get(one.judge)
@@ -50,7 +50,7 @@ class _Counting:
         self.failures = Counter[str]()
 
     def __call__(self, batch: Sequence[Event]) -> None:
-        said = [event for event in batch if isinstance(event, Judgement)]
+        said = [event for event in batch if isinstance(event, JudgeReply)]
         self.done += len(said)
         self.failures.update(f"{event.judge}: {event.error.code}" for event in said if event.error is not None)
         if said:

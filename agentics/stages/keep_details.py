@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from agentics.model.jobplan import KeepDetails
-from agentics.model.jobwork import DetailRow, Details
+from agentics.model.job.stage_options import KeepDetails
+from agentics.model.job.worker_protocol import DetailRow, DetailsOrder
 from agentics.pipeline.description import described
 from agentics.pipeline.jobbench import JobBench
 from agentics.pipeline.stage import Context, StageFailure
@@ -27,8 +27,8 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
     with bench.session("model") as orders:
         rows = orders.file("rows.jsonl", _rows(bench))
 
-        def order(number: int) -> Details:
-            return Details(order=number, rows=rows, output=f"{number}-{_OUTPUT}", metrics=metrics)
+        def order(number: int) -> DetailsOrder:
+            return DetailsOrder(order=number, rows=rows, output=f"{number}-{_OUTPUT}", metrics=metrics)
 
         _, failed = followed(bench, orders, order, lambda _: None)
         if failed is not None:

@@ -9,10 +9,10 @@ from agentics.archive.hostile import MAX_DEPTH, walk
 from agentics.archive.tree import DIRECTORY_MODE, file_mode
 from agentics.bundle import read_run_manifest, read_session_manifest
 from agentics.errors import InvalidDocument
-from agentics.model.base import compact_json
-from agentics.model.evidence import Trouble
-from agentics.model.manifest import InputFile, RunManifest, SessionManifest
-from agentics.model.plan import ManifestSource
+from agentics.model.bundle.manifest import InputFile, RunManifest, SessionManifest
+from agentics.model.document.strict_types import compact_json
+from agentics.model.evidence.trial_evidence import Trouble
+from agentics.model.plan.trial_plan import ManifestSource
 from agentics.pipeline.bench import Bench
 from agentics.sandbox.regular import read_regular
 

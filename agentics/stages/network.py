@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from agentics.model.evidence import ContainerRecord, HostCheck, Trouble
-from agentics.model.plan import ContainerPlan
+from agentics.model.evidence.trial_evidence import ContainerRecord, HostCheck, Trouble
+from agentics.model.plan.trial_plan import ContainerPlan
 from agentics.pipeline.bench import MIB, Bench
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.policy.unreachable import Target, given, suspects

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from agentics.errors import EngineError
-from agentics.model.evidence import Trouble
-from agentics.model.jobwork import Answer, Event, Failed, Judgement, Order, Sample
-from agentics.model.record import Fault, Record
+from agentics.model.document.record import Fault, Record
+from agentics.model.evidence.trial_evidence import Trouble
+from agentics.model.job.worker_protocol import Answer, Event, JudgeReply, Order, OrderFailed, Sample
 from agentics.pipeline.jobbench import JobBench, Orders
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.policy.jobfailures import of_order
 
-LEDGERS: Mapping[type[Record], str] = {Answer: "answers", Sample: "samples", Judgement: "judgements"}
+LEDGERS: Mapping[type[Record], str] = {Answer: "answers", Sample: "samples", JudgeReply: "judgements"}
 """Where what is said goes: the attempt's ledgers, by kind of line."""
 
 _FAULTS: Mapping[str, Fault] = {
@@ -27,7 +27,7 @@ _MACHINE = frozenset({"out_of_memory", "disk_full"})
 
 def followed(
     bench: JobBench, orders: Orders, order: Callable[[int], Order], tell: Callable[[Sequence[Event]], None]
-) -> tuple[list[Event], Failed | None]:
+) -> tuple[list[Event], OrderFailed | None]:
     """Carry out an order. What came that is kept nowhere else, and why it failed, if it did.
 
     `tell` is given every batch, once what is in it is durable. Raises EngineError, and Interrupted when the run was
@@ -41,7 +41,7 @@ def followed(
             bench.keep.append_all(name, [line for line in batch if isinstance(line, kind)])
         tell(batch)
         rest += [line for line in batch if type(line) not in LEDGERS]
-        failed = batch[-1] if isinstance(batch[-1], Failed) else None
+        failed = batch[-1] if isinstance(batch[-1], OrderFailed) else None
     bench.check_interrupted()
     return rest, failed
 
@@ -60,7 +60,7 @@ def one(kind: type[Record], events: Iterable[Event]) -> object:
     return next((event for event in reversed(list(events)) if isinstance(event, kind)), None)
 
 
-def stopped(context: Context, stage: str, failed: Failed) -> StageFailure:
+def stopped(context: Context, stage: str, failed: OrderFailed) -> StageFailure:
     """The stage's failure for an order that was not carried out. Who wrote the task answers for the task, who wrote the
     job for what the backend is told; a custom model's own exception is its author's."""
     fault: Fault = "infrastructure" if failed.code in _MACHINE else _FAULTS.get(failed.stage, "infrastructure")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agentics.model.evidence import ContainerRecord, Trouble
-from agentics.model.plan import ContainerStage
+from agentics.model.evidence.trial_evidence import ContainerRecord, Trouble
+from agentics.model.plan.trial_plan import ContainerStage
 from agentics.pipeline.bench import MIB
 from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context, StageFailure

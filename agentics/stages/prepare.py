@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from agentics.archive import extract
-from agentics.model.evidence import Script, ScriptPhase
-from agentics.model.plan import Prepare
-from agentics.model.solution import SolutionManifest
+from agentics.model.bundle.solution import SolutionManifest
+from agentics.model.evidence.trial_evidence import Script, ScriptPhase
+from agentics.model.plan.trial_plan import PrepareWorkspace
 from agentics.pipeline.bench import MIB
 from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context
@@ -21,11 +21,11 @@ from agentics.sandbox.snapshot import snapshot
 HEAD_BYTES = 512
 
 name = "prepare"
-describe = described(name, "Unpacks the solution into its workspace.", Prepare, needs=("trial",))
+describe = described(name, "Unpacks the solution into its workspace.", PrepareWorkspace, needs=("trial",))
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context:
-    bench, wanted = context.bench, Prepare.model_validate(options)
+    bench, wanted = context.bench, PrepareWorkspace.model_validate(options)
     solution = bench.solution_at_hand
     unpacked_mb = -(-solution.uncompressed_bytes // MIB)
     place = bench.bounded("workspace", max(wanted.disk_limit_mb, unpacked_mb + 1), bench.users.solution)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentics.errors import InvalidDocument
-from agentics.model.challenge import MetricSchema
-from agentics.model.evidence import ResultReading, TrialEvidence
-from agentics.model.plan import ReadResult
-from agentics.model.result import read_result
+from agentics.model.bundle.challenge import MetricSchema
+from agentics.model.bundle.evaluator_result import read_result
+from agentics.model.evidence.trial_evidence import ResultReading, TrialEvidence
+from agentics.model.plan.trial_plan import ReadResult
 from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context
 from agentics.sandbox.regular import read_regular

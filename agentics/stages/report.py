@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from agentics.model.pipeline import OutputSpec
-from agentics.model.record import Record
+from agentics.model.document.record import Record
+from agentics.model.plan.pipeline import OutputSpec
 from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.rundir.atomic import make_directory, write_bytes

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from agentics.archive.tree import file_mode
 from agentics.errors import StorageError
-from agentics.model.evidence import CaseRecord, Checkpoint, OutputFile
-from agentics.model.manifest import Run
-from agentics.model.plan import Cases
+from agentics.model.bundle.manifest import RunEntry
+from agentics.model.evidence.trial_evidence import CaseRecord, Checkpoint, OutputFile
+from agentics.model.plan.trial_plan import RunCases
 from agentics.pipeline.bench import Bench, Keeper
 from agentics.sandbox.collect import CollectedFile
 from agentics.stages.seen import inputs_of, show, show_nothing
@@ -18,7 +18,7 @@ from agentics.stages.seen import inputs_of, show, show_nothing
 _CHUNK = 1 << 20
 
 
-def restore(bench: Bench, wanted: Cases, run: Run, earlier: CaseRecord) -> CaseRecord:
+def restore(bench: Bench, wanted: RunCases, run: RunEntry, earlier: CaseRecord) -> CaseRecord:
     """Show what the evaluator saw of the case when it ran. Raises StorageError when its evidence is not whole."""
     seen = bench.paths["solution_runs"] / run.run_name
     show_nothing(seen)

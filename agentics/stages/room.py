@@ -16,10 +16,10 @@ from pathlib import Path
 
 from agentics.archive.hostile import discard, remove
 from agentics.errors import EngineError
-from agentics.model.base import compact_json
-from agentics.model.evidence import Checkpoint, Violation
-from agentics.model.hooks import CaseTask, CheckpointFacts, ControlPlane
-from agentics.model.plan import ContainerPlan
+from agentics.model.document.strict_types import compact_json
+from agentics.model.evidence.hooks import CaseTask, CheckpointFacts, ControlPlane
+from agentics.model.evidence.trial_evidence import Checkpoint, Violation
+from agentics.model.plan.trial_plan import ContainerPlan
 from agentics.pipeline.bench import MIB, Bench, Users
 from agentics.pipeline.cooperation import CONTROL_FILE, EVENTS_BYTES, EVENTS_FILE, write_whole
 from agentics.pipeline.stage import Interrupted

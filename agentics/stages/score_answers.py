@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agentics.model.jobplan import ScoreAnswers
+from agentics.model.job.stage_options import ScoreAnswers
 from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.policy.details import judges_of

@@ -11,10 +11,10 @@ import shutil
 from pathlib import Path
 
 from agentics.archive.hostile import remove
-from agentics.model.base import compact_json
-from agentics.model.evidence import CaseRecord
-from agentics.model.manifest import Run
-from agentics.model.plan import Cases
+from agentics.model.bundle.manifest import RunEntry
+from agentics.model.document.strict_types import compact_json
+from agentics.model.evidence.trial_evidence import CaseRecord
+from agentics.model.plan.trial_plan import RunCases
 from agentics.pipeline.bench import Bench
 from agentics.sandbox.collect import make_readable
 from agentics.stages.manifest import lay_out
@@ -25,7 +25,7 @@ STREAMS = ("stdout.txt", "stderr.txt")
 REFUSED = 125  # what an evaluator is told when a case exited 0 but left what it may not
 
 
-def show(seen: Path, case: CaseRecord, run: Run, inputs: Path) -> None:
+def show(seen: Path, case: CaseRecord, run: RunEntry, inputs: Path) -> None:
     """Put our side beside the files that the case left in `seen`."""
     seen.chmod(0o755)
     (seen / STDIN).unlink(missing_ok=True)
@@ -44,13 +44,13 @@ def show_nothing(seen: Path) -> None:
     seen.mkdir(parents=True)
 
 
-def stdin_of(run: Run) -> bytes:
+def stdin_of(run: RunEntry) -> bytes:
     if run.stdin_json is not None:
         return compact_json(run.stdin_json).encode()
     return (run.stdin_text or "").encode()
 
 
-def inputs_of(bench: Bench, wanted: Cases, run: Run) -> Path:
+def inputs_of(bench: Bench, wanted: RunCases, run: RunEntry) -> Path:
     """The case's input files, laid out in a place that only we write to."""
     inputs = bench.scratch.plain()
     inputs.chmod(0o755)
@@ -58,7 +58,7 @@ def inputs_of(bench: Bench, wanted: Cases, run: Run) -> Path:
     return inputs
 
 
-def _facts(case: CaseRecord, run: Run) -> dict[str, object]:
+def _facts(case: CaseRecord, run: RunEntry) -> dict[str, object]:
     code = case.container.exit_code
     return {
         "run_name": run.run_name,

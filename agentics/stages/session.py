@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentics.errors import InvalidDocument
-from agentics.model.base import pretty_json
-from agentics.model.evidence import ContainerRecord, SessionRecord, Violation
-from agentics.model.manifest import SessionManifest
-from agentics.model.plan import Session
+from agentics.model.bundle.manifest import SessionManifest
+from agentics.model.document.strict_types import pretty_json
+from agentics.model.evidence.trial_evidence import ContainerRecord, SessionRecord, Violation
+from agentics.model.plan.trial_plan import RunSession
 from agentics.pipeline.bench import MIB, Bench
 from agentics.pipeline.description import described
 from agentics.pipeline.stage import Context, StageFailure
@@ -24,11 +24,11 @@ from agentics.stages.manifest import invalid, lay_out, session_manifest
 from agentics.stages.room import events, lent
 
 name = "session"
-describe = described(name, "A piped session of evaluator and solution.", Session, needs=("trial", "docker"))
+describe = described(name, "A piped session of evaluator and solution.", RunSession, needs=("trial", "docker"))
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-    bench, wanted = context.bench, Session.model_validate(options)
+    bench, wanted = context.bench, RunSession.model_validate(options)
     try:
         manifest = session_manifest(bench, wanted.manifest)
         _lay_out(bench, wanted, manifest)
@@ -55,7 +55,7 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
     return within_disk(context, name, evaluator, wanted.evaluator.limits.disk_limit_mb)
 
 
-def _lay_out(bench: Bench, wanted: Session, manifest: SessionManifest) -> None:
+def _lay_out(bench: Bench, wanted: RunSession, manifest: SessionManifest) -> None:
     folder = bench.plain("session")
     inputs = folder / "input"
     inputs.mkdir()
@@ -71,7 +71,7 @@ def _lay_out(bench: Bench, wanted: Session, manifest: SessionManifest) -> None:
 
 def _record(
     bench: Bench,
-    wanted: Session,
+    wanted: RunSession,
     manifest: SessionManifest,
     ended: tuple[ContainerRecord, ContainerRecord],
     linked: Linked,

@@ -22,7 +22,7 @@ from typing import Any
 
 from agentics.client import Client, ClientError, RunResponse
 from agentics.client.responses import Forked, Paused
-from agentics.model.event import RunnerEvent, TrialFinished
+from agentics.model.run.event import RunnerEvent, TrialFinished
 
 INPUT_ONLY = "step:0"
 """From the trial's input on: whatever checkpoint there may be comes later."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agentics.errors import BenchmarkError
-from agentics.model.design import AdapterCommand
+from agentics.model.run.design import AdapterCommand
 from agentics.rundir.benchmark import read_benchmark
 from agentics.runner.adapter import BenchmarkResult, run_adapter
 

@@ -7,15 +7,10 @@ import json
 import pytest
 
 from agentics.errors import UsageError
-from agentics.model.benchmark import (
-    AdapterManifest,
-    BenchmarkSummary,
-    PredictionRecord,
-    ScoreRecord,
-)
-from agentics.model.design import AdapterCommand
-from agentics.model.document import load
-from agentics.model.rundir import TrialResult
+from agentics.model.document.parsing import load
+from agentics.model.run.benchmark import AdapterManifest, BenchmarkSummary, PredictionRecord, ScoreRecord
+from agentics.model.run.design import AdapterCommand
+from agentics.model.run.directory import TrialResult
 from agentics.policy.benchmark import check_benchmark, summarize, trial_summary
 from agentics.rundir.atomic import document_bytes
 from tests.adapter.conftest import RUN_ID, contents, ids, result, score, trial

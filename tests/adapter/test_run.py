@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from agentics.errors import BenchmarkError
-from agentics.model.benchmark import Grading
-from agentics.model.design import AdapterCommand
+from agentics.model.run.benchmark import Grading
+from agentics.model.run.design import AdapterCommand
 from agentics.rundir.atomic import read_document, write_document
 from agentics.rundir.benchmark import Benchmark, read_benchmark
 from agentics.rundir.grading import note_process, restore
@@ -252,7 +252,7 @@ def test_a_grading_whose_runner_was_killed_is_not_believed_and_is_undone(run, mo
 RUNNER = """
 import sys, threading
 from pathlib import Path
-from agentics.model.design import AdapterCommand
+from agentics.model.run.design import AdapterCommand
 from agentics.runner.adapter import run_adapter
 root = Path(sys.argv[1])
 run_adapter(root, root.name, AdapterCommand(command=tuple(sys.argv[2:])), cwd=root, interrupt=threading.Event())

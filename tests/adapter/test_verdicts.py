@@ -15,7 +15,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from agentics.errors import BenchmarkError
-from agentics.model.design import AdapterCommand
+from agentics.model.run.design import AdapterCommand
 from agentics.schemas import DOCUMENTS, schema
 from tests.adapter.conftest import contents, evidence, ids, lines, result, score, trial
 from tests.docs.conftest import ROOT, code_blocks

@@ -146,7 +146,7 @@ def test_completion_knows_commands_and_options(lab, monkeypatch, words, known):
     assert known <= set(lab().out.split())
 
 
-HEAVY = {"docker", "requests", "urllib3", "tenacity", "jsonschema", "pydantic", "agentics.model.plan"}
+HEAVY = {"docker", "requests", "urllib3", "tenacity", "jsonschema", "pydantic", "agentics.model.plan.trial_plan"}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from agentics.model.evidence import ContainerRecord, Violation
+from agentics.model.evidence.trial_evidence import ContainerRecord, Violation
 from agentics.policy.endings import ending
 from tests.fake_engine import exited, out_of_memory, timed_out
 

@@ -10,7 +10,7 @@ import pytest
 
 from agentics import pipeline
 from agentics.errors import EngineError
-from agentics.model.pipeline import experiment
+from agentics.model.plan.pipeline import experiment
 from agentics.pipeline.registry import Registry
 from agentics.pipeline.stage import StageFailure
 from agentics.pipeline.store import DirectoryStore

@@ -4,7 +4,7 @@
 
 import pytest
 
-from agentics.model.challenge import Challenge
+from agentics.model.bundle.challenge import Challenge
 from agentics.policy.checks import read_challenge, script
 from agentics.policy.exposure import may_expose_private, network_risks
 

@@ -13,9 +13,9 @@ from agentics.archive.envelope import OVERLAY, inspect
 from agentics.archive.pack import pack
 from agentics.bundle import assemble, check, load_challenge
 from agentics.errors import InvalidDocument
-from agentics.model.base import compact_json
-from agentics.model.caps import MANIFEST, SMALL
-from agentics.model.jsontext import scan
+from agentics.model.document.json_text import scan
+from agentics.model.document.size_caps import MANIFEST, SMALL
+from agentics.model.document.strict_types import compact_json
 from agentics.policy.checks import read_challenge
 
 PAGE = (Path(__file__).parents[2] / "docs" / "bundle-format.md").read_text(encoding="utf-8")

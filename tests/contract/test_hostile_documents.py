@@ -11,13 +11,13 @@ from agentics.archive.documents import read_document
 from agentics.bundle import check, load_challenge
 from agentics.errors import InvalidDocument
 from agentics.lighteval.suites import read_suites
-from agentics.model.caps import MANIFEST, OTHER, RESULT, SMALL
-from agentics.model.document import MAX_FINDINGS, MAX_PROBLEMS, load
-from agentics.model.formats import read
-from agentics.model.jobspec import JobSpec
-from agentics.model.manifest import RunManifest
-from agentics.model.result import Result
-from agentics.model.suite import Suite
+from agentics.model.bundle.evaluator_result import Result
+from agentics.model.bundle.manifest import RunManifest
+from agentics.model.document.formats import read
+from agentics.model.document.parsing import MAX_FINDINGS, MAX_PROBLEMS, load
+from agentics.model.document.size_caps import MANIFEST, OTHER, RESULT, SMALL
+from agentics.model.job.jobspec import JobSpec
+from agentics.model.job.suite import Suite
 from agentics.policy.checks import read_challenge
 from agentics.runner.experiment_file import parse_experiment
 
@@ -65,7 +65,7 @@ def test_as_many_values_as_are_allowed_are_read():
 def test_the_memory_of_a_document_is_a_small_multiple_of_its_text(document, text, tmp_path):
     (tmp_path / "f").write_bytes(text)
     program = (
-        "import resource, sys; from pathlib import Path; from agentics.model.document import load; "
+        "import resource, sys; from pathlib import Path; from agentics.model.document.parsing import load; "
         f"from {document.__module__} import {document.__name__} as model; data = Path(sys.argv[1]).read_bytes(); "
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; assert load(model, data, 'f').value is None; "
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"

@@ -10,13 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentics.errors import InvalidDocument
-from agentics.model.base import compact_json, pretty_json
-from agentics.model.caps import RECORD
-from agentics.model.challenge import Challenge
-from agentics.model.document import load, parse
-from agentics.model.jsontext import scan as scan_within
-from agentics.model.manifest import RunManifest, SessionManifest
-from agentics.model.solution import SolutionManifest
+from agentics.model.bundle.challenge import Challenge
+from agentics.model.bundle.manifest import RunManifest, SessionManifest
+from agentics.model.bundle.solution import SolutionManifest
+from agentics.model.document.json_text import scan as scan_within
+from agentics.model.document.parsing import load, parse
+from agentics.model.document.size_caps import RECORD
+from agentics.model.document.strict_types import compact_json, pretty_json
 from agentics.policy.checks import read_challenge
 
 GOOD = b'{"protocol": "zip_project", "protocol_version": 1, "commands": {"run": "run.sh"}}'

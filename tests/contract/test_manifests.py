@@ -6,8 +6,8 @@ import pytest
 
 from agentics.bundle import read_run_manifest, read_session_manifest
 from agentics.errors import InvalidDocument
-from agentics.model.document import load
-from agentics.model.solution import SolutionManifest
+from agentics.model.bundle.solution import SolutionManifest
+from agentics.model.document.parsing import load
 from agentics.policy.manifests import check_run_manifest, check_session_manifest
 
 RUN = "/runs/1"

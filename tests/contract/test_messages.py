@@ -10,10 +10,10 @@ from agentics.archive import read_solution
 from agentics.bundle import assemble, check, load_challenge
 from agentics.cli import main
 from agentics.errors import InvalidDocument
-from agentics.model.document import load
-from agentics.model.finding import shown_pointer
-from agentics.model.proposal import Proposal
-from agentics.model.solution import SolutionManifest
+from agentics.model.bundle.proposal import Proposal
+from agentics.model.bundle.solution import SolutionManifest
+from agentics.model.document.finding import shown_pointer
+from agentics.model.document.parsing import load
 from agentics.policy.checks import read_challenge
 from agentics.policy.manifests import check_run_manifest, check_session_manifest
 from agentics.policy.proposals import read_proposal

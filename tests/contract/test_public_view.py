@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from agentics.model.challenge import Challenge
-from agentics.model.public import PublicChallenge
+from agentics.model.bundle.challenge import Challenge
+from agentics.model.bundle.public_challenge import PublicChallenge
 from agentics.policy.publish import public_challenge
 
 CANARY = "canary-7f3a"

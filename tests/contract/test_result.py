@@ -5,8 +5,8 @@
 import pytest
 
 from agentics.errors import InvalidDocument
-from agentics.model.challenge import MetricSchema
-from agentics.model.result import MAX_LOG_BYTES, Result, check_result, read_result
+from agentics.model.bundle.challenge import MetricSchema
+from agentics.model.bundle.evaluator_result import MAX_LOG_BYTES, Result, check_result, read_result
 
 METRIC = "/aggregate_metrics/0"
 SUMMARY = "/official_summary"

@@ -11,10 +11,10 @@ from typing import get_args
 import pytest
 
 from agentics.errors import AgenticsError
-from agentics.model import jobspec
-from agentics.model.base import Document
-from agentics.model.outcome import Counts, ExitPolicy
-from agentics.model.record import Fault, Status, Trust
+from agentics.model.document.record import Fault, Status, Trust
+from agentics.model.document.strict_types import Document
+from agentics.model.job import jobspec
+from agentics.model.run.outcome import Counts, ExitPolicy
 from agentics.policy import outcome
 from tests.docs.conftest import DOCUMENTS, ROOT, first_column, section
 
@@ -43,18 +43,18 @@ def test_a_word_that_docs_do_not_explain_stops_the_generator(generator, monkeypa
 
 
 def test_a_field_without_a_meaning_stops_the_generator(generator, monkeypatch):
-    known = generator.MEANINGS["jobspec.Artifacts"]
-    monkeypatch.setitem(generator.MEANINGS, "jobspec.Artifacts", {"output_dir": known["output_dir"]})
+    known = generator.MEANINGS["job.jobspec.ArtifactOptions"]
+    monkeypatch.setitem(generator.MEANINGS, "job.jobspec.ArtifactOptions", {"output_dir": known["output_dir"]})
     with pytest.raises(ValueError, match="save_details"):
-        generator.fields("jobspec.Artifacts")
+        generator.fields("job.jobspec.ArtifactOptions")
 
 
 def test_every_key_of_a_jobspec_is_explained(generator):
-    explained = {name.removeprefix("jobspec.") for name in generator.MEANINGS if name.startswith("jobspec.")}
+    explained = {name.removeprefix("job.jobspec.") for name in generator.MEANINGS if name.startswith("job.jobspec.")}
     assert explained == {model.__name__ for model in OF_A_JOBSPEC}
     page = text(ROOT / "docs" / "lighteval.md")
     for model in OF_A_JOBSPEC:
-        part = re.search(rf"<!-- generated: fields jobspec\.{model.__name__} -->\n(.*?)<!-- end -->", page, re.S)
+        part = re.search(rf"<!-- generated: fields job\.jobspec\.{model.__name__} -->\n(.*?)<!-- end -->", page, re.S)
         assert part is not None, model
         assert first_column(part[1], "key") == list(model.model_fields)
 

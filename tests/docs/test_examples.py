@@ -17,10 +17,10 @@ from agentics.cli.arguments import spread
 from agentics.cli.evalfile import EvalFile
 from agentics.cli.failure import envelope
 from agentics.errors import Refused
-from agentics.model.experiment_file import RULES, ExperimentFile
-from agentics.model.formats import read
-from agentics.model.hooks import ControlPlane, HookEvent
-from agentics.model.solution import SolutionManifest
+from agentics.model.bundle.solution import SolutionManifest
+from agentics.model.document.formats import read
+from agentics.model.evidence.hooks import ControlPlane, HookEvent
+from agentics.model.run.experiment_file import RULES, ExperimentFile
 from agentics.policy.topologies.parts import CHECKPOINT_ENV, COOPERATION_ENV
 from agentics.runner.commands import TERMINAL
 from tests.docs.conftest import DOCUMENTS, ROOT, code_blocks, commands, section

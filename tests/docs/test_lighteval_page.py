@@ -7,7 +7,14 @@ import re
 from tests.docs.conftest import ROOT
 
 PAGE = (ROOT / "docs" / "lighteval.md").read_text(encoding="utf-8")
-OURS = ("lighteval", "model/plugin.py", "model/suite.py", "model/template.py", "runner/jobfile.py", "runner/hosts.py")
+OURS = (
+    "lighteval",
+    "model/job/plugin.py",
+    "model/job/suite.py",
+    "model/job/judge_template.py",
+    "runner/jobfile.py",
+    "runner/hosts.py",
+)
 GIVEN = re.compile(
     r'code="([a-z_]+)"|OrderError\([^"]*?"[a-z]+", "([a-z_]+)"|(?:_problem|Failure|refuse)\("([a-z_]+)"'
     r'|"code": "([a-z_]+)"|return "([a-z]+_[a-z_]+)", f"'

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from agentics.model.design import AdapterCommand, Design
+from agentics.model.run.design import AdapterCommand, Design
 from agentics.rundir.contents import PLACES, place_of
 from agentics.runner.campaign import EvalRequest, compile_request
 from agentics.runner.evaluate import evaluate

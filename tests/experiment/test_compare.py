@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from agentics.model.outcome import PrimaryMetric
+from agentics.model.run.outcome import PrimaryMetric
 from agentics.policy import statistics
 from agentics.policy.compare import Observation, compare, pairs, summarise
 

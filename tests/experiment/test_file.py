@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentics.errors import AgenticsError, InvalidDocument
-from agentics.model.design import AdapterCommand, Design, Pruning, RetryPolicy
+from agentics.model.run.design import AdapterCommand, Design, Pruning, RetryPolicy
 from agentics.runner.experiment_file import asked_for, parse_experiment
 from tests.experiment.files import PLAIN, RESOLVED, changed, refusals, request, write
 
@@ -115,7 +115,7 @@ def test_every_field_has_its_effect(shop, key):
 
 
 def test_every_field_of_the_file_is_tested_for_its_effect():
-    from agentics.model.experiment_file import ExperimentFile
+    from agentics.model.run.experiment_file import ExperimentFile
 
     assert EFFECTS.keys() == ExperimentFile.model_fields.keys()
 

@@ -9,8 +9,8 @@ import pytest
 
 from agentics import config as configuration
 from agentics.errors import Refused, UsageError
-from agentics.model.design import AdapterCommand, Design, Pruning, RetryPolicy
-from agentics.model.experiment import ResolvedExperiment
+from agentics.model.run.design import AdapterCommand, Design, Pruning, RetryPolicy
+from agentics.model.run.experiment import ResolvedExperiment
 from agentics.runner.campaign import EvalRequest, compile_request
 from agentics.runner.experiment import differences, request_from, resolve, resolved
 from agentics.runner.experiment_file import asked_for, compiled, parse_experiment

@@ -6,7 +6,7 @@ import pytest
 
 from agentics import config as configuration
 from agentics.errors import InvalidDocument
-from agentics.model.design import AdapterCommand, Design, Pruning, RetryPolicy
+from agentics.model.run.design import AdapterCommand, Design, Pruning, RetryPolicy
 from agentics.runner.experiment_file import asked_for, compiled, parse_experiment
 from tests.experiment.files import RESOLVED, changed, refusals, request, write
 

@@ -23,25 +23,25 @@ from pydantic import BaseModel
 from agentics.archive.envelope import SOLUTION as SOLUTION_ZIP
 from agentics.archive.envelope import inspect, read
 from agentics.errors import AgenticsError, InvalidDocument
-from agentics.model.benchmark import AdapterManifest, PredictionRecord, ScoreRecord
-from agentics.model.caps import MANIFEST
-from agentics.model.challenge import Challenge
-from agentics.model.document import Loaded, Rule, load
-from agentics.model.event import EVENT
-from agentics.model.experiment import ResolvedExperiment
-from agentics.model.experiment_file import RULES as EXPERIMENT_RULES
-from agentics.model.experiment_file import ExperimentFile
-from agentics.model.formats import Format, value_of
-from agentics.model.formats import read as read_formatted
-from agentics.model.jobspec import JobSpec
-from agentics.model.jsontext import MAX_DEPTH, scan
-from agentics.model.plugin import RULES as PLUGIN_RULES
-from agentics.model.plugin import PluginManifest
-from agentics.model.result import Result
-from agentics.model.solution import SolutionManifest
-from agentics.model.suite import RULES as SUITE_RULES
-from agentics.model.suite import Suite
-from agentics.model.template import JudgeTemplate
+from agentics.model.bundle.challenge import Challenge
+from agentics.model.bundle.evaluator_result import Result
+from agentics.model.bundle.solution import SolutionManifest
+from agentics.model.document.formats import Format, value_of
+from agentics.model.document.formats import read as read_formatted
+from agentics.model.document.json_text import MAX_DEPTH, scan
+from agentics.model.document.parsing import Loaded, Rule, load
+from agentics.model.document.size_caps import MANIFEST
+from agentics.model.job.jobspec import JobSpec
+from agentics.model.job.judge_template import JudgeTemplate
+from agentics.model.job.plugin import RULES as PLUGIN_RULES
+from agentics.model.job.plugin import PluginManifest
+from agentics.model.job.suite import RULES as SUITE_RULES
+from agentics.model.job.suite import Suite
+from agentics.model.run.benchmark import AdapterManifest, PredictionRecord, ScoreRecord
+from agentics.model.run.event import EVENT
+from agentics.model.run.experiment import ResolvedExperiment
+from agentics.model.run.experiment_file import RULES as EXPERIMENT_RULES
+from agentics.model.run.experiment_file import ExperimentFile
 from agentics.policy.checks import RULES as CHALLENGE_RULES
 from agentics.policy.experiments import RULES as RESOLVED_RULES
 from agentics.policy.hooks import Heard, listen

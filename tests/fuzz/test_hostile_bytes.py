@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from agentics.archive.tree import bad_name
-from agentics.model.base import ChallengeName, RelPath, RunName, Token
+from agentics.model.document.strict_types import ChallengeName, RelPath, RunName, Token
 from agentics.policy import transcript
 from agentics.policy.casefiles import is_safe
 from tests.fuzz import samples

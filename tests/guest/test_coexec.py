@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from agentics.model.evidence import SharedUse
+from agentics.model.evidence.trial_evidence import SharedUse
 
 pytestmark = pytest.mark.docker
 

@@ -6,7 +6,7 @@ import pytest
 
 from agentics.lighteval.optioncheck import KEYWORDS, fault
 from agentics.lighteval.support import FIELDS, GENERATION
-from agentics.model.jobspec import Backend, Generation
+from agentics.model.job.jobspec import Backend, Generation
 from tests.lighteval.conftest import CAPITALS, CATALOGUE, CUSTOM, DUMMY, ECHO, ENDPOINT, LOCAL, VLLM, spec
 
 PROVIDERS = {"type": "endpoint_inference_providers", "model_name": "acme/tiny", "provider": "hf-inference"}

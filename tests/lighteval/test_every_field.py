@@ -10,13 +10,13 @@ import pytest
 from agentics.errors import InvalidDocument
 from agentics.lighteval.catalogue import shipped
 from agentics.lighteval.support import CHOICES, TASK_PARAMS
-from agentics.model.jobspec import (
-    Artifacts,
+from agentics.model.job.jobspec import (
+    ArtifactOptions,
     Backend,
     CustomModel,
     Generation,
     JobSpec,
-    Judge,
+    JudgeSpec,
     Plugin,
     ScoringConfig,
     TaskSpec,
@@ -36,9 +36,9 @@ WHERE: dict[type, tuple[str | int, ...]] = {
     Generation: ("generation",),
     TaskSpec: ("tasks", 0),
     Plugin: ("custom_plugins", 0),
-    Artifacts: ("artifacts",),
+    ArtifactOptions: ("artifacts",),
     ScoringConfig: ("scoring_config",),
-    Judge: ("scoring_config", "judges", 0),
+    JudgeSpec: ("scoring_config", "judges", 0),
 }
 """The models of a JobSpec, and where an object of each stands in it."""
 MODELS = {model.__name__: model for model in WHERE}
@@ -79,23 +79,23 @@ VALUES: dict[str, Any] = {
     "Plugin.version": "2.0.0",
     "Plugin.path": "other-plugins/quick-tasks",
     "Plugin.sha256": f"sha256:{0:064}",
-    "Artifacts.output_dir": "elsewhere",
-    "Artifacts.save_details": False,
-    "Artifacts.tensorboard": True,
+    "ArtifactOptions.output_dir": "elsewhere",
+    "ArtifactOptions.save_details": False,
+    "ArtifactOptions.tensorboard": True,
     "ScoringConfig.judges": JUDGES[:2],
     "ScoringConfig.aggregation": "median",
     "ScoringConfig.min_judges": 2,
     "ScoringConfig.report_disagreement": False,
     "ScoringConfig.judge_template_id": "rating-1-10",
-    "Judge.judge_model_name": "z",
-    "Judge.judge_backend": "vllm",
-    "Judge.base_url": "http://10.0.0.9/v1",
-    "Judge.api_key_env": "PATH",
-    "Judge.max_tokens": 9,
-    "Judge.temperature": 0.5,
-    "Judge.seed": 5,
-    "Judge.weight": 2.0,
-    "Judge.judge_template_id": "json-score",
+    "JudgeSpec.judge_model_name": "z",
+    "JudgeSpec.judge_backend": "vllm",
+    "JudgeSpec.base_url": "http://10.0.0.9/v1",
+    "JudgeSpec.api_key_env": "PATH",
+    "JudgeSpec.max_tokens": 9,
+    "JudgeSpec.temperature": 0.5,
+    "JudgeSpec.seed": 5,
+    "JudgeSpec.weight": 2.0,
+    "JudgeSpec.judge_template_id": "json-score",
 }
 """For every field another value than that of the spec below, and than the default."""
 
@@ -116,7 +116,7 @@ PARTS = {
     "JobSpec.generation": Generation,
     "JobSpec.tasks": TaskSpec,
     "JobSpec.custom_plugins": Plugin,
-    "JobSpec.artifacts": Artifacts,
+    "JobSpec.artifacts": ArtifactOptions,
     "JobSpec.scoring_config": ScoringConfig,
     "Backend.model": CustomModel,
     "Backend.options": "the backend's own schema",
@@ -187,7 +187,7 @@ def has_effect(folder: Path, base: Any, path: tuple[str | int, ...], value: Any)
 
 
 def base_of(kind: str, field: str) -> Any:
-    if field.startswith(("ScoringConfig.", "Judge.")):
+    if field.startswith(("ScoringConfig.", "JudgeSpec.")):
         return spec(kind, **JUDGED)
     return spec(kind)
 

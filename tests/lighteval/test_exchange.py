@@ -10,7 +10,7 @@ import pytest
 
 from agentics.errors import EngineError
 from agentics.lighteval.exchange import Exchange
-from agentics.model.jobwork import Details
+from agentics.model.job.worker_protocol import DetailsOrder
 
 ELSEWHERE = "what is elsewhere stays as it is"
 
@@ -43,8 +43,8 @@ def plant(kind: str, path: Path, elsewhere: Path) -> None:
             path.mkdir()
 
 
-def order(number: int) -> Details:
-    return Details(order=number, rows="1-rows.jsonl", output="1-details.parquet", metrics=())
+def order(number: int) -> DetailsOrder:
+    return DetailsOrder(order=number, rows="1-rows.jsonl", output="1-details.parquet", metrics=())
 
 
 KINDS = pytest.mark.parametrize("kind", ["link", "dangling link", "hard link", "pipe", "folder"])

@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import agentics
-from agentics.model.jobspec import JobSpec
+from agentics.model.job.jobspec import JobSpec
 from agentics.schemas import schema
 from tests.lighteval.conftest import CAPITALS, ENDPOINT, JUDGE, spec
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from agentics.errors import UsageError
-from agentics.model.outcome import Counts, RunOutcome, RunSummary, TaskRecord
+from agentics.model.run.outcome import Counts, RunOutcome, RunSummary, TaskRecord
 from agentics.policy.outcome import accepts, counts, exit_code, gate, merge_summary, run_status, to_run
 
 STATUSES = ("passed", "degraded", "failed", "error", "no_samples", "skipped", "pending")

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from agentics import pipeline
-from agentics.model.pipeline import experiment
+from agentics.model.plan.pipeline import experiment
 from agentics.pipeline.description import normalise, problems
 from agentics.pipeline.options import option_problems, with_defaults
 from agentics.pipeline.registry import Registry, StageUnavailable

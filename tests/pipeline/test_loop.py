@@ -16,7 +16,7 @@ import pytest
 
 from agentics import pipeline
 from agentics.errors import UsageError
-from agentics.model.pipeline import Experiment, experiment, problems, to_json
+from agentics.model.plan.pipeline import Experiment, experiment, problems, to_json
 from agentics.pipeline.registry import Registry
 from agentics.pipeline.stage import Context, StageFailure
 from agentics.pipeline.store import DirectoryStore

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from agentics.model.evidence import JobFacts
-from agentics.model.jobplan import JudgeAnswers, ScoreAnswers
-from agentics.model.jobwork import (
+from agentics.model.evidence.trial_evidence import JobFacts
+from agentics.model.job.stage_options import JudgeAnswers, ScoreAnswers
+from agentics.model.job.worker_protocol import (
     Answer,
     AnswerError,
     Environment,
-    Judgement,
+    EvaluationReport,
+    JudgeReply,
     MetricValue,
-    Report,
     SeedReport,
     TaskReady,
 )
@@ -61,7 +61,7 @@ def job_facts(answers, seeds=None, metrics=None, warnings=()):
             generation={"max_new_tokens": 8},
             warnings=warnings,
         ),
-        report=Report(
+        report=EvaluationReport(
             order=1,
             seeds=(seed_report(em=0.5),) if seeds is None else tuple(seeds),
             asked=len(answers),
@@ -104,7 +104,7 @@ def jury(*names, aggregation="majority", weights=None, report_disagreement=True,
 
 def judgement(judge, doc, text, *, seed=0, code="timeout"):
     """What a judge said of a document's answer; text None: it failed."""
-    return Judgement(
+    return JudgeReply(
         order=2,
         key=f"{judge}/{seed}/{doc}",
         item=f"k{doc}",

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from agentics.model.evidence import CaseRecord, KeptPart, OutputFile, ResultReading, Violation
-from agentics.model.result import Result
+from agentics.model.bundle.evaluator_result import Result
+from agentics.model.evidence.trial_evidence import (
+    CaseRecord,
+    KeptPart,
+    OutputFile,
+    ResultReading,
+    Violation,
+)
 from agentics.policy.casefiles import (
     FILE_BYTES,
     FILES_OF_A_CASE,

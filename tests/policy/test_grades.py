@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentics.model.rundir import Scope
+from agentics.model.run.directory import Scope
 from agentics.policy.grades import RunFacts, TrialFacts, grades
 
 SCOPE = Scope(

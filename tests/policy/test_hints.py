@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agentics.model.evidence import Script
-from agentics.model.explanation import Hint
+from agentics.model.evidence.explanation import Hint
+from agentics.model.evidence.trial_evidence import Script
 from agentics.policy.hints import MOST, SLIPS, Symptoms, gathered, hints
 
 SHELL = Script(phase="run", path="run.sh", head="exec python3 solve.py\n")

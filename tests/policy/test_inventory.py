@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agentics.model.evidence import CaseRecord, ContainerRecord, TrialEvidence, Violation
-from agentics.model.plan import Plan
+from agentics.model.evidence.trial_evidence import CaseRecord, ContainerRecord, TrialEvidence, Violation
+from agentics.model.plan.trial_plan import Plan
 from agentics.policy.inventory import state_inventory
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.*.json"))

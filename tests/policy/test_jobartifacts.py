@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentics.errors import InvalidDocument, Refused
-from agentics.model.evidence import JobFacts
-from agentics.model.jobfiles import JobMetadata, Stored
-from agentics.model.jobspec import JobSpec
-from agentics.model.jobwork import MetricValue
-from agentics.model.judgement import Judgement as Verdict
-from agentics.model.portable import portable_name, portable_path
-from agentics.model.suite import SuiteScore
+from agentics.model.evidence.trial_evidence import JobFacts
+from agentics.model.evidence.verdict import Verdict
+from agentics.model.job.jobspec import JobSpec
+from agentics.model.job.portable_names import portable_name, portable_path
+from agentics.model.job.result_files import JobMetadata, StoredFile
+from agentics.model.job.suite import SuiteScore
+from agentics.model.job.worker_protocol import MetricValue
 from agentics.policy.ingestion import INGESTER, Expected, ingest
 from agentics.policy.jobartifacts import (
     FinishedJob,
@@ -224,7 +224,7 @@ def test_metadata_has_what_lighteval_does_not_record():
     judged = result(answers, said=judgements(a="YN"), judges=judges)
     one = TaskEnd(facts=job_facts(answers).model_copy(update={"result": judged}), verdict=PASSED)
     gone = TaskEnd(facts=JobFacts(), verdict=BROKEN)
-    stored = Stored(path="jobspec.json", sha256="sha256:s", bytes=10)
+    stored = StoredFile(path="jobspec.json", sha256="sha256:s", bytes=10)
     job = finished({"sums|0": one, "gone|0": gone}, templates=judges.templates, suite_digest="sha256:u")
     found = metadata(job, [stored])
     assert found.versions == {"lighteval": "0.13.0", "torch": None}

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from agentics.errors import UsageError
-from agentics.model.jobwork import DetailRow, MetricValue
+from agentics.model.job.worker_protocol import DetailRow, MetricValue
 from agentics.policy.jobcompare import (
     Contender,
     check_comparable,

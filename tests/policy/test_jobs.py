@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from agentics.model.evidence import JobFacts
-from agentics.model.jobresult import JobResult
-from agentics.model.jobwork import MetricValue, Usage
+from agentics.model.evidence.trial_evidence import JobFacts
+from agentics.model.job.job_result import JobResult
+from agentics.model.job.worker_protocol import MetricValue, TokenUsage
 from agentics.policy.jobs import JUDGED, judge_job
 from tests.policy.jobfacts import (
     ALL_HASHES,
@@ -276,7 +276,10 @@ def test_answers_that_were_known_cost_no_time_and_failures_have_none():
 
 
 def test_tokens_are_added_up_where_they_are_told():
-    told = [answer(0, usage=Usage(prompt_tokens=3, completion_tokens=2)), answer(1, usage=Usage(prompt_tokens=4))]
+    told = [
+        answer(0, usage=TokenUsage(prompt_tokens=3, completion_tokens=2)),
+        answer(1, usage=TokenUsage(prompt_tokens=4)),
+    ]
     assert (result(told).prompt_tokens, result(told).completion_tokens) == (7, 2)
     assert result(answers("A")).prompt_tokens is None
 

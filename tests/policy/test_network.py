@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agentics.model.plan import Plan
+from agentics.model.plan.trial_plan import Plan
 from agentics.policy.network import (
     both_spellings,
     forbidden,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agentics.model.design import Design, Pruning, RetryPolicy
+from agentics.model.run.design import Design, Pruning, RetryPolicy
 from agentics.policy.schedule import is_pruned, may_start, slots, try_again
 
 GOLDEN = json.loads((Path(__file__).parent / "schedules.json").read_text(encoding="utf-8"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agentics.model.plan import ChallengeSetup
-from agentics.model.setups import SetupInputs
+from agentics.model.evidence.setup_record import SetupInputs
+from agentics.model.plan.trial_plan import ChallengeSetup
 from agentics.policy.setups import ChallengeDigests, setup_inputs, setup_key
 from tests.policy.test_plans import compiled
 

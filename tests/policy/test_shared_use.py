@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 
-from agentics.model.evidence import SharedUse, UsedUp
+from agentics.model.evidence.trial_evidence import SharedUse, UsedUp
 from agentics.policy.shared_use import MOST_KINDS, read_report
 
 

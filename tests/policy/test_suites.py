@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentics.model.suite import Suite
+from agentics.model.job.suite import Suite
 from agentics.policy.suites import Measured, suite_score
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agentics.model.evidence import (
+from agentics.model.bundle.evaluator_result import Result
+from agentics.model.evidence.trial_evidence import (
     CaseRecord,
     ContainerRecord,
     ResultReading,
@@ -15,7 +16,6 @@ from agentics.model.evidence import (
     UsedUp,
     Violation,
 )
-from agentics.model.result import Result
 from agentics.policy.verdict import judge
 
 OOM = {"ended": "out_of_memory", "exit_code": 137, "oom_killed": True}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from agentics.model.workspace import WorkspaceFile, WorkspaceSnapshot
+from agentics.model.evidence.workspace import WorkspaceFile, WorkspaceSnapshot
 from agentics.policy.workspace import diff, patch
 
 BEFORE, AFTER, LATER = (f"2026-01-01T00:00:0{second}Z" for second in range(3))

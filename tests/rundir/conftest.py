@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agentics.model.outcome import Invocation, NoGit, SampleSummary
-from agentics.model.rundir import ResultError, ResultExt, Scope, TrialInput, TrialResult
+from agentics.model.run.directory import ResultError, ResultExt, Scope, TrialInput, TrialResult
+from agentics.model.run.outcome import Invocation, NoGit, SampleSummary
 from agentics.policy.redact import Redactor
 from agentics.rundir.atomic import utc_now
 from agentics.rundir.project import project, tasks_to_run

@@ -7,7 +7,7 @@ import threading
 import pytest
 from pydantic import TypeAdapter
 
-from agentics.model.record import Record
+from agentics.model.document.record import Record
 from agentics.rundir import ledger
 
 

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from agentics.errors import Refused, UsageError
-from agentics.model.rundir import RunControl, TrialInput, TrialState
+from agentics.model.run.directory import RunControl, TrialInput, TrialState
 from agentics.rundir.atomic import read_document
 from agentics.rundir.lock import is_held
 from agentics.rundir.project import project, rebuild_outcome, tasks_to_run
@@ -24,7 +24,7 @@ driver = importlib.util.module_from_spec(spec)
 sys.modules["driver"] = driver
 spec.loader.exec_module(driver)
 from agentics.errors import Refused
-from agentics.model.rundir import TrialInput
+from agentics.model.run.directory import TrialInput
 from agentics.rundir.project import project, tasks_to_run
 from agentics.rundir.run import begin, end, open_run
 from agentics.rundir.trial import begin_attempt, record, trial_for, finish

@@ -9,8 +9,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from agentics.errors import StorageError
-from agentics.model.record import Record
-from agentics.model.rundir import RunControl
+from agentics.model.document.record import Record
+from agentics.model.run.directory import RunControl
 from agentics.rundir import ledger
 from agentics.rundir.artifacts import Artifacts
 from agentics.rundir.atomic import canonical_bytes, make_directory, read_document, write_bytes, write_document
@@ -38,7 +38,7 @@ while True:
 APPEND = """
 import sys
 from pathlib import Path
-from agentics.model.record import Record
+from agentics.model.document.record import Record
 from agentics.rundir import ledger
 class Line(Record):
     n: int

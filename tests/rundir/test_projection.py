@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from agentics.errors import UsageError
-from agentics.model.outcome import DOCUMENTS, ErrorRecord, GitFacts, RunOutcome, RunSummary, TaskStatus
+from agentics.model.run.outcome import DOCUMENTS, ErrorRecord, GitFacts, RunOutcome, RunSummary, TaskStatus
 from agentics.policy.outcome import gate
 from agentics.rundir.project import project, rebuild_outcome
 from agentics.rundir.provenance import git_facts

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from agentics.errors import Refused, StorageError, UsageError
-from agentics.model.outcome import ErrorRecord, Invocation
-from agentics.model.rundir import RunControl, Scope, TrialInput, TrialResult, TrialState
+from agentics.model.run.directory import RunControl, Scope, TrialInput, TrialResult, TrialState
+from agentics.model.run.outcome import ErrorRecord, Invocation
 from agentics.policy.redact import Redactor, secrets_in
 from agentics.rundir import state
 from agentics.rundir.atomic import read_document

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from agentics import config as configuration
 from agentics.errors import Refused
-from agentics.model.control import ControlRequest
+from agentics.model.run.control import ControlRequest
 from agentics.rundir.atomic import utc_now
 from agentics.rundir.layout import Layout
 from agentics.runner import commands

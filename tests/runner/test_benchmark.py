@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from agentics.model.design import AdapterCommand
+from agentics.model.run.design import AdapterCommand
 from tests.conftest import BUNDLES
 from tests.runner.lab import evaluator
 

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 import pytest
 
 from agentics.errors import AgenticsError
-from agentics.model.design import Design
+from agentics.model.run.design import Design
 from agentics.runner import commands
 from tests.fake_engine import exited
 from tests.runner.controllers import COOPERATES, PATIENCE_S, killed_by, left_by_a_dead_controller, place, running, until

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from agentics.errors import EngineError
-from agentics.model.design import Design
+from agentics.model.run.design import Design
 from agentics.runner import evaluate as evaluating
 from agentics.sandbox.labels import TRIAL
 from tests.fake_engine import Held, exited

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from agentics.model.explanation import Explanation
+from agentics.model.evidence.explanation import Explanation
 from agentics.rundir.verify import verify
 from agentics.runner.commands import rebuild
 from agentics.sandbox.labels import TRIAL as TRIAL_LABEL

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from agentics.errors import EngineError
-from agentics.model.design import Design
+from agentics.model.run.design import Design
 from agentics.sandbox import load
 from tests.fake_engine import FACTS, exited, timed_out
 from tests.runner.lab import evaluator, raises

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from agentics.errors import EngineError, StorageError
-from agentics.model.design import AdapterCommand
+from agentics.model.run.design import AdapterCommand
 from agentics.pipeline import cooperation
 from agentics.rundir import mailbox
 from agentics.runner import controller

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from agentics.model.design import AdapterCommand
+from agentics.model.run.design import AdapterCommand
 from tests.fake_engine import exited, writes
 from tests.runner.lab import bundle, evaluator
 from tests.runner.test_benchmark import SAYS_NO

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from agentics.errors import EngineError
-from agentics.model.design import Design
+from agentics.model.run.design import Design
 from tests.fake_engine import exited, mounted, timed_out
 from tests.runner.lab import SPEC, solution
 from tests.runner.setuplab import bundle, leaves, record, settings, setups_run

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from agentics.model.design import Design
+from agentics.model.run.design import Design
 from agentics.runner.floor import Floor, Ticket
 from agentics.sandbox.filelock import try_lock
 from agentics.sandbox.labels import TRIAL

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from agentics.errors import EngineError
-from agentics.model.design import Design, Pruning, RetryPolicy
+from agentics.model.run.design import Design, Pruning, RetryPolicy
 from agentics.sandbox.labels import TRIAL
 from tests.conftest import BUNDLES
 from tests.fake_engine import exited, timed_out

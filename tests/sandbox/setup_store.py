@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from agentics.model.plan import ContainerPlan, StageLimits
-from agentics.model.setups import SetupInputs
+from agentics.model.evidence.setup_record import SetupInputs
+from agentics.model.plan.trial_plan import ContainerPlan, StageLimits
 from agentics.sandbox.fingerprint import content
 from agentics.sandbox.kept_setups import products
 from agentics.sandbox.places import Scratch

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from agentics.model.setups import KeptSetup
+from agentics.model.evidence.setup_record import KeptSetup
 from agentics.sandbox import kept_setups, mounting
 from agentics.sandbox.fingerprint import content, listing
 from agentics.sandbox.kept_setups import products

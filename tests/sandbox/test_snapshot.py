@@ -12,7 +12,7 @@ import textwrap
 
 import pytest
 
-from agentics.model.workspace import WorkspaceSnapshot
+from agentics.model.evidence.workspace import WorkspaceSnapshot
 from agentics.policy.workspace import diff
 from agentics.sandbox.snapshot import Reach, snapshot
 from tests.deep_trees import deepen

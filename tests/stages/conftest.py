@@ -14,8 +14,8 @@ import pytest
 
 from agentics.archive import read_solution
 from agentics.bundle import load_challenge
-from agentics.model.evidence import ImageUse, TrialEvidence
-from agentics.model.pipeline import BackendRef, Experiment
+from agentics.model.evidence.trial_evidence import ImageUse, TrialEvidence
+from agentics.model.plan.pipeline import BackendRef, Experiment
 from agentics.pipeline.bench import Bench, ReadyImage, Resume, Users
 from agentics.pipeline.cooperation import Cooperation
 from agentics.pipeline.stage import Context, StageFailure

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from agentics.config import EvidenceBounds
-from agentics.model.evidence import CaseRecord
+from agentics.model.evidence.trial_evidence import CaseRecord
 from agentics.pipeline.bench import Resume
 from tests.stages.test_restore import leaves
 

@@ -8,8 +8,8 @@ from hashlib import sha256
 
 import pytest
 
-from agentics.model.evidence import Checkpoint
-from agentics.model.plan import Cases
+from agentics.model.evidence.trial_evidence import Checkpoint
+from agentics.model.plan.trial_plan import RunCases
 from agentics.pipeline.bench import Interrupted, Resume
 from agentics.pipeline.cooperation import Cooperation
 from tests.conftest import BUNDLES
@@ -375,4 +375,4 @@ def test_cases_that_are_asked_side_by_side_answer_for_themselves(tmp_path, talk,
 def test_the_options_of_a_plan_made_before_are_read_as_they_were(attempt):
     plain = attempt().bench.plan
     options = next(stage.options for stage in plain.stages if stage.name == "cases")
-    assert not Cases.model_validate(options).container.mounts_place("state")
+    assert not RunCases.model_validate(options).container.mounts_place("state")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agentics.model.evidence import CaseRecord, Checkpoint
+from agentics.model.evidence.trial_evidence import CaseRecord, Checkpoint
 from agentics.pipeline.bench import Interrupted, Resume
 from agentics.pipeline.cooperation import Cooperation
 from agentics.sandbox.docker.engine import connect

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from agentics.model.hooks import HookEvent
+from agentics.model.evidence.hooks import HookEvent
 from agentics.pipeline import cooperation
 from agentics.pipeline.cooperation import Cooperation
 from agentics.policy import hooks

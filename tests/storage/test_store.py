@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentics.errors import AgenticsError, StorageError, UsageError
-from agentics.model.portable import portable_name
+from agentics.model.job.portable_names import portable_name
 from agentics.storage import read_folder
 from tests.storage.conftest import QUICK, SETTINGS, opened, tree
 

@@ -11,9 +11,9 @@ from agentics.lighteval.ondisk import is_file, is_folder
 from agentics.lighteval.optioncheck import fault
 from agentics.lighteval.rules.review import Review, either, model_from_hub
 from agentics.lighteval.support import CHOICES, FIELDS, GENERATION, LOCAL, RESERVED, WITHHELD
-from agentics.model.document import Rule
-from agentics.model.jobspec import Backend, JobSpec
-from agentics.model.jsontext import Problem
+from agentics.model.document.json_text import Problem
+from agentics.model.document.parsing import Rule
+from agentics.model.job.jobspec import Backend, JobSpec
 
 _DOWNLOADED = "download it, and set model_path to its folder; or set [lighteval] hub in agentics.toml"
 

@@ -10,9 +10,9 @@ from pydantic import JsonValue
 from agentics.lighteval.job import KnownTask
 from agentics.lighteval.rules.review import Review, data_of, either
 from agentics.lighteval.support import FEW_SHOTS_SELECT, TASK_PARAMS
-from agentics.model.jobspec import JobSpec
-from agentics.model.jobwork import Sampling
-from agentics.model.jsontext import Path, Problem
+from agentics.model.document.json_text import Path, Problem
+from agentics.model.job.jobspec import JobSpec
+from agentics.model.job.worker_protocol import Sampling
 
 
 def types(spec: JobSpec) -> Iterator[Problem]:

@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 from agentics.archive.hostile import Manner, Node, walk
 from agentics.lighteval.ondisk import is_folder
 from agentics.lighteval.rules.review import Review, data_of
-from agentics.model.document import Rule
-from agentics.model.jobspec import JobSpec
-from agentics.model.jsontext import Path as Pointer
-from agentics.model.jsontext import Problem
+from agentics.model.document.json_text import Path as Pointer
+from agentics.model.document.json_text import Problem
+from agentics.model.document.parsing import Rule
+from agentics.model.job.jobspec import JobSpec
 
 _SCHEMES = ("http", "https")
 _READ, _ENTER = 4, 5

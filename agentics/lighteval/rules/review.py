@@ -15,8 +15,8 @@ from agentics.lighteval.places import dataset_folder
 from agentics.lighteval.plugins import Located, Search, locate
 from agentics.lighteval.suites import SuiteBook
 from agentics.lighteval.support import LOCAL
-from agentics.model.jobspec import ENDPOINTS, JobSpec, TaskSpec
-from agentics.model.plugin import PluginTask
+from agentics.model.job.jobspec import ENDPOINTS, JobSpec, TaskSpec
+from agentics.model.job.plugin import PluginTask
 
 _SEARCHES = 20
 

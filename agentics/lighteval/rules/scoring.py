@@ -10,10 +10,10 @@ from agentics.errors import UsageError
 from agentics.lighteval.job import JobJudge
 from agentics.lighteval.rules.params import chosen
 from agentics.lighteval.rules.review import Review, either
-from agentics.model.document import Rule
-from agentics.model.jobspec import JobSpec, ScoringConfig
-from agentics.model.jsontext import Path, Problem
-from agentics.model.suite import Suite, SuiteTask
+from agentics.model.document.json_text import Path, Problem
+from agentics.model.document.parsing import Rule
+from agentics.model.job.jobspec import JobSpec, ScoringConfig
+from agentics.model.job.suite import Suite, SuiteTask
 
 _JURY = 2
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from agentics.lighteval.rules.review import Review
-from agentics.model.document import Rule
-from agentics.model.jobspec import JobSpec
-from agentics.model.jsontext import Json, Path, Problem
+from agentics.model.document.json_text import Json, Path, Problem
+from agentics.model.document.parsing import Rule
+from agentics.model.job.jobspec import JobSpec
 from agentics.policy.redact import Redactor, is_findable, shows_secret
 from agentics.policy.secrets import is_secret
 

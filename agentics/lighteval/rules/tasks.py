@@ -9,11 +9,11 @@ from agentics.lighteval.fewshot import evaluated_splits, split_of_examples
 from agentics.lighteval.rules.params import chosen, metrics, types, without_effect
 from agentics.lighteval.rules.review import Review, either, is_remote
 from agentics.lighteval.support import GENERATION
-from agentics.model.document import Rule
-from agentics.model.jobspec import ENDPOINTS, JobSpec
-from agentics.model.jsontext import Path as Pointer
-from agentics.model.jsontext import Problem
-from agentics.model.plugin import TASK_ID
+from agentics.model.document.json_text import Path as Pointer
+from agentics.model.document.json_text import Problem
+from agentics.model.document.parsing import Rule
+from agentics.model.job.jobspec import ENDPOINTS, JobSpec
+from agentics.model.job.plugin import TASK_ID
 
 _TASKS = ("tasks", "custom_plugins")
 

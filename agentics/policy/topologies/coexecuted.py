@@ -7,9 +7,9 @@ code under another, and ends every participant process before the result is read
 from __future__ import annotations
 
 from agentics.errors import UsageError
-from agentics.model.challenge import Coexecuted
-from agentics.model.plan import ContainerPlan, Evaluate, PlaceMount, StageDefinition
-from agentics.model.record import Trust
+from agentics.model.bundle.challenge import Coexecuted
+from agentics.model.document.record import Trust
+from agentics.model.plan.trial_plan import ContainerPlan, PlaceMount, RunEvaluator, StageDefinition
 from agentics.policy.topologies import parts
 
 TRUST: Trust = "shared_container"
@@ -51,7 +51,7 @@ def stages(request: parts.Request, execution: Coexecuted) -> tuple[StageDefiniti
     return (
         *parts.solution_phases(request),
         *parts.challenge_setup(request, setup, env=env),
-        parts.definition("evaluate", Evaluate(container=evaluator)),
+        parts.definition("evaluate", RunEvaluator(container=evaluator)),
         parts.read_result(spec.result_file),
     )
 

@@ -9,21 +9,21 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from agentics.model.caps import RESULT
-from agentics.model.challenge import Challenge, Setup, Stage, Target
-from agentics.model.design import Integration
-from agentics.model.plan import (
+from agentics.model.bundle.challenge import Challenge, Setup, StageSpec, Target
+from agentics.model.bundle.solution import SolutionManifest
+from agentics.model.document.record import Mode, Record
+from agentics.model.document.size_caps import RESULT
+from agentics.model.plan.trial_plan import (
     ChallengeSetup,
     ContainerPlan,
     ContainerStage,
     PlaceMount,
-    Prepare,
+    PrepareWorkspace,
     ReadResult,
     StageDefinition,
     StageLimits,
 )
-from agentics.model.record import Mode, Record
-from agentics.model.solution import SolutionManifest
+from agentics.model.run.design import Integration
 
 CONTROL = "/agentics-control"
 STATE = "/agentics-state"
@@ -63,7 +63,7 @@ def definition(name: str, options: Record) -> StageDefinition:
     return StageDefinition(name=name, options=options.model_dump(mode="json"))
 
 
-def limits(stage: Stage) -> StageLimits:
+def limits(stage: StageSpec) -> StageLimits:
     return StageLimits(
         timeout_sec=stage.timeout_sec,
         memory_limit_mb=stage.memory_limit_mb,
@@ -77,7 +77,7 @@ def solution_phases(request: Request) -> tuple[StageDefinition, ...]:
     """Unpack, then the solution's own setup and build where it declares them: one workspace, a container each."""
     profile, commands = request.target.resource_profile, request.manifest.commands
     disk = max(profile.solution.setup.disk_limit_mb, profile.solution.build.disk_limit_mb)
-    stages = [definition("prepare", Prepare(disk_limit_mb=disk))]
+    stages = [definition("prepare", PrepareWorkspace(disk_limit_mb=disk))]
     if commands.setup is not None:
         stages.append(_phase("solution_setup", "setup", commands.setup, limits(profile.solution.setup)))
     if commands.build is not None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from agentics.model.challenge import Piped
-from agentics.model.plan import ContainerPlan, ManifestSource, PlaceMount, Session, StageDefinition
-from agentics.model.record import Trust
+from agentics.model.bundle.challenge import Piped
+from agentics.model.document.record import Trust
+from agentics.model.plan.trial_plan import (
+    ContainerPlan,
+    ManifestSource,
+    PlaceMount,
+    RunSession,
+    StageDefinition,
+)
 from agentics.policy.topologies import parts
 
 TRUST: Trust = "isolated"
@@ -29,7 +35,7 @@ def stages(request: parts.Request, execution: Piped) -> tuple[StageDefinition, .
         if setup
         else ManifestSource(place="challenge", file=locator or "")
     )
-    session = Session(
+    session = RunSession(
         manifest=source,
         solution=_participant(request),
         evaluator=_evaluator(request, execution),

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from agentics.model.challenge import Separated
-from agentics.model.plan import Cases, ContainerPlan, Evaluate, ManifestSource, PlaceMount, StageDefinition
-from agentics.model.record import Trust
+from agentics.model.bundle.challenge import Separated
+from agentics.model.document.record import Trust
+from agentics.model.plan.trial_plan import (
+    ContainerPlan,
+    ManifestSource,
+    PlaceMount,
+    RunCases,
+    RunEvaluator,
+    StageDefinition,
+)
 from agentics.policy.topologies import parts
 
 TRUST: Trust = "isolated"
@@ -29,7 +36,7 @@ def stages(request: parts.Request, execution: Separated) -> tuple[StageDefinitio
         if setup
         else ManifestSource(place="challenge", file=locator or "")
     )
-    cases = Cases(manifest=source, container=_case(request), limit=request.limit)
+    cases = RunCases(manifest=source, container=_case(request), limit=request.limit)
     evaluator = execution.separated_evaluator
     return (
         *parts.solution_phases(request),
@@ -37,7 +44,7 @@ def stages(request: parts.Request, execution: Separated) -> tuple[StageDefinitio
         parts.definition("cases", cases),
         parts.definition(
             "evaluate",
-            Evaluate(
+            RunEvaluator(
                 container=ContainerPlan(
                     role="separated-evaluator",
                     image="evaluator",

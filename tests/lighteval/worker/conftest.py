@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 from agentics.lighteval.exchange import Exchange, Session
-from agentics.model.jobwork import Answer, End, Evaluate, Event
+from agentics.model.job.worker_protocol import Answer, EndOrder, EvaluateOrder, Event
 from tests.lighteval.environment import PLUGINS, ROOT, tiny_checkpoint, worker_python
 
 
@@ -53,10 +53,10 @@ class Worker:
         if known is not None:
             order = {**order, "known": asked.file("known.jsonl", known)}
         try:
-            return self.follow(lambda number: Evaluate.model_validate({**order, "order": number}), asked)
+            return self.follow(lambda number: EvaluateOrder.model_validate({**order, "order": number}), asked)
         finally:
             if session is None:
-                asked.send(lambda number: End(order=number))
+                asked.send(lambda number: EndOrder(order=number))
 
     def follow(self, order: Callable[[int], Any], session: Session) -> Told:
         return Told([event for batch in session.carry_out(order, self.stop) for event in batch])

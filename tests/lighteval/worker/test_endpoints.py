@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from agentics.model.jobwork import Evaluate
+from agentics.model.job.worker_protocol import EvaluateOrder
 from tests.lighteval.openai_server import FakeOpenAI
 from tests.lighteval.worker.conftest import PLUGINS, QUICK, evaluate, plugin
 
@@ -218,7 +218,7 @@ def test_a_server_that_has_had_enough_is_asked_again_and_then_given_up(worker):
 def test_told_to_stop_it_waits_for_no_server(worker):
     said, session, stop = threading.Event(), worker.session(), threading.Event()
     with FakeOpenAI(silent_until=said) as server:
-        order = Evaluate.model_validate({**evaluate(endpoint(server, parallel_calls_count=2)), "order": 1})
+        order = EvaluateOrder.model_validate({**evaluate(endpoint(server, parallel_calls_count=2)), "order": 1})
         events = []
         for batch in session.carry_out(lambda _: order, stop):
             events += batch

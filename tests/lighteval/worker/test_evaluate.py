@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from agentics.errors import EngineError
-from agentics.model.jobwork import Answer, Evaluate
+from agentics.model.job.worker_protocol import Answer, EvaluateOrder
 from tests.lighteval.environment import worker_python
 from tests.lighteval.worker.conftest import DUMMY, LOOKUP, PLUGINS, QUICK, asked, evaluate, keys, plugin
 
@@ -124,7 +124,7 @@ def test_b4_a_session_killed_at_an_answer_goes_on_with_what_is_missing(worker, t
     session, seen = worker.session(), []
 
     def until_it_dies():
-        for batch in session.carry_out(lambda n: Evaluate.model_validate({**order, "order": n}), worker.stop):
+        for batch in session.carry_out(lambda n: EvaluateOrder.model_validate({**order, "order": n}), worker.stop):
             seen.extend(event for event in batch if isinstance(event, Answer))
             if len(seen) == 5:
                 _kill_children(worker.process.pid)

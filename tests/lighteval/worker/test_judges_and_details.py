@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from agentics.model.jobplan import ScoreAnswers
-from agentics.model.jobwork import DetailRow, Details, Judge, JudgeItem
+from agentics.model.job.stage_options import ScoreAnswers
+from agentics.model.job.worker_protocol import DetailRow, DetailsOrder, JudgeItem, JudgeOrder
 from agentics.policy.details import detail_rows
 from tests.lighteval.environment import worker_python
 from tests.lighteval.openai_server import FakeOpenAI
@@ -45,7 +45,7 @@ def judged(worker, judges, items, known=None):
     more = {"items": session.file("items.jsonl", items)}
     if known is not None:
         more["known"] = session.file("judgements.jsonl", known)
-    return worker.follow(lambda n: Judge.model_validate({"order": n, "judges": judges, **more}), session)
+    return worker.follow(lambda n: JudgeOrder.model_validate({"order": n, "judges": judges, **more}), session)
 
 
 def test_judges_are_asked_with_the_texts_as_they_are(light):
@@ -111,7 +111,9 @@ def test_judges_that_are_told_to_stop_wait_for_no_server(light):
     items = [ITEM.model_copy(update={"key": f"k{n}"}) for n in range(9)]
     name, events = session.file("items.jsonl", items), []
     with FakeOpenAI(silent_until=said) as server:
-        order = Judge.model_validate({"order": 1, "judges": [judge(server, parallel_calls_count=2)], "items": name})
+        order = JudgeOrder.model_validate(
+            {"order": 1, "judges": [judge(server, parallel_calls_count=2)], "items": name}
+        )
         for batch in session.carry_out(lambda _: order, stop):
             events += batch
             if batch[-1].type == "accepted":
@@ -146,7 +148,7 @@ print(json.dumps([[each.num_rows for each in tables], table.to_pylist(), types])
 def kept(worker, rows, metrics=()):
     session = worker.kept
     name, output = session.file("rows.jsonl", rows), f"{session.number + 1}.parquet"
-    told = worker.follow(lambda number: Details(order=number, rows=name, output=output, metrics=metrics), session)
+    told = worker.follow(lambda number: DetailsOrder(order=number, rows=name, output=output, metrics=metrics), session)
     assert [event.type for event in told.events] == ["accepted", "done"]
     return session.place.path / output
 
@@ -267,6 +269,6 @@ def test_details_of_many_rows_are_all_there(light, rows):
 
 
 def test_rows_that_are_not_there_fail_and_leave_no_file(light):
-    told = light.follow(lambda number: Details(order=number, rows="none.jsonl", output="x.parquet", metrics=()))
+    told = light.follow(lambda number: DetailsOrder(order=number, rows="none.jsonl", output="x.parquet", metrics=()))
     assert told.one("failed").stage == "details"
     assert not list(light.kept.place.path.glob("*x.parquet*"))

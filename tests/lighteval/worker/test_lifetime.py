@@ -13,7 +13,7 @@ import pytest
 
 from agentics.errors import EngineError
 from agentics.lighteval.exchange import Exchange
-from agentics.model.jobwork import Describe, End, Evaluate
+from agentics.model.job.worker_protocol import DescribeOrder, EndOrder, EvaluateOrder
 from tests.lighteval.environment import ROOT, worker_python
 from tests.lighteval.worker.conftest import LOOKUP, QUICK, evaluate, plugin, started
 
@@ -22,7 +22,7 @@ NEVER = threading.Event()
 
 
 def describe(number):
-    return Describe(order=number)
+    return DescribeOrder(order=number)
 
 
 def gone(pid):
@@ -72,7 +72,7 @@ def test_sessions_do_not_wait_for_one_another(light):
 def test_a_session_ends_when_it_is_told_to_and_says_how(light):
     session = light.session()
     light.follow(describe, session)
-    session.send(lambda number: End(order=number))
+    session.send(lambda number: EndOrder(order=number))
     becomes(lambda: session.place.small("ended.json") is not None)
     assert session.place.small("ended.json") == {"exit_code": 0}
 
@@ -180,7 +180,7 @@ def test_a_session_ends_with_its_worker_even_in_the_middle_of_an_answer(mortal, 
     (tmp_path / "tasks.py").write_text(f"import signal\nopen({str(mark)!r}, 'w').close()\nsignal.pause()\n")
     order = {**evaluate(LOOKUP), "plugins": [plugin(tmp_path, "task", "tasks.py", name="own")]}
     session = mortal.session()
-    session.send(lambda number: Evaluate.model_validate({**order, "order": number}))
+    session.send(lambda number: EvaluateOrder.model_validate({**order, "order": number}))
     becomes(mark.exists)
     pids = children(mortal.process.pid)
     mortal.process.kill()
@@ -194,7 +194,7 @@ def test_a_plugin_that_hangs_is_killed_when_it_does_not_stop_and_the_worker_goes
     (tmp_path / "tasks.py").write_text(text)
     order = {**evaluate(LOOKUP), "plugins": [plugin(tmp_path, "task", "tasks.py", name="own")]}
     session = light.exchange.session("hanging", 0.1)
-    told = session.carry_out(lambda number: Evaluate.model_validate({**order, "order": number}), stop)
+    told = session.carry_out(lambda number: EvaluateOrder.model_validate({**order, "order": number}), stop)
     next(told)
     becomes(mark.exists)
     stop.set()

@@ -1,0 +1,1 @@
+"""What challenge authors and participants write: challenges, solutions, manifests, evaluators' results."""

@@ -1,0 +1,1 @@
+"""Runs: experiments, outcomes, events, ledgers, attestations, and the files of a run directory."""
