@@ -95,7 +95,7 @@ class Sandbox(Record):
         return range(int(first), int(last) + 1)
 
 
-class Cases(Record):
+class CaseBounds(Record):
     """`jobs`: cases in flight. `undisturbed`: patterns of challenge names whose cases run one at a time."""
 
     jobs: int | None = Field(default=None, ge=1)
@@ -128,7 +128,7 @@ class OwnStage(Record):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-class Retry(Record):
+class RetryBounds(Record):
     """How often a trial is tried when the infrastructure failed, and the first pause between, in seconds."""
 
     attempts: int = Field(default=3, ge=1, le=10)
@@ -186,14 +186,14 @@ class Storage(Record):
         return roots
 
 
-class Load(Record):
+class LoadBounds(Record):
     """`doubtful_share`: a result is called doubtful when others took more than this share of the machine's processor
     time while it was measured, and something had to wait for a core. With 1 no result ever is."""
 
     doubtful_share: float = Field(default=0.2, gt=0, le=1)
 
 
-class Network(Record):
+class NetworkGrant(Record):
     """What stages that declare network get. `allowed` false: no stage gets network, and one that declares it is not
     started. `environment`: variables by name; proxies reach programs under both spellings. `ca_bundle`: a PEM file."""
 
@@ -219,14 +219,14 @@ class Config(Record):
 
     images: Images = Images()
     sandbox: Sandbox = Sandbox()
-    cases: Cases = Cases()
+    cases: CaseBounds = CaseBounds()
     setup: SetupKeeping = SetupKeeping()
     evidence: EvidenceBounds = EvidenceBounds()
-    retry: Retry = Retry()
+    retry: RetryBounds = RetryBounds()
     lighteval: Lighteval = Lighteval()
     storage: Storage = Storage()
-    network: Network = Network()
-    load: Load = Load()
+    network: NetworkGrant = NetworkGrant()
+    load: LoadBounds = LoadBounds()
     stages: tuple[OwnStage, ...] = ()
     source: Path | None = None
 
@@ -366,6 +366,18 @@ def _beside(table: Sequence[int | str]) -> list[str]:
 
 
 def _keys() -> list[str]:
-    tables = (Config, Images, Sandbox, Cases, SetupKeeping, EvidenceBounds, Retry, Lighteval, Storage, Network, Load)
+    tables = (
+        Config,
+        Images,
+        Sandbox,
+        CaseBounds,
+        SetupKeeping,
+        EvidenceBounds,
+        RetryBounds,
+        Lighteval,
+        Storage,
+        NetworkGrant,
+        LoadBounds,
+    )
     models = (*tables, JobLimits, ImageRule, RuntimeRule, RelaxRule, OwnStage)
     return [name for model in models for name in model.model_fields]

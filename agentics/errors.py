@@ -17,6 +17,8 @@ Imported by all, imports nothing. What a participant can cause is never an excep
 
 from __future__ import annotations
 
+from typing import Protocol
+
 
 class AgenticsError(Exception):
     """Base of all; `code` is stable and machine-readable, `exit_status` is what the process ends with."""
@@ -91,6 +93,12 @@ class RunAltered(Refused):
     def __init__(self, message: str, findings: tuple[object, ...], *, hint: str) -> None:
         super().__init__(message, hint=hint)
         self.findings = findings
+
+
+class StopFlag(Protocol):
+    """Whether somebody asked to stop; a `threading.Event` will do. Whoever finds it set raises Stopped or the like."""
+
+    def is_set(self) -> bool: ...
 
 
 class Stopped(AgenticsError):

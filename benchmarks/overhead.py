@@ -22,9 +22,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agentics.config import load
-from agentics.runner.campaign import EvalRequest, compile_request
-from agentics.runner.evaluate import evaluate
-from agentics.runner.progress import silent
+from agentics.pipeline.progress import silent
+from agentics.request.campaign import EvalRequest, compile_request
+from agentics.usecases.evaluate import evaluate
 
 IMAGE = "agentics-base"
 REFERENCE = "agentics-linux-arm64-cpu:ubuntu26.04-base"

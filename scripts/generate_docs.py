@@ -25,10 +25,10 @@ from typer.models import CommandInfo, OptionInfo, ParameterInfo
 
 from agentics import cli, config, errors
 from agentics.cli.evalfile import EvalFile
+from agentics.control.signals import SIGNALS
 from agentics.model.document import record, strict_types
 from agentics.model.run import outcome
 from agentics.policy.outcome import EXIT_CHALLENGE, EXIT_CONTROLLED, EXIT_INFRASTRUCTURE, EXIT_POLICY_NOT_MET, accepts
-from agentics.runner.signals import SIGNALS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", ROOT / "attacks" / "README.md", *sorted((ROOT / "docs").glob("*.md")))

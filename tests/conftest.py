@@ -8,9 +8,9 @@ import pytest
 
 from agentics import config as configuration
 from agentics.config import Config
-from agentics.runner.campaign import EvalRequest, compile_request
-from agentics.runner.evaluate import Ended, evaluate
-from agentics.runner.progress import silent
+from agentics.pipeline.progress import silent
+from agentics.request.campaign import EvalRequest, compile_request
+from agentics.usecases.evaluate import EndedRun, evaluate
 
 BUNDLES = Path(__file__).parents[1] / "bundles"
 
@@ -35,7 +35,7 @@ def config(tmp_path_factory) -> Config:
 def evaluation(tmp_path, config):
     """Evaluate as `agentics eval` does, in this process; the run directory is below tmp_path."""
 
-    def run(bundle: Path | str, solutions: dict[str, Path | str] | Path | str, **more) -> Ended:
+    def run(bundle: Path | str, solutions: dict[str, Path | str] | Path | str, **more) -> EndedRun:
         named = solutions if isinstance(solutions, dict) else {"solution": solutions}
         request = EvalRequest(
             bundles=tuple(Path(one) for one in (bundle if isinstance(bundle, list | tuple) else [bundle])),

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from agentics.errors import EngineError
-from agentics.sandbox.images import Stored, definitions
+from agentics.sandbox.images import StoredImage, definitions
 from agentics.sandbox.rootfs import BuilderJob
 from agentics.sandbox.steps import Steps
 
@@ -21,7 +21,7 @@ class MemoryStore:
     `failure` is raised by every job. A job sets `begun`, and waits for `goes_on`, which is set unless a test clears it.
     """
 
-    images: dict[str, Stored] = field(default_factory=dict)
+    images: dict[str, StoredImage] = field(default_factory=dict)
     jobs: list[BuilderJob] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
     builds: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -37,7 +37,7 @@ class MemoryStore:
     def architecture(self) -> str:
         return "riscv64"
 
-    def image(self, reference: str) -> Stored | None:
+    def image(self, reference: str) -> StoredImage | None:
         return self.images.get(reference if ":" in reference else f"{reference}:latest")
 
     def run_rootfs_builder(self, job: BuilderJob, output: Path, steps: Steps) -> None:
@@ -72,7 +72,7 @@ class MemoryStore:
 
     def _add(self, reference: str, size: int, labels: Mapping[str, str]) -> None:
         made = len(self.imports) + len(self.builds)
-        self.images[reference] = Stored(id=f"sha256:{made:064}", size_bytes=size, labels=dict(labels))
+        self.images[reference] = StoredImage(id=f"sha256:{made:064}", size_bytes=size, labels=dict(labels))
 
 
 def everything_built() -> MemoryStore:
@@ -81,9 +81,9 @@ def everything_built() -> MemoryStore:
 
 
 @cache
-def _built() -> dict[str, Stored]:
+def _built() -> dict[str, StoredImage]:
     return {
-        name: Stored(id=f"sha256:{one.digest}", size_bytes=0, labels=dict([one.label]))
+        name: StoredImage(id=f"sha256:{one.digest}", size_bytes=0, labels=dict([one.label]))
         for one in definitions().values()
         for name in (one.reference, one.alias)
     }

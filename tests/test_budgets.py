@@ -46,7 +46,7 @@ LATE_IMPORTS = {
     "agentics/cli/failure.py": "what finds secrets costs 0.2 s; only what fails needs it",
     "agentics/cli/machine.py": "the attack suite costs 0.3 s, and only `doctor --attack` needs it",
     "agentics/cli/figure.py": "matplotlib is an extra, and costs 0.5 s to import",
-    "agentics/runner/campaign.py": "the rules of JobSpecs cost 0.1 s; most evaluations have none",
+    "agentics/request/campaign.py": "the rules of JobSpecs cost 0.1 s; most evaluations have none",
     "agentics/runner/tensorboard.py": "tensorboardX is an extra, and numpy costs 0.1 s",
     "agentics/storage/store.py": "fsspec costs 0.05 s; most commands store nothing",
     "agentics/runner/machine.py": "docker-py and requests cost 0.2 s; most commands never talk to an engine",

@@ -33,7 +33,7 @@ from agentics.model.run.benchmark import (
     ScoreVerdict,
 )
 from agentics.model.run.directory import Objective, ResultOutcome, TrialResult
-from agentics.rundir.artifacts import Artifacts
+from agentics.rundir.artifacts import ArtifactStore
 from agentics.rundir.benchmark import evidence_lines
 
 ADAPTER_ID = "agentics.adapters.verdicts"
@@ -57,7 +57,7 @@ def main() -> int:
 
 
 def _write(root: Path) -> None:
-    store = Artifacts(root / "artifacts" / "sha256")
+    store = ArtifactStore(root / "artifacts" / "sha256")
     trials = [(line, _result(line, store)) for line in evidence_lines(root)]
     manifest = _manifest([result for _, result in trials if isinstance(result, TrialResult)])
     source = manifest.benchmark
@@ -68,7 +68,7 @@ def _write(root: Path) -> None:
     _save("AGENTICS_SCORES_PATH", (_score(line, result, name, evaluator) for line, result in trials))
 
 
-def _result(line: EvidenceLine, store: Artifacts) -> TrialResult | str:
+def _result(line: EvidenceLine, store: ArtifactStore) -> TrialResult | str:
     """The trial's result, or why it is none. Raises StorageError when the evidence is not what its name says."""
     try:
         return TrialResult.model_validate_json(store.read(_output(line)))

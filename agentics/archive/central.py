@@ -42,7 +42,7 @@ class DamagedZip(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class CentralRecord:
     """One entry as the central directory has it. Sizes in bytes; `offset` is where its local header starts."""
 
     raw_name: bytes
@@ -60,7 +60,7 @@ class Record:
 class Directory:
     """The central directory: all entries in the archive's order, and the offset at which it starts."""
 
-    records: tuple[Record, ...]
+    records: tuple[CentralRecord, ...]
     start: int
 
 
@@ -98,7 +98,7 @@ def ranges(file: BinaryIO, found: Directory) -> None:
         _fail("overlapping_entries", "an entry reaches into the central directory")
 
 
-def content(file: BinaryIO, record: Record) -> Iterator[bytes]:
+def content(file: BinaryIO, record: CentralRecord) -> Iterator[bytes]:
     """The bytes of an entry, never more than it declares. Raises DamagedZip when they are not what it declares."""
     crc = done = 0
     for chunk in _raw(file, record):
@@ -235,7 +235,7 @@ def _end64(file: BinaryIO, at: int) -> tuple[int, ...] | None:
     return disk, first, here, count, size, offset, ends_at
 
 
-def _record(file: BinaryIO, shift: int) -> Record:
+def _record(file: BinaryIO, shift: int) -> CentralRecord:
     fields = _ENTRY.unpack(file.read(_ENTRY.size))
     flags, method, crc, compressed, size = fields[5], fields[6], fields[9], fields[10], fields[11]
     name_size, extra_size, comment_size, external, offset = fields[12], fields[13], fields[14], fields[17], fields[18]
@@ -246,7 +246,7 @@ def _record(file: BinaryIO, shift: int) -> Record:
     if len(raw) != name_size or len(extra) != extra_size or len(file.read(comment_size)) != comment_size:
         _fail("damaged_zip", "the central directory is cut off")
     size, compressed, offset = _wide(extra, size, compressed, offset)
-    return Record(
+    return CentralRecord(
         raw_name=raw,
         name=_name(raw, flags, extra),
         encrypted=bool(flags & _ENCRYPTED),
@@ -295,7 +295,7 @@ def _name(raw: bytes, flags: int, extra: bytes) -> str:
         return _fail("bad_path", f"the name {name[:60]!r} is not UTF-8")
 
 
-def _data_start(file: BinaryIO, record: Record) -> int:
+def _data_start(file: BinaryIO, record: CentralRecord) -> int:
     file.seek(record.offset)
     head = file.read(_LOCAL.size)
     if len(head) != _LOCAL.size or head[:4] != b"PK\x03\x04":
@@ -306,7 +306,7 @@ def _data_start(file: BinaryIO, record: Record) -> int:
     return record.offset + _LOCAL.size + int(name_size) + int(extra_size)
 
 
-def _raw(file: BinaryIO, record: Record) -> Iterator[bytes]:
+def _raw(file: BinaryIO, record: CentralRecord) -> Iterator[bytes]:
     """The decompressed bytes, at most CHUNK at once. Raises DamagedZip."""
     file.seek(_data_start(file, record))
     if record.method == STORED:
@@ -363,7 +363,7 @@ class _Inflate:
         return found
 
 
-def _decoder(record: Record, head: bytes) -> _Decoder:
+def _decoder(record: CentralRecord, head: bytes) -> _Decoder:
     if record.method == DEFLATED:
         return _Inflate()
     if record.method == BZIP2:
@@ -378,7 +378,7 @@ def _decoder(record: Record, head: bytes) -> _Decoder:
     return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA1, "dict_size": window, **shape}])
 
 
-def _decompressed(decoder: _Decoder, packed: bytes, record: Record) -> bytes:
+def _decompressed(decoder: _Decoder, packed: bytes, record: CentralRecord) -> bytes:
     try:
         return decoder.decompress(packed, CHUNK)
     except (zlib.error, lzma.LZMAError, OSError):

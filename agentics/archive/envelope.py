@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from agentics.archive import tree
-from agentics.archive.central import METHODS, STORED, DamagedZip, Record, content, directory, ranges
+from agentics.archive.central import METHODS, STORED, CentralRecord, DamagedZip, content, directory, ranges
 from agentics.errors import InvalidDocument
 from agentics.model.document.finding import Finding
 from agentics.model.document.parsing import invalid
@@ -42,7 +42,7 @@ _HINTS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class ArchiveLimits:
     """Sizes in bytes. `entries` counts files and directories."""
 
     compressed: int
@@ -50,8 +50,8 @@ class Limits:
     entries: int
 
 
-SOLUTION = Limits(compressed=20 * MIB, expanded=50 * MIB, entries=256)
-OVERLAY = Limits(compressed=1 << 30, expanded=1 << 30, entries=1024)
+SOLUTION = ArchiveLimits(compressed=20 * MIB, expanded=50 * MIB, entries=256)
+OVERLAY = ArchiveLimits(compressed=1 << 30, expanded=1 << 30, entries=1024)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class Member:
 
     path: str
     directory: bool
-    record: Record
+    record: CentralRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class Inventory:
         return next((m for m in self.members if m.path == path and not m.directory), None)
 
 
-def inspect(file: BinaryIO, name: str, limits: Limits) -> Inventory:
+def inspect(file: BinaryIO, name: str, limits: ArchiveLimits) -> Inventory:
     """Look at everything but the content. `name` is how findings call the archive. Raises InvalidDocument."""
     size = file.seek(0, 2)
     if size > limits.compressed:
@@ -151,7 +151,7 @@ def _finding(code: str, message: str, name: str) -> Finding:
     return Finding(code=code, message=message, file=name, hint=_HINTS[code])
 
 
-def _wrong(found: tuple[Record, ...], limits: Limits) -> Iterator[tuple[str, str]]:
+def _wrong(found: tuple[CentralRecord, ...], limits: ArchiveLimits) -> Iterator[tuple[str, str]]:
     for record in found:
         yield from _wrong_record(record)
     expanded = sum(record.size for record in found)
@@ -160,7 +160,7 @@ def _wrong(found: tuple[Record, ...], limits: Limits) -> Iterator[tuple[str, str
     yield from _in_each_others_way(found)
 
 
-def _wrong_record(record: Record) -> Iterator[tuple[str, str]]:
+def _wrong_record(record: CentralRecord) -> Iterator[tuple[str, str]]:
     shown = f"{record.name!r:.100}"
     problem = _path_problem(record.name)
     if problem is not None:
@@ -196,11 +196,11 @@ def _parts(name: str) -> list[str]:
     return _SEPARATORS.split(name.strip("/\\"))
 
 
-def _member(record: Record) -> Member:
+def _member(record: CentralRecord) -> Member:
     return Member(path="/".join(_parts(record.name)), directory=record.name[-1] in "/\\", record=record)
 
 
-def _in_each_others_way(found: tuple[Record, ...]) -> Iterator[tuple[str, str]]:
+def _in_each_others_way(found: tuple[CentralRecord, ...]) -> Iterator[tuple[str, str]]:
     members = [_member(record) for record in found if _path_problem(record.name) is None]
     seen: set[str] = set()
     for member in members:

@@ -32,7 +32,7 @@ class TooMuchWork(Exception):
 
 
 @dataclass
-class Work:
+class MatchBudget:
     """How much matching may still be done, in units of about a tenth of a microsecond: a byte of a path is one, and a
     state that is followed for the first time STATE_UNITS."""
 
@@ -50,7 +50,7 @@ class Glob:
     """An automaton: its states are numbers, 0 the first. `steps`: of each state, by which bytes to which state; `free`:
     of each state, where it leads without a byte."""
 
-    work: Work
+    work: MatchBudget
     steps: list[list[tuple[frozenset[int], int]]] = field(default_factory=lambda: [[]])
     free: list[list[int]] = field(default_factory=lambda: [[]])
     accepts: int = 0
@@ -96,7 +96,7 @@ class Glob:
         return frozenset(states)
 
 
-def compiled(glob: str, work: Work) -> Glob:
+def compiled(glob: str, work: MatchBudget) -> Glob:
     """The automaton of a glob, in bytes as in git: `?` is one byte of a name. Raises InvalidGlob."""
     made = Glob(work=work)
     if glob in {"**", "**/"}:

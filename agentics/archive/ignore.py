@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from agentics.archive.glob import Glob, InvalidGlob, Work, compiled
+from agentics.archive.glob import Glob, InvalidGlob, MatchBudget, compiled
 from agentics.errors import InvalidDocument
 from agentics.model.document.finding import Finding
 from agentics.model.document.parsing import invalid
@@ -32,7 +32,7 @@ class Pattern:
     directories_only: bool
 
 
-def patterns(data: bytes, file: str, work: Work) -> tuple[Pattern, ...]:
+def patterns(data: bytes, file: str, work: MatchBudget) -> tuple[Pattern, ...]:
     """The patterns of a file, in its order. Lines that are no pattern match nothing, as in git. `file` is how a finding
     calls it; `work`: what matching all of the patterns may take. Raises InvalidDocument beyond the limits."""
     if len(data) > MAX_FILE_BYTES:
@@ -59,7 +59,7 @@ def ignores(found: tuple[Pattern, ...], path: str, *, directory: bool) -> bool |
     return None
 
 
-def _pattern(line: str, work: Work) -> Pattern | None:
+def _pattern(line: str, work: MatchBudget) -> Pattern | None:
     if line.startswith("#") or not line.strip():
         return None
     glob = line if line.endswith("\\ ") else line.rstrip()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from agentics.archive import hostile, tree
 from agentics.archive.envelope import SOLUTION
-from agentics.archive.glob import TooMuchWork, Work
+from agentics.archive.glob import MatchBudget, TooMuchWork
 from agentics.archive.ignore import MAX_FILE_BYTES, Pattern, ignores, patterns
 from agentics.errors import InvalidDocument
 from agentics.model.bundle.solution import MANIFEST_FILE, SolutionCommands, SolutionManifest
@@ -52,7 +52,7 @@ class _Ignored:
 
     git: tuple[_File, ...] = ()
     own: tuple[_File, ...] = ()
-    work: Work = field(default_factory=Work)
+    work: MatchBudget = field(default_factory=MatchBudget)
 
     def within(self, fd: int, prefix: str) -> _Ignored:
         """With the files of the directory `fd`, whose path is `prefix`."""
@@ -157,7 +157,7 @@ def _outer(root: Path) -> _Ignored:
     above = list(root.parents)
     repository = next((folder for folder in (root, *above) if (folder / ".git").exists()), None)
     gits = above if repository is None else above[: above.index(repository) + 1] if repository != root else []
-    work = Work()
+    work = MatchBudget()
     git = _of_file(_personal(), work)
     if repository is not None:
         git += _of_file(repository / ".git" / "info" / "exclude", work, prefix=_within(root, repository))
@@ -186,11 +186,11 @@ def _personal() -> Path:
     return config / "git" / "ignore"
 
 
-def _of_file(path: Path, work: Work, *, prefix: str = "") -> tuple[_File, ...]:
+def _of_file(path: Path, work: MatchBudget, *, prefix: str = "") -> tuple[_File, ...]:
     return _of(_read_file(path), str(path), work, prefix=prefix)
 
 
-def _of(data: bytes | None, file: str, work: Work, *, prefix: str = "", strip: int = 0) -> tuple[_File, ...]:
+def _of(data: bytes | None, file: str, work: MatchBudget, *, prefix: str = "", strip: int = 0) -> tuple[_File, ...]:
     return () if data is None else (_File(patterns=patterns(data, file, work), prefix=prefix, strip=strip),)
 
 

@@ -51,7 +51,7 @@ class Ending:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class AttackCase:
     """One hostile thing. `otherwise`: its endings where a condition holds, the first one that does counts."""
 
     group: str
@@ -79,7 +79,7 @@ class Case:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listed:
+class ListedAttack:
     """One number of the list that the suite is complete against. `unshown`: why no case shows it, or not all of it."""
 
     number: str
@@ -87,14 +87,14 @@ class Listed:
     unshown: str | None
 
 
-def cases(group: str | None = None, *, full: bool = True) -> list[Case]:
+def cases(group: str | None = None, *, full: bool = True) -> list[AttackCase]:
     """All cases, or those of a group; without `full` those of the quick half. Raises ValueError for a wrong header."""
     groups = (group,) if group else (*EVALUATED, *COMMANDED)
     found = [read_case(path) for one in groups for path in sorted((CASES / one).glob("*.py"))]
     return [case for case in found if full or case.quick]
 
 
-def named(names: Sequence[str]) -> list[Case]:
+def named(names: Sequence[str]) -> list[AttackCase]:
     """The cases of these names, `group/case`. Raises UsageError for a name that no case has."""
     known = {f"{case.group}/{case.name}": case for case in cases()}
     for name in names:
@@ -106,7 +106,7 @@ def named(names: Sequence[str]) -> list[Case]:
     return [case for name, case in known.items() if name in names]
 
 
-def read_case(path: Path) -> Case:
+def read_case(path: Path) -> AttackCase:
     """The case of a file. Raises ValueError where its header is not complete, or has an unknown key or value."""
     first, *lines = path.read_text(encoding="utf-8").splitlines()
     named = _TITLE.fullmatch(first)
@@ -120,7 +120,7 @@ def read_case(path: Path) -> Case:
             break
         header[found["key"]] = found["value"]
     _check(path, header)
-    return Case(
+    return AttackCase(
         group=path.parent.name,
         path=path,
         numbers=tuple(named["numbers"].split(", ")),
@@ -133,10 +133,10 @@ def read_case(path: Path) -> Case:
     )
 
 
-def listed() -> list[Listed]:
+def listed() -> list[ListedAttack]:
     """Every number of the list, in its order."""
     rows = tomllib.loads((CASES / "numbers.toml").read_text(encoding="utf-8"))
-    return [Listed(number=number, title=row["title"], unshown=row.get("unshown")) for number, row in rows.items()]
+    return [ListedAttack(number=number, title=row["title"], unshown=row.get("unshown")) for number, row in rows.items()]
 
 
 def _check(path: Path, header: Mapping[str, str]) -> None:

@@ -15,9 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from agentics.attacks.catalogue import INSIDE, Case, Ending
+from agentics.attacks.catalogue import INSIDE, AttackCase, Ending
 from agentics.attacks.groups import CANARY
-from agentics.attacks.rows import Row, judged
+from agentics.attacks.rows import AttackRow, judged
 from agentics.attacks.surroundings import Machine
 
 SECONDS = 60
@@ -30,7 +30,7 @@ _STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class CommandAnswer:
     """How a command ended. `status` is negative where a signal ended it."""
 
     status: int
@@ -39,7 +39,7 @@ class Answer:
     err: bytes
 
 
-class Commands:
+class AttackCommands:
     """A context manager: the process that carries commands out."""
 
     def __init__(self, folder: Path, config: Path) -> None:
@@ -65,7 +65,7 @@ class Commands:
             self._process.kill()  # and with it the command that it carries out
         self._process.communicate()
 
-    def call(self, argv: Sequence[str], folder: Path) -> Answer:
+    def call(self, argv: Sequence[str], folder: Path) -> CommandAnswer:
         """Carry out one command in that folder."""
         files = {"out": self._folder / "out", "err": self._folder / "err"}
         named = {name: str(path) for name, path in files.items()}
@@ -79,10 +79,10 @@ class Commands:
         told.write(json.dumps(wanted) + "\n")
         told.flush()
         answer: dict[str, Any] = json.loads(answers.readline())
-        return Answer(**answer, out=_head(files["out"]), err=_head(files["err"]))
+        return CommandAnswer(**answer, out=_head(files["out"]), err=_head(files["err"]))
 
 
-def run_case(case: Case, commands: Commands, machine: Machine, root: Path, run: Path | None) -> Row:
+def run_case(case: AttackCase, commands: AttackCommands, machine: Machine, root: Path, run: Path | None) -> AttackRow:
     """Make the case's files in `root`, and give them to the commands that it names. `run`: a run directory of this
     machine, for cases that alter one."""
     inside, beside = root / "inside", root / "beside"
@@ -97,7 +97,7 @@ def run_case(case: Case, commands: Commands, machine: Machine, root: Path, run: 
     return judged(case, machine, _ending(answers[-1]), problems)
 
 
-def _made(case: Case, root: Path, run: Path | None) -> list[list[str]]:
+def _made(case: AttackCase, root: Path, run: Path | None) -> list[list[str]]:
     """The commands of a case, whose `make(root, run)` writes its files and returns one command or several."""
     sys.path.insert(0, str(INSIDE))
     try:
@@ -107,7 +107,7 @@ def _made(case: Case, root: Path, run: Path | None) -> list[list[str]]:
     return [commands] if isinstance(commands[0], str) else commands
 
 
-def _ending(answer: Answer) -> Ending:
+def _ending(answer: CommandAnswer) -> Ending:
     if answer.status == 0:
         return Ending(status="accepted")
     if answer.late or answer.status < 0:
@@ -131,7 +131,7 @@ def _code(out: bytes) -> str | None:
     return next(iter(wrong), error.get("code"))
 
 
-def _problems(answer: Answer) -> Iterator[str]:
+def _problems(answer: CommandAnswer) -> Iterator[str]:
     if answer.late:
         yield f"it did not end within {SECONDS} s"
     if b"Traceback (most recent" in answer.err:

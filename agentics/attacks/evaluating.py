@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentics.attacks.catalogue import Case, Ending
+from agentics.attacks.catalogue import AttackCase, Ending
 from agentics.attacks.groups import CANARY, FINE_LIE, HONEST, honest_after, lay_group
-from agentics.attacks.rows import Row, judged, unshown
-from agentics.attacks.surroundings import Machine, Watch, leftovers, own_resources
+from agentics.attacks.rows import AttackRow, judged, unshown
+from agentics.attacks.surroundings import LeftoverWatch, Machine, leftovers, own_resources
 from agentics.config import Config
 from agentics.errors import Stopped
 from agentics.model.run.outcome import TaskRecord
-from agentics.rundir.artifacts import Artifacts
+from agentics.request.campaign import EvalRequest, compile_request
+from agentics.rundir.artifacts import ArtifactStore
 from agentics.rundir.reader import RunView, TrialView, read_evidence, read_run
-from agentics.runner.campaign import EvalRequest, compile_request
-from agentics.runner.evaluate import Ended, evaluate
+from agentics.usecases.evaluate import EndedRun, evaluate
 
 ESCAPED = b"NOT CONTAINED"
 """What a case prints that was allowed what it must not be."""
@@ -29,7 +29,7 @@ _STOPPED = 128
 class Evaluated:
     """An evaluation after it ended, and what was left by it."""
 
-    ended: Ended
+    ended: EndedRun
     view: RunView
     left: dict[str, list[str]]
     leftovers: list[str]
@@ -43,7 +43,7 @@ class Evaluated:
     def participant_bytes(self, variant: str) -> bytes:
         """Everything that a participant's program said or left."""
         trial = self.trial(variant)
-        evidence, artifacts = read_evidence(trial) if trial else None, Artifacts(self.view.layout.artifacts)
+        evidence, artifacts = read_evidence(trial) if trial else None, ArtifactStore(self.view.layout.artifacts)
         if evidence is None:
             return b""
         refs = [file.ref for case in evidence.cases for file in case.files]
@@ -52,7 +52,9 @@ class Evaluated:
         return b"\n".join(artifacts.read(ref) for ref in refs)
 
 
-def run_group(name: str, cases: Sequence[Case], config: Config, root: Path, tell: Callable[[str], None]) -> Evaluated:
+def run_group(
+    name: str, cases: Sequence[AttackCase], config: Config, root: Path, tell: Callable[[str], None]
+) -> Evaluated:
     """Evaluate the cases in official mode, an honest solution between them.
 
     `config` names scratch space that nobody else uses; `root` is a directory of this group's own; `tell` hears each
@@ -61,28 +63,28 @@ def run_group(name: str, cases: Sequence[Case], config: Config, root: Path, tell
     return evaluate_solutions(config, root, group.bundle, group.overlay, group.solutions, tell)
 
 
-def judge_group(name: str, cases: Sequence[Case], seen: Evaluated, machine: Machine) -> list[Row]:
+def judge_group(name: str, cases: Sequence[AttackCase], seen: Evaluated, machine: Machine) -> list[AttackRow]:
     """A row for each case, and one for what the group left."""
     rows = [_row(case, seen, machine) for case in cases]
     public = [f"{path}: {what}" for path, what in _public_canaries(seen)]
     events = [] if _are_events(seen.view.layout.events.read_bytes()) else ["events.jsonl holds what is no event"]
     after = [*seen.leftovers, *public, *events]
     expected, found = Ending(status="nothing left"), Ending(status=f"{len(after)} things" if after else "nothing left")
-    return [*rows, Row.of_group(name, expected, found, after)]
+    return [*rows, AttackRow.of_group(name, expected, found, after)]
 
 
-def _row(case: Case, seen: Evaluated, machine: Machine) -> Row:
+def _row(case: AttackCase, seen: Evaluated, machine: Machine) -> AttackRow:
     if seen.task(case.name).reason == "users_not_apart":
         return unshown(case, machine, f"under {machine.runtime} no solution is run beside an evaluator")
     return judged(case, machine, _found(seen, case), list(_problems(seen, case)))
 
 
-def _found(seen: Evaluated, case: Case) -> Ending:
+def _found(seen: Evaluated, case: AttackCase) -> Ending:
     task = seen.task(case.name)
     return Ending(status=task.status, reason=task.reason, fault=task.fault)
 
 
-def _problems(seen: Evaluated, case: Case) -> Iterator[str]:
+def _problems(seen: Evaluated, case: AttackCase) -> Iterator[str]:
     """What is wrong besides the ending."""
     said, task = seen.participant_bytes(case.name), seen.task(case.name)
     if case.group != "lies":
@@ -107,7 +109,7 @@ def _said(said: bytes) -> Iterator[str]:
             yield said[where : where + _SHOWN].decode(errors="replace")
 
 
-def _honest(seen: Evaluated, case: Case) -> Iterator[str]:
+def _honest(seen: Evaluated, case: AttackCase) -> Iterator[str]:
     before, after = seen.task(HONEST), seen.task(honest_after(case))
     if (before.status, before.primary_metric and before.primary_metric.value) != ("passed", 1):
         yield f"the honest solution does not pass: {before.status} {before.reason}"
@@ -139,7 +141,7 @@ def evaluate_solutions(
     config: Config, root: Path, bundle: Path, overlay: Path, solutions: dict[str, Path], tell: Callable[[str], None]
 ) -> Evaluated:
     """Evaluate, and look around before and after. Raises Stopped when a signal ended it."""
-    watch = Watch(config, tell)
+    watch = LeftoverWatch(config, tell)
     request = EvalRequest(
         bundles=(bundle,),
         solutions=tuple(solutions.items()),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentics.attacks.catalogue import INSIDE, Case
+from agentics.attacks.catalogue import INSIDE, AttackCase
 from agentics.attacks.material import (
     FOLDERS,
     RUN,
@@ -38,7 +38,7 @@ _PATIENCE_S = {"tight": 1, "files": 5, "lies": 10}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class AttackGroup:
     """What one evaluation is asked for. `solutions`: in the order in which they are evaluated."""
 
     bundle: Path
@@ -46,10 +46,10 @@ class Group:
     solutions: dict[str, Path]
 
 
-def lay_group(name: str, cases: Sequence[Case], root: Path) -> Group:
+def lay_group(name: str, cases: Sequence[AttackCase], root: Path) -> AttackGroup:
     """Write the group's bundle, its overlay and its solutions below `root`."""
     made, private = lay_bundle(name, root)
-    return Group(bundle=made, overlay=private, solutions=_solutions(name, cases, root / "solutions"))
+    return AttackGroup(bundle=made, overlay=private, solutions=_solutions(name, cases, root / "solutions"))
 
 
 def lay_bundle(name: str, root: Path, *, patience_s: int | None = None) -> tuple[Path, Path]:
@@ -64,7 +64,7 @@ def lay_bundle(name: str, root: Path, *, patience_s: int | None = None) -> tuple
             return _separated(root, name, patience_s)
 
 
-def lay_case(root: Path, case: Case) -> Path:
+def lay_case(root: Path, case: AttackCase) -> Path:
     """The solution that is this case."""
     text = case.path.read_text(encoding="utf-8")
     own = {"honest.py": (INSIDE / "honest.py").read_text(encoding="utf-8")}
@@ -78,12 +78,12 @@ def lay_case(root: Path, case: Case) -> Path:
             return solution(root, {**own, "main.py": text})
 
 
-def honest_after(case: Case) -> str:
+def honest_after(case: AttackCase) -> str:
     """The variant of the honest solution that is evaluated after a case that goes for the machine."""
     return f"{HONEST}-after-{case.name}"
 
 
-def _solutions(name: str, cases: Sequence[Case], root: Path) -> dict[str, Path]:
+def _solutions(name: str, cases: Sequence[AttackCase], root: Path) -> dict[str, Path]:
     if name == "lies":
         return {case.name: solution(root / case.name, {"run.sh": f"echo {case.name}\n"}) for case in cases}
     call = "converse" if name == "piped" else "answer"

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from agentics.attacks.catalogue import Case, Ending
+from agentics.attacks.catalogue import AttackCase, Ending
 from agentics.attacks.surroundings import Machine
 
 Shown = Literal["ok", "failed", "not shown"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class AttackRow:
     """`why`: what is wrong with a failed one, and why one that is not shown is not. `numbers` are those of the list."""
 
     case: str
@@ -40,7 +40,7 @@ class Row:
         )
 
 
-def judged(case: Case, machine: Machine, found: Ending, problems: Sequence[str]) -> Row:
+def judged(case: AttackCase, machine: Machine, found: Ending, problems: Sequence[str]) -> AttackRow:
     """The row of a case that was tried."""
     expected = case.expected(machine.holding)
     wrong = list(problems)
@@ -49,13 +49,13 @@ def judged(case: Case, machine: Machine, found: Ending, problems: Sequence[str])
     return _row(case, str(expected), str(found), "failed" if wrong else "ok", "; ".join(wrong))
 
 
-def unshown(case: Case, machine: Machine, why: str) -> Row:
+def unshown(case: AttackCase, machine: Machine, why: str) -> AttackRow:
     """The row of a case that this machine cannot show."""
     return _row(case, str(case.expected(machine.holding)), "-", "not shown", why)
 
 
-def _row(case: Case, expected: str, found: str, status: Shown, why: str) -> Row:
-    return Row(
+def _row(case: AttackCase, expected: str, found: str, status: Shown, why: str) -> AttackRow:
+    return AttackRow(
         case=case.name,
         group=case.group,
         numbers=case.numbers,

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agentics.archive.hostile import discard
-from agentics.attacks.catalogue import COMMANDED, EVALUATED, Case, cases
-from agentics.attacks.commands import Commands, run_case
+from agentics.attacks.catalogue import COMMANDED, EVALUATED, AttackCase, cases
+from agentics.attacks.commands import AttackCommands, run_case
 from agentics.attacks.evaluating import judge_group, run_group
 from agentics.attacks.groups import CANARY
-from agentics.attacks.rows import Row, unshown
+from agentics.attacks.rows import AttackRow, unshown
 from agentics.attacks.surroundings import Machine, examine
 from agentics.config import Config
 from agentics.runner.machine import open_scratch
@@ -43,12 +43,12 @@ Part = Literal["whole", "quick", "chosen"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class AttackReport:
     """The table, and the machine that it is about."""
 
     machine: Machine
     part: Part
-    rows: tuple[Row, ...]
+    rows: tuple[AttackRow, ...]
 
     @property
     def ok(self) -> bool:
@@ -72,15 +72,15 @@ class Report:
         }
 
 
-def attack(config: Config, tell: Tell, chosen: Sequence[Case]) -> Report:
+def attack(config: Config, tell: Tell, chosen: Sequence[AttackCase]) -> AttackReport:
     """Run these cases. Raises EngineMissing where there is no engine, and Stopped on a signal."""
     machine = examine(config)
     with _own_place(config) as (own, root):
         rows = tuple(_rows(own, root, machine, _Steps(tell, chosen)))
-    return Report(machine=machine, part=_part(chosen), rows=rows)
+    return AttackReport(machine=machine, part=_part(chosen), rows=rows)
 
 
-def _part(chosen: Sequence[Case]) -> Part:
+def _part(chosen: Sequence[AttackCase]) -> Part:
     names = {case.path for case in chosen}
     if names == {case.path for case in cases()}:
         return "whole"
@@ -90,7 +90,7 @@ def _part(chosen: Sequence[Case]) -> Part:
 class _Steps:
     """Counts the cases that are over, and tells each."""
 
-    def __init__(self, tell: Tell, chosen: Sequence[Case]) -> None:
+    def __init__(self, tell: Tell, chosen: Sequence[AttackCase]) -> None:
         self._tell = tell
         self._names = {(case.group, case.name) for case in chosen}
         self._done = 0
@@ -102,7 +102,7 @@ class _Steps:
             self._tell(Step(group=group, case=name, done=self._done, total=len(self._names)))
 
 
-def _rows(config: Config, root: Path, machine: Machine, steps: _Steps) -> Iterator[Row]:
+def _rows(config: Config, root: Path, machine: Machine, steps: _Steps) -> Iterator[AttackRow]:
     run: Path | None = None
     for group in EVALUATED:
         shown = []
@@ -123,14 +123,14 @@ def _rows(config: Config, root: Path, machine: Machine, steps: _Steps) -> Iterat
     yield from _commanded(root / "commands", machine, steps, run)
 
 
-def _commanded(root: Path, machine: Machine, steps: _Steps, run: Path | None) -> Iterator[Row]:
+def _commanded(root: Path, machine: Machine, steps: _Steps, run: Path | None) -> Iterator[AttackRow]:
     chosen = [case for group in COMMANDED for case in steps.cases if case.group == group]
     if not chosen:
         return
     root.mkdir()
     empty = root / "agentics.toml"
     empty.write_text("", encoding="utf-8")
-    with Commands(root, empty) as commands:
+    with AttackCommands(root, empty) as commands:
         for case in chosen:
             why = machine.lacks(case) if run or case.group != "rundirs" else "no run directory could be made"
             folder = root / case.group / case.name

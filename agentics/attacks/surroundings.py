@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agentics.attacks.catalogue import Case
+from agentics.attacks.catalogue import AttackCase
 from agentics.attacks.material import TARGET
 from agentics.config import Config, runtime_of
+from agentics.pipeline.progress import Progress
 from agentics.runner.machine import labelled, open_engine, open_scratch
-from agentics.runner.progress import Progress
 from agentics.sandbox.labels import OWNER, TRIAL, this_process
 
 
@@ -33,7 +33,7 @@ class Machine:
         """The conditions of headers that hold here."""
         return frozenset({self.runtime, self.places, "root" if self.root else "plain-user"})
 
-    def lacks(self, case: Case) -> str | None:
+    def lacks(self, case: AttackCase) -> str | None:
         """Why the case can show nothing here; None where it can."""
         has = {
             "root": self.root,
@@ -59,7 +59,7 @@ def examine(config: Config) -> Machine:
 
 
 @dataclass
-class Watch:
+class LeftoverWatch:
     """Looks, whenever a trial has ended, for what it left on the engine: containers that still run."""
 
     config: Config

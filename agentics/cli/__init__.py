@@ -12,12 +12,12 @@ import typer
 
 from agentics import __version__
 from agentics.cli.arguments import spread
-from agentics.cli.console import Answer, out, print_json
+from agentics.cli.console import CliAnswer, out, print_json
 from agentics.cli.failure import envelope, show_bug, show_error, unexpected
+from agentics.control.signals import terminable
 from agentics.errors import AgenticsError, Stopped, StorageError, Terminated, UsageError
 from agentics.paths import translated
 from agentics.pipeline import stdout
-from agentics.runner.signals import terminable
 
 EPILOG = """
 Examples:
@@ -109,7 +109,7 @@ def _check_said(end: SystemExit) -> None:
         return
     error = StorageError(f"stdout cannot be written: {why.strerror or why}", code="stdout_unwritable")
     show_error(error)
-    if not end.code and not isinstance(end, Answer):
+    if not end.code and not isinstance(end, CliAnswer):
         end.code = error.exit_status
 
 

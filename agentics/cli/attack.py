@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from agentics import config as configuration
-from agentics.attacks.catalogue import Case
-from agentics.attacks.rows import Row
-from agentics.attacks.suite import Report, Step, Tell, attack
+from agentics.attacks.catalogue import AttackCase
+from agentics.attacks.rows import AttackRow
+from agentics.attacks.suite import AttackReport, Step, Tell, attack
 from agentics.cli.console import err, is_interactive, middle, one_line, out, print_json
 from agentics.cli.failure import hidden
 
@@ -25,7 +25,7 @@ _LINE, _INDENT = 80, "    "
 _EACH = 10
 
 
-def run(chosen: Sequence[Case], *, as_json: bool) -> int:
+def run(chosen: Sequence[AttackCase], *, as_json: bool) -> int:
     """Run these cases; the status of the process: 0, or 1 where one failed. Raises EngineMissing and Stopped."""
     with _progress() as tell:
         report = attack(configuration.load(), tell, chosen)
@@ -55,7 +55,7 @@ def _line(step: Step) -> None:
         err.print(f"{step.done} of {step.total} cases: {step.group}/{step.case}")
 
 
-def show(report: Report) -> None:
+def show(report: AttackReport) -> None:
     """The table on stdout, no line of it longer than 80 characters."""
     machine = report.machine
     out.print(f"{_cell('case', _CASE)} {_cell('expected', _EXPECTED)} {_cell('found', _FOUND)} result", style="bold")
@@ -71,7 +71,7 @@ def show(report: Report) -> None:
     out.print(f"{escape(machine.engine)}, {machine.runtime}, {machine.places} places, as {user}")
 
 
-def _show_row(row: Row) -> None:
+def _show_row(row: AttackRow) -> None:
     same = row.status == "ok" or row.found == row.expected
     found = "-" if row.status == "not shown" else "same" if same else "other"
     cells = (_cell(row.case, _CASE), _cell(_short(row.expected), _EXPECTED), _cell(found, _FOUND))

@@ -19,7 +19,7 @@ _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _PIPE_WIDTH = 400
 
 
-class Answer(SystemExit):
+class CliAnswer(SystemExit):
     """The end of a command whose exit status is an answer of its own, also where nobody reads its stdout."""
 
 
@@ -84,7 +84,7 @@ def print_line(text: str, *, raw: bool = False) -> bool:
 
 def leave(status: int) -> NoReturn:
     """End the process with a status that is an answer of its own: that of a run, or yes or no."""
-    raise Answer(status)
+    raise CliAnswer(status)
 
 
 def is_interactive() -> bool:

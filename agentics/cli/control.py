@@ -17,8 +17,8 @@ from agentics.cli.report import show_ended
 from agentics.errors import UsageError
 from agentics.model.run.control import ControlResponse
 from agentics.rundir.reader import read_run
-from agentics.runner import commands
-from agentics.runner.evaluate import Ended
+from agentics.usecases import control_run
+from agentics.usecases.evaluate import EndedRun
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
@@ -79,7 +79,7 @@ def pause(
     json: Json = False,
 ) -> None:
     """Pause a run that is going on."""
-    answer = commands.pause(run, trial_id=trial_id, label=label, timeout_s=timeout_seconds)
+    answer = control_run.pause(run, trial_id=trial_id, label=label, timeout_s=timeout_seconds)
     facts = {
         "run_id": read_run(run).manifest.run_id,
         "trial_id": answer.trial_ids[0] if len(answer.trial_ids) == 1 else None,
@@ -107,8 +107,8 @@ def resume(
     quiet: Quiet = False,
 ) -> None:
     """Let a paused run go on: where its process lives it is thawed, otherwise this one goes on from the checkpoints."""
-    commands.check_label(run, label)
-    answer = commands.unfreeze(run, trial_id=trial_id)
+    control_run.check_label(run, label)
+    answer = control_run.unfreeze(run, trial_id=trial_id)
     if answer is not None:
         thawed = {
             "trial_id": next(iter(answer.trial_ids), None),
@@ -117,7 +117,7 @@ def resume(
         }
         _tell("resume", thawed, f"{_trials(answer)} goes on", json=json)
         return
-    checkpoints = {state.trial_id: state.checkpoint_selected for state in commands.paused_trials(read_run(run))}
+    checkpoints = {state.trial_id: state.checkpoint_selected for state in control_run.paused_trials(read_run(run))}
     if trial_id is not None and trial_id not in checkpoints:
         msg = f"{trial_id} is not paused"
         raise UsageError(msg, code="resume_trial_not_paused", hint=f"paused: {', '.join(checkpoints) or 'none'}")
@@ -125,7 +125,7 @@ def resume(
         run, fresh_setup=fresh_setup, accept_alterations=accept_alterations, trial_id=trial_id, label=label
     )
     with shown(quiet=quiet or json, verbose=False) as observer:
-        ended = commands.continue_run(
+        ended = control_run.continue_run(
             run, configuration.load(), observer, operation="resume", changes=changes, trust=trust
         )
     facts: dict[str, Any] = {
@@ -148,13 +148,13 @@ def continue_(
     """Go on with a run that was interrupted, failed, or paused and left; what is complete is not run again."""
     changes = _changes(run, fresh_setup=fresh_setup, accept_alterations=accept_alterations)
     with shown(quiet=quiet or json, verbose=False) as observer:
-        ended = commands.continue_run(run, configuration.load(), observer, changes=changes, trust=trust)
+        ended = control_run.continue_run(run, configuration.load(), observer, changes=changes, trust=trust)
     _end(ended, "continue", {"run": {"run_id": ended.run_id, "run_dir": str(ended.run_dir)}}, json=json)
 
 
 def kill(run: RunDir, accept_alterations: AcceptAlterations = False, json: Json = False) -> None:
     """End a run for good: its containers are gone before its state says so."""
-    killed = commands.kill(run, configuration.load(), accept_alterations=accept_alterations)
+    killed = control_run.kill(run, configuration.load(), accept_alterations=accept_alterations)
     facts = {"run_id": killed.run_id, "trial_ids": list(killed.trial_ids)}
     _tell("kill", facts, f"killed {killed.run_id}", json=json)
 
@@ -166,7 +166,7 @@ def recover(
     json: Json = False,
 ) -> None:
     """Bring a run whose process died into order, so that it can be continued."""
-    report = commands.recover(run, force=force, accept_alterations=accept_alterations)
+    report = control_run.recover(run, force=force, accept_alterations=accept_alterations)
     text = f"{report.run_id} was {report.previous_status}, is {report.recovered_status}"
     released = report.active_trials_released
     _tell(
@@ -192,7 +192,7 @@ def _tell(command: str, facts: dict[str, Any], text: str, *, json: bool) -> None
         out.print(escape(one_line(text, 2000)), highlight=False)
 
 
-def _end(ended: Ended, command: str, facts: dict[str, Any], *, json: bool) -> None:
+def _end(ended: EndedRun, command: str, facts: dict[str, Any], *, json: bool) -> None:
     if json:
         print_json({**ended.envelope(), "command": command, command: facts})
     else:

@@ -17,9 +17,9 @@ from agentics.cli.control import Json, Quiet
 from agentics.cli.progress import shown
 from agentics.errors import UsageError
 from agentics.model.run.control import ForkManifest, ScoreChange
-from agentics.runner import derive
-from agentics.runner.regrade import RegradeRequest
-from agentics.runner.regrade import regrade as grade_again
+from agentics.usecases import fork_replay
+from agentics.usecases.regrade import RegradeRequest
+from agentics.usecases.regrade import regrade as grade_again
 
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse what is no exact repetition.")]
 Dry = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")]
@@ -77,7 +77,7 @@ def fork(
 ) -> None:
     """Run a committed trial again from a checkpoint, or with other bindings, beside the run."""
     changes = dict(_binding(text) for text in set_ or ())
-    wanted = derive.ForkRequest(
+    wanted = fork_replay.ForkRequest(
         trial_id=from_trial,
         at=at,
         changes=changes,
@@ -87,7 +87,7 @@ def fork(
         trust=trust,
     )
     with shown(quiet=quiet or json or dry_run, verbose=False) as observer:
-        made = derive.fork(run, wanted, configuration.load(), observer)
+        made = fork_replay.fork(run, wanted, configuration.load(), observer)
     if json:
         print_json({"ok": True, "command": "fork", "fork": made.facts()})
         return
@@ -108,7 +108,7 @@ def replay(
     quiet: Quiet = False,
 ) -> None:
     """Run a committed trial again as it was recorded, and say what is no longer as it was."""
-    wanted = derive.ReplayRequest(
+    wanted = fork_replay.ReplayRequest(
         trial_id=trial_id,
         strict=strict,
         fresh_setup=fresh_setup,
@@ -116,7 +116,7 @@ def replay(
         trust=trust,
     )
     with shown(quiet=quiet or json, verbose=False) as observer:
-        made = derive.replay(run, wanted, configuration.load(), observer)
+        made = fork_replay.replay(run, wanted, configuration.load(), observer)
     if json:
         print_json({"ok": True, "command": "replay", "replay": made.facts()})
         return
@@ -165,7 +165,7 @@ def regrade(
         out.print("nothing was changed", style="dim")
 
 
-def _say(made: derive.Derived) -> None:
+def _say(made: fork_replay.Derived) -> None:
     words = made.manifest.replay_grade.replace("_", " ")
     ended = f"{made.status}{f' ({made.reason})' if made.reason else ''}" if made.status else "not run"
     out.print(f"{escape(str(made.directory))}: {ended}, {words}", highlight=False)

@@ -30,9 +30,9 @@ from agentics.cli.report import show_ended
 from agentics.cli.stream import streamed
 from agentics.errors import UsageError
 from agentics.paths import checked
+from agentics.request.campaign import EvalRequest, compile_request
 from agentics.rundir.names import check_run_id
-from agentics.runner.campaign import EvalRequest, compile_request
-from agentics.runner.evaluate import evaluate
+from agentics.usecases.evaluate import evaluate
 
 
 class Mode(StrEnum):

@@ -19,13 +19,13 @@ from agentics.cli.failure import hidden
 from agentics.cli.progress import shown
 from agentics.cli.report import show_ended
 from agentics.cli.stream import streamed
+from agentics.request.campaign import Campaign
+from agentics.request.experiment_file import asked_for, compiled, parse_experiment
+from agentics.request.planned_trial import PlannedTrial
+from agentics.request.resolved_experiment import resolved
 from agentics.rundir.names import check_run_id
-from agentics.runner.campaign import Campaign
-from agentics.runner.evaluate import Ended, evaluate
-from agentics.runner.experiment import resolved
-from agentics.runner.experiment_file import asked_for, compiled, parse_experiment
-from agentics.runner.preflight import passed, preflight
-from agentics.runner.slotted import Slotted
+from agentics.usecases.evaluate import EndedRun, evaluate
+from agentics.usecases.preflight import passed, preflight
 
 app = typer.Typer(help="Compare variants: tasks x variants x replications, from one file.", no_args_is_help=True)
 
@@ -175,7 +175,7 @@ def summary(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def _envelope(campaign: Campaign, ended: Ended) -> dict[str, Any]:
+def _envelope(campaign: Campaign, ended: EndedRun) -> dict[str, Any]:
     return {**ended.envelope(), "command": "experiment run", "summary": summary(campaign)}
 
 
@@ -188,7 +188,7 @@ def _tasks(campaign: Campaign) -> list[str]:
     return list(dict.fromkeys(trial.ref for trial in campaign.trials))
 
 
-def _slot(trial: Slotted) -> dict[str, Any]:
+def _slot(trial: PlannedTrial) -> dict[str, Any]:
     return {**trial.slot.model_dump(), "variant_id": trial.variant, "task_id": trial.ref}
 
 

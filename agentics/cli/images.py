@@ -11,10 +11,10 @@ from rich.table import Table
 from agentics import config as configuration
 from agentics.cli.arguments import NameReader
 from agentics.cli.console import err, out, print_json
+from agentics.control.signals import StopSignal, stopping
 from agentics.runner.machine import build_folders, open_images, open_scratch
-from agentics.runner.signals import Stop, stopping
 from agentics.sandbox.image_building import build_missing
-from agentics.sandbox.images import Listed, list_images
+from agentics.sandbox.images import ListedImage, list_images
 from agentics.sandbox.steps import Steps
 
 app = typer.Typer(help="The images that evaluations run in.", no_args_is_help=True)
@@ -61,7 +61,7 @@ def build(
         if not quiet and not json:
             err.print(line, markup=False, style="dim")
 
-    config, stop = configuration.load(), Stop()
+    config, stop = configuration.load(), StopSignal()
     steps = Steps(log=log, output=log, interrupt=stop.event)
     with stopping(stop), open_images(config) as store, open_scratch(config) as scratch:
         made = build_missing(store, names or (), build_folders(scratch), steps)
@@ -102,7 +102,7 @@ def show(json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] =
     out.print(table)
 
 
-def _state(one: Listed) -> str:
+def _state(one: ListedImage) -> str:
     if one.stored is None:
         return "[dim]built when needed[/]" if one.definition.optional else "[red]missing[/]"
     return "[green]here[/]" if one.current else "[yellow]out of date[/]"

@@ -14,9 +14,9 @@ from agentics.cli import job_env, job_init, job_read, job_run, job_tasks
 from agentics.cli.arguments import PathReader
 from agentics.cli.console import one_line, out, print_json
 from agentics.cli.findings import show_findings
-from agentics.lighteval.job import Job
+from agentics.lighteval.job import CheckedJob
 from agentics.model.document.parsing import invalid
-from agentics.runner.jobfile import check_file
+from agentics.request.job_file import check_file
 
 app = typer.Typer(help="Evaluate models, each job from one file: a JobSpec.", no_args_is_help=True)
 
@@ -62,7 +62,7 @@ job_tasks.add(app)
 job_init.add(app)
 
 
-def described(job: Job) -> dict[str, Any]:
+def described(job: CheckedJob) -> dict[str, Any]:
     """What a job came out as: names and digests, no secret's value."""
     return {
         "variant": job.variant,

@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from agentics.cli.arguments import NamedFileReader, PathReader
 from agentics.cli.console import err, one_line, out, print_json
-from agentics.runner.signals import Stop, stopping
+from agentics.control.signals import StopSignal, stopping
 from agentics.sandbox.steps import Steps
 from agentics.sandbox.worker_env import make_worker_env
 
@@ -58,7 +58,7 @@ def worker_env(
         if not quiet and not json:
             err.print(line, markup=False, style="dim")
 
-    stop = Stop()
+    stop = StopSignal()
     with stopping(stop):
         steps = Steps(log=log, output=log, interrupt=stop.event)
         made = make_worker_env(directory.expanduser(), python or sys.executable, steps, cpu=cpu)

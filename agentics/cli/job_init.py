@@ -17,7 +17,7 @@ from agentics.cli.findings import show_findings
 from agentics.cli.job_tasks import Plugins, find_tasks, known_tasks, read_plugin
 from agentics.errors import UsageError
 from agentics.lighteval.newspec import DUMMY, Answering, new_spec, task_of
-from agentics.runner.jobfile import check_file
+from agentics.request.job_file import check_file
 
 EPILOG = """
 What `job check` finds in the new file is shown, and is no failure: a data set may have to be fetched first.

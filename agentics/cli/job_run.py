@@ -19,12 +19,12 @@ from agentics.cli.progress import shown
 from agentics.cli.report import show_ended
 from agentics.cli.stream import streamed
 from agentics.model.run.outcome import DEFAULT_EXIT_POLICY
+from agentics.request.campaign import Campaign, EvalRequest, compile_request
 from agentics.rundir.jobs import suite_scores
 from agentics.rundir.names import check_run_id
 from agentics.rundir.reader import read_run
-from agentics.runner.campaign import Campaign, EvalRequest, compile_request
-from agentics.runner.evaluate import evaluate
-from agentics.runner.worker_probe import probe_worker
+from agentics.usecases.evaluate import evaluate
+from agentics.usecases.probe_worker import probe_worker
 
 Spec = Annotated[Path, typer.Argument(parser=PathReader("JobSpec", "file"), help="A JobSpec: JSON.", metavar="JOBSPEC")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]

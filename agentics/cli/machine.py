@@ -13,10 +13,10 @@ from agentics.cli.arguments import NameReader
 from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.failure import hidden
 from agentics.errors import UsageError
-from agentics.runner.doctor import examine
 from agentics.runner.machine import clean as clean_machine
 from agentics.runner.machine import clean_setups
 from agentics.sandbox.kept_setups import size_text
+from agentics.usecases.doctor import examine
 
 DOCTOR_EPILOG = """
 Exit codes: 0 fit · 5 something that evaluations need is missing. With --attack: 0 no case failed · 1 a case failed ·

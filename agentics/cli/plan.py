@@ -12,8 +12,8 @@ from agentics import config as configuration
 from agentics.cli.arguments import NamedPathReader, NameReader, PathReader, named_path
 from agentics.cli.console import err, one_line, print_json
 from agentics.cli.evaluate import Mode
-from agentics.runner.campaign import EvalRequest, compile_request
-from agentics.runner.network import network_of
+from agentics.request.campaign import EvalRequest, compile_request
+from agentics.request.granted_network import network_of
 
 EPILOG = """
 Example:

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agentics.cli.console import err, is_interactive, middle, one_line
-from agentics.runner.progress import Observer, Progress, silent
+from agentics.pipeline.progress import Observer, Progress, silent
 from agentics.sandbox.steps import STILL
 
 _MARKS = {"passed": "[green]✓[/]", "degraded": "[yellow]≈[/]", "skipped": "[dim]-[/]", "no_samples": "[yellow]0[/]"}

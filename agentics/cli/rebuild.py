@@ -10,7 +10,7 @@ from rich.markup import escape
 from agentics.cli.arguments import AcceptAlterations, RunDir
 from agentics.cli.console import err, leave, one_line, out, print_json
 from agentics.rundir.rebuild import compare
-from agentics.runner import commands
+from agentics.usecases import control_run
 
 EPILOG = """
 Projections are the outcome, summary and task status of every variant, public/ and analysis/. A file that is as the run
@@ -37,7 +37,7 @@ def rebuild(
 ) -> None:
     """Make every projection of a run again."""
     if not check:
-        written = commands.rebuild(run, accept_alterations=accept_alterations)
+        written = control_run.rebuild(run, accept_alterations=accept_alterations)
         if json:
             print_json({"ok": True, "command": "rebuild", "check": False, "written": list(written)})
         else:

@@ -17,7 +17,7 @@ from agentics.model.run.outcome import PrimaryMetric, RunOutcome, TaskRecord
 from agentics.policy.reasons import advice
 from agentics.rundir.explain import explained, explained_outward
 from agentics.rundir.reader import RunView, read_run
-from agentics.runner.evaluate import Ended
+from agentics.usecases.evaluate import EndedRun
 
 MIB = 1 << 20
 _SHOWN_IN_THE_TABLE = ("passed", "pending")
@@ -25,7 +25,7 @@ _LEAST = 12
 _GAP = 2
 
 
-def show_ended(ended: Ended) -> None:
+def show_ended(ended: EndedRun) -> None:
     """An evaluation as `show_outcomes` does it, and what is wrong with an adapter's files."""
     show_outcomes(ended.run_dir, ended.outcomes)
     if ended.error is not None:

@@ -19,9 +19,9 @@ from agentics.model.run.outcome import RunOutcome
 from agentics.policy.outcome import gate as gate_opens
 from agentics.rundir.atomic import read_document
 from agentics.rundir.explain import dumped, explanations
-from agentics.rundir.inside import read_file, real
 from agentics.rundir.project import rebuild_outcome
 from agentics.rundir.reader import read_run
+from agentics.rundir.safe_files import read_file, real
 
 app = typer.Typer(help="Look at a run directory, and let it decide.", no_args_is_help=True)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from agentics.cli.console import print_line
-from agentics.runner.events import Sink
+from agentics.runner.run_events import Sink
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from agentics.cli.console import err, one_line, print_line
 from agentics.errors import AgenticsError, UsageError
 from agentics.model.run.event import RunnerEvent
 from agentics.rundir import lock
-from agentics.rundir.eventlog import Tail
-from agentics.rundir.inside import real
+from agentics.rundir.eventlog import EventTail
 from agentics.rundir.layout import Layout
+from agentics.rundir.safe_files import real
 
 EPILOG = """
 Ends when the run has finished, or when nobody works on it any more.
@@ -51,7 +51,7 @@ def watch(
             msg = f"{run}: no run directory"
             raise UsageError(msg, code="no_such_run", hint="--wait waits until there is one")
         next(looks)
-    tail = Tail(layout.events, first - 1)
+    tail = EventTail(layout.events, first - 1)
     last: RunnerEvent | None = None
     while True:
         # Asked before the events are read: whatever a runner told, it told while it held the run.

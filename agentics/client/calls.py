@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from agentics.client import reading
-from agentics.client.process import Process
+from agentics.client.process import ClientProcess
 from agentics.client.responses import (
     ForkResponse,
     KillResponse,
@@ -24,7 +24,7 @@ from agentics.client.responses import (
 )
 from agentics.model.run.event import RunnerEvent
 from agentics.model.run.outcome import RunOutcome
-from agentics.rundir.inside import real
+from agentics.rundir.safe_files import real
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -179,7 +179,7 @@ class Client:
     def read_evidence(self, run: str | Path) -> reading.Evidence:
         return reading.evidence(self._place(run))
 
-    def read_benchmark(self, run: str | Path) -> reading.Benchmark:
+    def read_benchmark(self, run: str | Path) -> reading.BenchmarkFiles:
         return reading.benchmark(self._place(run))
 
     def read_outcome(self, run: str | Path, variant: str | None = None) -> RunOutcome:
@@ -192,9 +192,9 @@ class Client:
     def _place(self, run: str | Path) -> Path:
         return real((self.cwd or Path()) / run)
 
-    def _start(self, words: tuple[str | Path, ...], options: Mapping[str, Any]) -> Process:
+    def _start(self, words: tuple[str | Path, ...], options: Mapping[str, Any]) -> ClientProcess:
         command = (self.binary, *map(str, words), *_options(options))
-        return Process(command, self.cwd, self.environment)
+        return ClientProcess(command, self.cwd, self.environment)
 
 
 def _options(options: Mapping[str, Any]) -> Iterator[str]:

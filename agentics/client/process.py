@@ -22,7 +22,7 @@ _LAST_WORDS_S = 5.0
 _EVENT_VERSION = "runner_event_v1"
 
 
-class Process:
+class ClientProcess:
     """Started when made, and let go by `close`. Its stderr is read all the time, so it never waits for us there."""
 
     def __init__(self, command: Sequence[str], cwd: Path | None, environment: Mapping[str, str]) -> None:

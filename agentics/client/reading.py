@@ -11,8 +11,8 @@ from agentics.errors import StorageError
 from agentics.model.run.event import RunnerEvent
 from agentics.model.run.outcome import RunOutcome
 from agentics.rundir.atomic import read_document
-from agentics.rundir.eventlog import Tail
-from agentics.rundir.inside import LEDGER_BYTES, read_file
+from agentics.rundir.eventlog import EventTail
+from agentics.rundir.safe_files import LEDGER_BYTES, read_file
 
 D = TypeVar("D")
 Row = dict[str, Any]
@@ -29,7 +29,7 @@ class Evidence(TypedDict):
     task_chains: list[Row]
 
 
-class Benchmark(TypedDict):
+class BenchmarkFiles(TypedDict):
     """`manifest` and `summary` are None, and the lists empty, where no adapter wrote them."""
 
     manifest: Row | None
@@ -53,7 +53,7 @@ def evidence(run: Path) -> Evidence:
     }
 
 
-def benchmark(run: Path) -> Benchmark:
+def benchmark(run: Path) -> BenchmarkFiles:
     place = run / "benchmark"
     return {
         "manifest": _document(place / "adapter_manifest.json"),
@@ -80,7 +80,7 @@ def outcome(run: Path, variant: str | None) -> RunOutcome:
 def events(run: Path, first: int) -> tuple[RunnerEvent, ...]:
     """The events from number `first` on."""
     try:
-        return Tail(run / "runtime" / "events.jsonl", first - 1).read()
+        return EventTail(run / "runtime" / "events.jsonl", first - 1).read()
     except StorageError as error:
         raise ClientError(Cause(code=error.code, message=error.message, hint=error.hint)) from error
 

@@ -10,7 +10,7 @@ from agentics.model.evidence.explanation import Explanation
 from agentics.model.run.outcome import RunOutcome
 
 
-class Answer(BaseModel):
+class RawResponse(BaseModel):
     """Frozen, and open to keys that this version does not know."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -20,14 +20,14 @@ class Answer(BaseModel):
         return getattr(self, key) if key in type(self).model_fields else (self.model_extra or {})[key]
 
 
-class Response(Answer):
+class Response(RawResponse):
     """An envelope. `ok` false is an answer, too: the policy of a run was not met, or a gate is closed."""
 
     ok: bool
     command: str
 
 
-class RunPlace(Answer):
+class RunPlace(RawResponse):
     run_id: str
     run_dir: str
 
@@ -43,7 +43,7 @@ class RunResponse(Response):
     suites: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
 
 
-class Paused(Answer):
+class Paused(RawResponse):
     """`checkpoint_acked` and `stop_acked`: the solution itself said so. A frozen one was never asked."""
 
     run_id: str
@@ -58,7 +58,7 @@ class PauseResponse(Response):
     pause: Paused
 
 
-class Resumed(Answer):
+class Resumed(RawResponse):
     trial_id: str | None = None
     mode: Literal["runtime_unpause", "checkpoint", "restart"]
 
@@ -67,7 +67,7 @@ class ResumeResponse(Response):
     resume: Resumed
 
 
-class Forked(Answer):
+class Forked(RawResponse):
     fork_id: str | None = None
     fork_dir: str | None = None
     parent_trial_id: str
@@ -83,7 +83,7 @@ class ForkResponse(Response):
     fork: Forked
 
 
-class Replayed(Answer):
+class Replayed(RawResponse):
     replay_id: str
     replay_dir: str
     parent_trial_id: str

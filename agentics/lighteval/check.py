@@ -14,11 +14,11 @@ from pathlib import Path
 
 from agentics.config import EVALUATOR_UID, Config
 from agentics.lighteval.catalogue import Catalogue, shipped
-from agentics.lighteval.job import Job, JobTask
+from agentics.lighteval.job import CheckedJob, JobTask
 from agentics.lighteval.places import data_folder, hub_folder, plugin_folders, suite_places
 from agentics.lighteval.rules import backend, reach, scoring, secrets, tasks
 from agentics.lighteval.rules.params import chosen
-from agentics.lighteval.rules.review import Review, Surroundings, data_of, online, uses_hub
+from agentics.lighteval.rules.review import CheckSurroundings, Review, data_of, online, uses_hub
 from agentics.lighteval.suites import Reader, folder_files, read_suites
 from agentics.model.document.finding import Finding
 from agentics.model.document.json_text import Json, Problem, scan
@@ -33,7 +33,7 @@ _VARIANT = 64
 class Checked:
     """`job` is None exactly when a finding is an error."""
 
-    job: Job | None
+    job: CheckedJob | None
     findings: tuple[Finding, ...]
 
 
@@ -45,12 +45,12 @@ def surroundings(
     reader: Reader = folder_files,
     catalogue: Catalogue | None = None,
     templates: Iterable[str] | None = None,
-) -> Surroundings:
+) -> CheckSurroundings:
     """Those of a JobSpec in `folder` under the operator's configuration.
 
     Raises ConfigError where the catalogue is missing.
     """
-    return Surroundings(
+    return CheckSurroundings(
         folder=folder,
         catalogue=catalogue or shipped(),
         plugins=plugin_folders(config),
@@ -65,7 +65,7 @@ def surroundings(
     )
 
 
-def check(data: bytes, file: str, around: Surroundings) -> Checked:
+def check(data: bytes, file: str, around: CheckSurroundings) -> Checked:
     """Never raises on bad input. `file` is how findings name it. Raises what reading the operator's suites raises."""
     read = scan(data, JobSpec.cap)
     version = _version(read.value) if read.complete else None
@@ -97,9 +97,9 @@ def _version(value: Json) -> Problem | None:
     return Problem(code="unsupported_jobspec_version", message=message, path=path, hint=hint)
 
 
-def _job(review: Review, spec: JobSpec, file: str) -> Job:
+def _job(review: Review, spec: JobSpec, file: str) -> CheckedJob:
     model_path, hub = spec.backend.model_path, uses_hub(review, spec)
-    return Job(
+    return CheckedJob(
         spec=spec,
         file=file,
         folder=review.around.folder,

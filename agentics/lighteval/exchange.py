@@ -25,12 +25,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json, to_json
 
-from agentics.errors import EngineError
+from agentics.errors import EngineError, StopFlag
 from agentics.model.job.worker_protocol import EVENT, PROTOCOL, Event, Order, OrderDone, OrderFailed
 from agentics.policy.redact import Redactor
 
@@ -42,12 +42,6 @@ _SMALL = 1 << 20
 _CHUNK = 4 << 20
 _SHARED = 0o1777
 """Everybody may add names; nobody may remove or rename what is another's."""
-
-
-class Asked(Protocol):
-    """Whether somebody asked to stop."""
-
-    def is_set(self) -> bool: ...
 
 
 @dataclass(kw_only=True)
@@ -136,7 +130,7 @@ class Folder:
 
 
 @dataclass(kw_only=True)
-class Tail:
+class EventFileTail:
     """Whole lines of a growing file, each once, and only so far."""
 
     folder: Folder
@@ -161,7 +155,7 @@ class Tail:
 
 
 @dataclass(kw_only=True)
-class Session:
+class WorkerSession:
     """One session of a worker. `gone`: why the worker is no longer there, None while it is. `redactor` takes secrets
     out of all that it says. `stop_s`: how long it may take to end an order once it was told to stop."""
 
@@ -170,10 +164,10 @@ class Session:
     redactor: Redactor = field(default_factory=Redactor)
     stop_s: float = STOP_S
     number: int = 0
-    tail: Tail = field(init=False)
+    tail: EventFileTail = field(init=False)
 
     def __post_init__(self) -> None:
-        self.tail = Tail(folder=self.place, name="events.jsonl")
+        self.tail = EventFileTail(folder=self.place, name="events.jsonl")
 
     def file(self, name: str, rows: Iterable[BaseModel]) -> str:
         """Write a file that the next order names, a line for each row; its name."""
@@ -191,7 +185,7 @@ class Session:
         self.place.put(f"order-{self.number}.json", order(self.number).model_dump(mode="json"))
         return self.number
 
-    def carry_out(self, order: Callable[[int], Order], interrupt: Asked) -> Iterator[list[Event]]:
+    def carry_out(self, order: Callable[[int], Order], interrupt: StopFlag) -> Iterator[list[Event]]:
         """Give an order and follow it to its end, which is a `Done` or a `Failed` and the last event.
 
         Raises EngineError when the worker dies, or says what it cannot say. Once `interrupt` is set the worker is told
@@ -256,7 +250,7 @@ class Exchange:
     def root(self) -> Path:
         return self.top.path
 
-    def wait_ready(self, interrupt: Asked, limit_s: float = math.inf) -> None:
+    def wait_ready(self, interrupt: StopFlag, limit_s: float = math.inf) -> None:
         """Until the worker has started. Raises EngineError when it cannot, takes longer than `limit_s` seconds, or
         speaks another protocol."""
         last = time.monotonic() + limit_s
@@ -278,10 +272,10 @@ class Exchange:
             msg = f"the worker speaks protocol {said.get('protocol')!r}, this version {PROTOCOL}"
             raise EngineError(msg, code="worker_protocol", retryable=False, hint="build its image or environment anew")
 
-    def session(self, name: str, stop_s: float = STOP_S) -> Session:
+    def session(self, name: str, stop_s: float = STOP_S) -> WorkerSession:
         place = Folder.make(self.sessions / name, _SHARED)
         self._folders.append(place)
-        return Session(place=place, gone=self.gone, redactor=self.redactor, stop_s=stop_s)
+        return WorkerSession(place=place, gone=self.gone, redactor=self.redactor, stop_s=stop_s)
 
     def shut_down(self) -> None:
         self.top.mark("shutdown")

@@ -67,7 +67,7 @@ class JobJudge:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class CheckedJob:
     """`variant`: what the model is called in the run. `secrets`: names of the environment variables to hand over.
     `network`: whether the worker must reach a server or the hub; `hub`: whether it takes anything from there. `file`
     and `folder`: where the JobSpec is."""

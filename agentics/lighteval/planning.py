@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from agentics.lighteval.job import Job, JobJudge, JobTask
+from agentics.lighteval.job import CheckedJob, JobJudge, JobTask
 from agentics.model.document.record import Record
 from agentics.model.job.jobspec import ENDPOINTS, BackendType
 from agentics.model.job.judge_template import JudgeTemplate
@@ -52,7 +52,7 @@ class Identified:
     templates: Mapping[str, JudgeTemplate]
 
 
-def plan(job: Job, task: JobTask, known: Identified, limit: int | None = None) -> Plan:
+def plan(job: CheckedJob, task: JobTask, known: Identified, limit: int | None = None) -> Plan:
     """The plan of one task. `limit`: at most so many documents, whatever the job says."""
     judges = _judges(job, known)
     ask = _stage("ask_model", AskModel(ask=_evaluate(job, task, known, limit)))
@@ -72,7 +72,7 @@ def plan(job: Job, task: JobTask, known: Identified, limit: int | None = None) -
     )
 
 
-def places(job: Job, known: Identified) -> dict[str, str]:
+def places(job: CheckedJob, known: Identified) -> dict[str, str]:
     """The path inside the worker of every folder that the job needs, by the name of its place."""
     found = {f"plugin:{each.manifest.name}": f"/plugins/{_short(each.sha256)}" for each in job.plugins}
     if job.model_path is not None and known.model is not None:
@@ -83,7 +83,7 @@ def places(job: Job, known: Identified) -> dict[str, str]:
     return found
 
 
-def hub_cache(job: Job) -> str:
+def hub_cache(job: CheckedJob) -> str:
     """The name of the cache for what the job takes from the hub.
 
     Code of others runs in the worker of a job with plugins or `trust_remote_code`, and may write into its cache. So
@@ -102,7 +102,7 @@ def plan_digest(plans: Mapping[str, Plan]) -> str:
     return digest_of({ref: each.model_dump(mode="json") for ref, each in plans.items()})
 
 
-def scoring(job: Job, known: Identified) -> dict[str, JsonValue]:
+def scoring(job: CheckedJob, known: Identified) -> dict[str, JsonValue]:
     """How answers become numbers: judges with all of their settings, where there are any."""
     judges = _judges(job, known)
     config: JsonValue = judges.model_dump(mode="json") if judges else None
@@ -113,7 +113,7 @@ def _stage(name: str, options: Record) -> StageDefinition:
     return StageDefinition(name=name, options=options.model_dump(mode="json"))
 
 
-def _evaluate(job: Job, task: JobTask, known: Identified, limit: int | None) -> EvaluateOrder:
+def _evaluate(job: CheckedJob, task: JobTask, known: Identified, limit: int | None) -> EvaluateOrder:
     spec, where = job.spec, places(job, known)
     params = dict(task.params)
     if task.data is not None:
@@ -147,12 +147,12 @@ def _provides(manifest: PluginManifest) -> dict[str, tuple[str, ...]]:
     return {**tasks, **dict.fromkeys((*manifest.metrics, *manifest.classes), ())}
 
 
-def _most(job: Job, limit: int | None) -> int | None:
+def _most(job: CheckedJob, limit: int | None) -> int | None:
     said = [number for number in (job.spec.max_samples, limit) if number is not None]
     return min(said) if said else None
 
 
-def _backend(job: Job, known: Identified) -> WorkerBackend:
+def _backend(job: CheckedJob, known: Identified) -> WorkerBackend:
     backend = job.spec.backend
     return WorkerBackend(
         type=backend.type,
@@ -171,7 +171,7 @@ def _backend(job: Job, known: Identified) -> WorkerBackend:
     )
 
 
-def revision(job: Job, known: Identified) -> str | None:
+def revision(job: CheckedJob, known: Identified) -> str | None:
     """What identifies the model: the content of its folder or plugin, the revision that the job names. None behind a
     server, which does not say."""
     backend = job.spec.backend
@@ -182,7 +182,7 @@ def revision(job: Job, known: Identified) -> str | None:
     return "+".join(parts) or None
 
 
-def _judges(job: Job, known: Identified) -> JudgeAnswers | None:
+def _judges(job: CheckedJob, known: Identified) -> JudgeAnswers | None:
     config = job.spec.scoring_config
     if config is None or not job.judges:
         return None
@@ -210,7 +210,7 @@ def _judge(judge: JobJudge, template: JudgeTemplate) -> WorkerJudge:
     )
 
 
-def _score(job: Job, task: JobTask, known: Identified, limit: int | None) -> ScoreAnswers:
+def _score(job: CheckedJob, task: JobTask, known: Identified, limit: int | None) -> ScoreAnswers:
     spec = job.spec
     return ScoreAnswers(
         task=task.id,
@@ -232,14 +232,14 @@ def _score(job: Job, task: JobTask, known: Identified, limit: int | None) -> Sco
     )
 
 
-def _primary(job: Job, task: JobTask) -> str | None:
+def _primary(job: CheckedJob, task: JobTask) -> str | None:
     """The suite's word first, then the plugin's."""
     suite = job.suite
     own = next((each.primary_metric for each in suite.tasks if each.ref == task.ref), None) if suite else None
     return own or (suite.primary_metric if suite else None) or task.known.primary_metric
 
 
-def _worker(job: Job, known: Identified) -> WorkerPlan:
+def _worker(job: CheckedJob, known: Identified) -> WorkerPlan:
     online = job.spec.backend.type in ENDPOINTS or job.hub
     own = {job.spec.backend.api_key_env} if job.spec.backend.api_key_env else set()
     judges = sorted({each.spec.api_key_env for each in job.judges if each.spec.api_key_env})

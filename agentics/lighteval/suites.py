@@ -25,7 +25,7 @@ _PART = re.compile(r"[.+_-]|(?<=\d)(?=[A-Za-z])|(?<=[A-Za-z])(?=\d)")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listed:
+class ListedSuite:
     """`source` is the file, as people are told of it."""
 
     suite: Suite
@@ -37,16 +37,16 @@ class SuiteBook:
     """The suites, and what is wrong with files that are none. `ambiguous`: the files of each name and version that is
     several different suites; the first of them is in `listed`."""
 
-    listed: tuple[Listed, ...] = ()
+    listed: tuple[ListedSuite, ...] = ()
     findings: tuple[Finding, ...] = ()
     ambiguous: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def versions(self, name: str) -> tuple[Listed, ...]:
+    def versions(self, name: str) -> tuple[ListedSuite, ...]:
         """Those of that name, the newest last."""
         found = [each for each in self.listed if each.suite.name == name]
         return tuple(sorted(found, key=lambda each: _age(each.suite.version)))
 
-    def find(self, wanted: str) -> Listed | None:
+    def find(self, wanted: str) -> ListedSuite | None:
         """`name@version`, or the newest version of `name`; None where there is none. Raises UsageError
         (`duplicate_suite`) where it is several different suites."""
         name, _, version = wanted.partition("@")
@@ -75,7 +75,7 @@ def folder_files(place: str) -> Files:
 
 def read_suites(places: Sequence[str] = (), reader: Reader = folder_files) -> SuiteBook:
     """The shipped ones and those in `places`. Whatever `reader` raises is raised."""
-    listed: list[Listed] = []
+    listed: list[ListedSuite] = []
     findings: list[Finding] = []
     ambiguous: dict[str, tuple[str, ...]] = {}
     for source, name, data in _files(places, reader):
@@ -88,7 +88,7 @@ def read_suites(places: Sequence[str] = (), reader: Reader = folder_files) -> Su
             continue
         same = next((each for each in listed if each.suite.id == suite.id), None)
         if same is None:
-            listed.append(Listed(suite=suite, source=source))
+            listed.append(ListedSuite(suite=suite, source=source))
         elif same.suite != suite:
             message = f"{suite.id} is another suite in {same.source}"
             hint = "what changes gets another version"

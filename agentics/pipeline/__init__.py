@@ -10,11 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from agentics.pipeline.contract.stage import Context as Context
+    from agentics.pipeline.contract.stage import StageFailure as StageFailure
     from agentics.pipeline.loop import run as run
-    from agentics.pipeline.stage import Context as Context
-    from agentics.pipeline.stage import StageFailure as StageFailure
 
-_PLACES = {"run": "loop", "Context": "stage", "StageFailure": "stage"}
+_PLACES = {"run": "loop", "Context": "contract.stage", "StageFailure": "contract.stage"}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the module has under that name

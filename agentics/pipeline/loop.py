@@ -11,17 +11,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypedDict, Unpack, get_args
 
-from agentics.errors import AgenticsError, EngineError, UsageError
+from agentics.errors import AgenticsError, EngineError, StopFlag, UsageError
 from agentics.model.evidence.stage_record import EventType, StageError, StageRecord, StageStatus
 from agentics.model.evidence.trial_evidence import Trouble
 from agentics.model.plan.pipeline import Experiment
 from agentics.model.plan.trial_plan import StageDefinition
-from agentics.pipeline.options import option_problems, with_defaults
-from agentics.pipeline.registry import Registry, resolve
-from agentics.pipeline.stage import Asked, Cancellation, Context, Interrupted, StageFailure, copied, reraise_interrupt
-from agentics.pipeline.store import DirectoryStore, Store, Unkept
+from agentics.pipeline.contract.options import option_problems, with_defaults
+from agentics.pipeline.contract.registry import Registry, resolve
+from agentics.pipeline.contract.stage import (
+    Cancellation,
+    Context,
+    Interrupted,
+    StageFailure,
+    copied,
+    reraise_interrupt,
+)
+from agentics.pipeline.contract.trace import begin
+from agentics.pipeline.run_store import DirectoryStore, RunStore, Unkept
 from agentics.pipeline.timing import StageTimeout, within
-from agentics.pipeline.trace import begin
 from agentics.policy.redact import Redactor
 from agentics.rundir.atomic import utc_now
 
@@ -40,8 +47,8 @@ class Wanted(TypedDict, total=False):
     assigns: Mapping[str, Any]
     validate_options: OptionChecks
     registry: Registry | None
-    store: Store
-    cancel: Asked
+    store: RunStore
+    cancel: StopFlag
     resume: bool
 
 
@@ -53,8 +60,8 @@ class _Options:
     assigns: Mapping[str, Any] = field(default_factory=dict)
     validate_options: OptionChecks = "off"
     registry: Registry | None = None
-    store: Store = field(default_factory=DirectoryStore)
-    cancel: Asked = field(default_factory=threading.Event)
+    store: RunStore = field(default_factory=DirectoryStore)
+    cancel: StopFlag = field(default_factory=threading.Event)
     resume: bool = False
 
     def __post_init__(self) -> None:
@@ -107,7 +114,7 @@ def _check_names(experiment: Experiment) -> None:
         raise UsageError(msg, code="ambiguous_stage", hint=hint)
 
 
-def _all(context: Context, options: _Options, store: Store) -> Context | StageFailure:
+def _all(context: Context, options: _Options, store: RunStore) -> Context | StageFailure:
     before = frozenset(context.completed_stages)
     for definition in context.experiment.pipeline:
         if not definition.enabled:
@@ -120,7 +127,9 @@ def _all(context: Context, options: _Options, store: Store) -> Context | StageFa
     return context
 
 
-def _recorded(definition: StageDefinition, context: Context, options: _Options, store: Store) -> Context | StageFailure:
+def _recorded(
+    definition: StageDefinition, context: Context, options: _Options, store: RunStore
+) -> Context | StageFailure:
     name, started_at, clock = definition.name, utc_now(), time.monotonic()
     store.started(name)
     context = _traced(context, "stage_started", name)
@@ -161,7 +170,7 @@ def _without_secrets(failed: StageFailure) -> StageFailure:
     )
 
 
-def _skipped(name: str, context: Context, store: Store) -> Context:
+def _skipped(name: str, context: Context, store: RunStore) -> Context:
     now = utc_now()
     store.stage(StageRecord(name=name, status="skipped", started_at=now, ended_at=now, duration_ms=0), context)
     return _traced(context, "stage_skipped", name)

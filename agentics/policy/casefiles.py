@@ -64,7 +64,7 @@ class ArtifactReader(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class ExplainedCase:
     """A case to be explained: its record, and the evaluator's verdict on it. One of them may be missing."""
 
     record: CaseRecord | None
@@ -83,7 +83,7 @@ class CaseSelection:
 
     matched: Matched | None
     total: int
-    cases: tuple[Case, ...] = field(default=())
+    cases: tuple[ExplainedCase, ...] = field(default=())
 
 
 def cases_to_explain(evidence: TrialEvidence) -> CaseSelection:
@@ -105,8 +105,8 @@ def every_case(evidence: TrialEvidence) -> CaseSelection:
     verdicts = tuple(_verdict(each) for each in result.public_results) if result is not None else ()
     matched, by_alias = match(verdicts, evidence.cases) if evidence.cases else (None, {})
     matches = set(map(id, by_alias.values()))
-    lone = [Case(record=None, verdict=verdict) for verdict in verdicts if id(verdict) not in matches]
-    runs = [Case(record=record, verdict=by_alias.get(record.alias)) for record in evidence.cases]
+    lone = [ExplainedCase(record=None, verdict=verdict) for verdict in verdicts if id(verdict) not in matches]
+    runs = [ExplainedCase(record=record, verdict=by_alias.get(record.alias)) for record in evidence.cases]
     return CaseSelection(matched=matched, total=len(evidence.cases) or len(verdicts), cases=(*lone, *runs))
 
 
@@ -253,6 +253,6 @@ def _verdict(said: CaseResult) -> CaseVerdict:
     return CaseVerdict(case_name=said.case_name, status=said.status, score=said.score, message=message)
 
 
-def _is_bad(case: Case) -> bool:
+def _is_bad(case: ExplainedCase) -> bool:
     unclean = case.record is not None and not case.record.clean
     return unclean or (case.verdict is not None and case.verdict.status != "passed")

@@ -20,7 +20,7 @@ from agentics.model.run.design import Comparison
 from agentics.model.run.outcome import PrimaryMetric
 from agentics.policy import statistics
 
-Verdict = Literal["success", "failure"]
+PairVerdict = Literal["success", "failure"]
 Key = tuple[str, int]
 """A task and a replication: what a pair has in common."""
 
@@ -31,7 +31,7 @@ class Observation:
 
     task: str
     repl: int
-    verdict: Verdict | None
+    verdict: PairVerdict | None
     why: str = "pending"
     metric: PrimaryMetric | None = None
 

@@ -11,7 +11,7 @@ from agentics.model.job.judge_verdict import AnswerVerdict
 from agentics.model.job.stage_options import JudgeAnswers, ScoreAnswers
 from agentics.model.job.worker_protocol import Answer, DetailRow, JudgeReply, Sample
 from agentics.model.plan.trial_plan import Plan
-from agentics.policy.judged import JUDGED, answer_verdicts, read_judgements
+from agentics.policy.judge_verdicts import JUDGED, answer_verdicts, read_judgements
 
 
 def detail_rows(

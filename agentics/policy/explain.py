@@ -30,10 +30,10 @@ from agentics.model.run.directory import TrialResult
 from agentics.policy.casefiles import (
     STREAMS,
     ArtifactReader,
-    Case,
     CaseFile,
     CasePlace,
     CaseSelection,
+    ExplainedCase,
     artifact_path,
     cases_to_explain,
     content,
@@ -110,7 +110,9 @@ def outward(attempt: ExplainedAttempt) -> Explanation:
     )
 
 
-def case_explanation(place: CasePlace | None, case: Case, texts: ArtifactReader, excerpt_bytes: int) -> CaseExplanation:
+def case_explanation(
+    place: CasePlace | None, case: ExplainedCase, texts: ArtifactReader, excerpt_bytes: int
+) -> CaseExplanation:
     """One case with excerpts of this size; none for 0."""
     record = case.record
     if record is None:

@@ -41,7 +41,7 @@ class TrialFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunFacts:
+class GradeFacts:
     comparison: Comparison
     clean_commit: bool
     """The run was started in a git repository whose working tree was its commit."""
@@ -51,7 +51,7 @@ class RunFacts:
 
 
 @dataclass
-class _Book:
+class _Grades:
     """The reasons, while grades are given."""
 
     evidence: dict[str, JsonValue] = field(default_factory=dict)
@@ -61,9 +61,9 @@ class _Book:
         self.notes.append(f"{grade}: {why}")
 
 
-def grades(facts: RunFacts) -> Grades:
+def grades(facts: GradeFacts) -> Grades:
     """A run is as good as its worst trial."""
-    book = _Book()
+    book = _Grades()
     levels: list[Integration] = [trial.integration for trial in facts.trials]
     lowest: Integration = "cli_basic"
     level = min(levels, key=get_args(Integration).index) if levels else lowest
@@ -79,14 +79,14 @@ def grades(facts: RunFacts) -> Grades:
     )
 
 
-def _replay(facts: RunFacts, level: Integration, book: _Book) -> ReplayGrade:
+def _replay(facts: GradeFacts, level: Integration, book: _Grades) -> ReplayGrade:
     if not any(trial.evidenced for trial in facts.trials):
         book.note("replay", "there is no finished trial to replay")
         return "none"
     return _REPLAY.get(level, "best_effort")
 
 
-def _isolation(trials: Sequence[TrialFacts], book: _Book) -> Literal["hermetic", "bounded", "leaky"]:
+def _isolation(trials: Sequence[TrialFacts], book: _Grades) -> Literal["hermetic", "bounded", "leaky"]:
     networks = sorted({f"{role}={network}" for t in trials for role, network in t.networks.items()})
     relaxed = sorted({name for t in trials for name in t.relaxed})
     book.evidence["isolation"] = {"networks": [*networks], "relaxed": [*relaxed]}
@@ -106,7 +106,7 @@ def _isolation(trials: Sequence[TrialFacts], book: _Book) -> Literal["hermetic",
     return "bounded" if open_roles or shared else "hermetic"
 
 
-def _comparability(facts: RunFacts, book: _Book) -> Literal["valid_paired", "valid_unpaired", "invalid", "unknown"]:
+def _comparability(facts: GradeFacts, book: _Grades) -> Literal["valid_paired", "valid_unpaired", "invalid", "unknown"]:
     variants = sorted({trial.variant for trial in facts.trials})
     seen: dict[str, JsonValue] = {"comparison": facts.comparison, "variants": len(variants)}
     book.evidence["comparability"] = seen
@@ -145,7 +145,7 @@ def _by_task(trials: Iterable[TrialFacts]) -> dict[str, set[str]]:
     return found
 
 
-def _provenance(facts: RunFacts, book: _Book) -> Literal["attested", "recorded", "partial"]:
+def _provenance(facts: GradeFacts, book: _Grades) -> Literal["attested", "recorded", "partial"]:
     images = {image: digest for trial in facts.trials for image, digest in trial.images.items()}
     lacking = sum(not trial.evidenced for trial in facts.trials)
     loose = sorted(image for image, digest in images.items() if digest is None)
@@ -168,7 +168,7 @@ def _provenance(facts: RunFacts, book: _Book) -> Literal["attested", "recorded",
     return "recorded" if loose or not facts.clean_commit else "attested"
 
 
-def _privacy(trials: Sequence[TrialFacts], book: _Book) -> Literal["redacted", "raw", "unknown"]:
+def _privacy(trials: Sequence[TrialFacts], book: _Grades) -> Literal["redacted", "raw", "unknown"]:
     if not trials:
         return "unknown"
     if any(trial.mode == "official" for trial in trials):

@@ -24,7 +24,7 @@ from agentics.model.job.job_result import (
 from agentics.model.job.stage_options import ScoreAnswers
 from agentics.model.job.worker_protocol import Answer, EvaluationReport, MetricValue, TaskReady
 from agentics.policy.digests import digest_of
-from agentics.policy.judged import JUDGED, Judged, judge_summaries, judged_values, jury_summary
+from agentics.policy.judge_verdicts import JUDGED, JudgeVerdicts, judge_summaries, judged_values, jury_summary
 from agentics.policy.metrics import status_from_metrics
 from agentics.policy.samples import mean, quantile, spread
 
@@ -33,7 +33,9 @@ _NOTHING = MetricValue(value=None, n=0)
 FOUR_HASHES = ("hash_examples", "hash_full_prompts", "hash_input_tokens", "hash_cont_tokens")
 
 
-def job_result(facts: JobFacts, answers: Sequence[Answer], score: ScoreAnswers, judged: Judged | None) -> JobResult:
+def job_result(
+    facts: JobFacts, answers: Sequence[Answer], score: ScoreAnswers, judged: JudgeVerdicts | None
+) -> JobResult:
     """`judged`: what the judges said, where there are any.
 
     Raises ValueError when the worker did not tell all that a result needs."""

@@ -20,14 +20,14 @@ UNKNOWN = "what other programs did is not known here"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class LoadLimits:
     """`doubtful_share`: more than this share of the machine's processor time, taken by others, makes a result doubtful
     if somebody had to wait for a core."""
 
     doubtful_share: float
 
 
-def judged(load: MachineLoad, limits: Limits) -> MachineLoad:
+def judged(load: MachineLoad, limits: LoadLimits) -> MachineLoad:
     """The figures with `doubtful`, and why, or why that is not known."""
     others = min(1.0, (load.foreign_share or 0.0) + (load.steal_share or 0.0))
     if others > limits.doubtful_share and not _is_calm(load):

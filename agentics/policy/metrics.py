@@ -11,10 +11,10 @@ from agentics.model.document.record import Status
 _COUNTS = ("total_samples", "valid_samples", "error_count", "run_samples")
 _RATES = ("error_rate", "invalid_response_rate", "connectivity_error_rate", "response_rate")
 
-Verdict = tuple[Status, str | None]
+MetricsStatus = tuple[Status, str | None]
 
-NO_METRICS: Verdict = ("no_samples", "no_metrics")
-INVALID: Verdict = ("failed", "invalid_metrics")
+NO_METRICS: MetricsStatus = ("no_samples", "no_metrics")
+INVALID: MetricsStatus = ("failed", "invalid_metrics")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class _Numbers:
     unreachable: float
 
 
-def status_from_metrics(metrics: Mapping[str, object]) -> Verdict:
+def status_from_metrics(metrics: Mapping[str, object]) -> MetricsStatus:
     """Status and reason of one set of metrics. What is missing is derived where it can be; what is not a finite,
     non-negative number (a bool, a text, NaN) is `invalid_metrics`, and a set that proves nothing is `no_metrics`."""
     known = {name: metrics[name] for name in (*_COUNTS, *_RATES) if metrics.get(name) is not None}
@@ -44,7 +44,7 @@ def status_from_metrics(metrics: Mapping[str, object]) -> Verdict:
     return _from_numbers(_derive(given, total))
 
 
-def status_from_subtasks(statuses: Iterable[str]) -> Verdict:
+def status_from_subtasks(statuses: Iterable[str]) -> MetricsStatus:
     """Status of a task from those of its subtasks, worst first. One that nobody finished leaves the task pending; a
     word that is no status is a failure; none at all proves nothing."""
     told = set(statuses)
@@ -95,7 +95,7 @@ def _derive(given: Mapping[str, float], total: float) -> _Numbers:
     return _Numbers(total, valid, rate, invalid, unreachable)
 
 
-def _from_numbers(n: _Numbers) -> Verdict:
+def _from_numbers(n: _Numbers) -> MetricsStatus:
     if n.total == 0:
         return "no_samples", "no_samples"
     if n.valid == 0:

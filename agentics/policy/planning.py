@@ -8,10 +8,10 @@ from agentics.model.bundle.challenge import Coexecuted, Piped, Separated
 from agentics.model.document.record import Trust
 from agentics.model.plan.trial_plan import ImageNeed, Plan, StageDefinition
 from agentics.policy.topologies import coexecuted, piped, separated
-from agentics.policy.topologies.parts import Request
+from agentics.policy.topologies.parts import PlanRequest
 
 
-def plan(request: Request) -> Plan:
+def plan(request: PlanRequest) -> Plan:
     """Raises ValueError, with a sentence for people, when the challenge offers nothing to evaluate in this mode, and
     UsageError (bindings_unsupported, integration_unsupported) when its topology cannot carry what the variant has."""
     stages, trust = _stages(request)
@@ -35,7 +35,7 @@ def plan(request: Request) -> Plan:
     )
 
 
-def _stages(request: Request) -> tuple[tuple[StageDefinition, ...], Trust]:
+def _stages(request: PlanRequest) -> tuple[tuple[StageDefinition, ...], Trust]:
     match request.challenge.execution:
         case Separated() as execution:
             return separated.stages(request, execution), separated.TRUST

@@ -17,14 +17,14 @@ _LETTER_SYMBOLS = re.compile("[\u24b6-\u24e9\U0001f130-\U0001f149\U0001f150-\U00
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reference:
+class ImageReference:
     """`repository` has the registry before it, if there is one."""
 
     repository: str
     tag: str
 
 
-def local_reference(text: str, repositories: tuple[str, ...]) -> Reference | str:
+def local_reference(text: str, repositories: tuple[str, ...]) -> ImageReference | str:
     """The parts of `<repository>:<tag>` with one of these repositories, or what is wrong."""
     repository, colon, tag = text.rpartition(":")
     if not colon:
@@ -34,10 +34,10 @@ def local_reference(text: str, repositories: tuple[str, ...]) -> Reference | str
     strange = _NOT_LOCAL_TAG.search(tag)
     if strange is not None:
         return f"the tag has the character {strange[0]!r}"
-    return Reference(repository=repository, tag=tag) if tag else "the tag is empty"
+    return ImageReference(repository=repository, tag=tag) if tag else "the tag is empty"
 
 
-def registry_reference(text: str) -> Reference | str:
+def registry_reference(text: str) -> ImageReference | str:
     """The parts of `<registry>/<repository>:<tag>`, with `@sha256:<digest>` or without, or what is wrong."""
     name, at, digest = text.partition("@")
     if at and _DIGEST.fullmatch(digest) is None:
@@ -53,7 +53,7 @@ def registry_reference(text: str) -> Reference | str:
     wrong = next((part for part in path.split("/") if _COMPONENT.fullmatch(part) is None), None)
     if wrong is not None:
         return f"the part {wrong!r:.100} of the repository is not a-z, 0-9 with single '.', '_' or '-' between"
-    return _tag_fault(tag) or Reference(repository=f"{host}/{path}", tag=tag)
+    return _tag_fault(tag) or ImageReference(repository=f"{host}/{path}", tag=tag)
 
 
 def _tag_fault(tag: str) -> str | None:

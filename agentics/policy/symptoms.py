@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from agentics.model.evidence.trial_evidence import ContainerRecord, SessionRecord, TrialEvidence
 from agentics.policy import transcript
-from agentics.policy.casefiles import ArtifactReader, Case, stream_files
+from agentics.policy.casefiles import ArtifactReader, ExplainedCase, stream_files
 from agentics.policy.endings import MIB
 from agentics.policy.hints import Activity, Symptoms
 
@@ -17,7 +17,7 @@ _SCRIPT_OF: dict[Activity, str] = {"setup": "setup", "build": "build", "run": "r
 
 
 def all_symptoms(
-    evidence: TrialEvidence, cases: Sequence[Case], texts: ArtifactReader
+    evidence: TrialEvidence, cases: Sequence[ExplainedCase], texts: ArtifactReader
 ) -> Iterator[tuple[str | None, Symptoms]]:
     """Symptoms of each setup or build that ended badly, each of these cases, a session, and an evaluator that shares
     its container with the solution; with the name of the case, if it is one's."""
@@ -36,7 +36,7 @@ def all_symptoms(
             yield None, _symptoms(evidence, last, "shared", _log(last, texts))
 
 
-def case_symptoms(evidence: TrialEvidence, case: Case, texts: ArtifactReader) -> Symptoms:
+def case_symptoms(evidence: TrialEvidence, case: ExplainedCase, texts: ArtifactReader) -> Symptoms:
     """What is seen of a case that was run."""
     record = case.record
     if record is None:

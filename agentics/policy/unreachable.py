@@ -70,7 +70,7 @@ _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class UnreachableHost:
     """A host to be tried, and what has to work there."""
 
     scheme: Scheme
@@ -89,7 +89,7 @@ class Target:
         return self.argument.partition("://")[2]
 
 
-def suspects(log: bytes, script: bytes = b"") -> tuple[Target, ...]:
+def suspects(log: bytes, script: bytes = b"") -> tuple[UnreachableHost, ...]:
     """The hosts that a failed program of the challenge's may not have reached, the likeliest first; none where its log
     shows no failure of a network. `script`: the program's own text, looked at where the log names no host."""
     text = log[-_LOG_BYTES:].decode("utf-8", "replace")
@@ -108,9 +108,9 @@ def loopback_proxies(environment: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(name for name, proxy in proxies if proxy is not None and _is_loopback(proxy.host))
 
 
-def given(environment: Mapping[str, str]) -> tuple[Target, ...]:
+def given(environment: Mapping[str, str]) -> tuple[UnreachableHost, ...]:
     """The hosts that the operator's own variables name: proxies, which have to accept connections, and mirrors."""
-    found: list[Target | None] = []
+    found: list[UnreachableHost | None] = []
     for name, value in sorted(environment.items()):
         if name.lower() in _PROXIES:
             found.append(_proxy(value))
@@ -120,13 +120,13 @@ def given(environment: Mapping[str, str]) -> tuple[Target, ...]:
     return _distinct(found)
 
 
-def _of_messages(text: str) -> list[Target | None]:
+def _of_messages(text: str) -> list[UnreachableHost | None]:
     """What failure messages name, the last message first."""
     matches = (match for pattern in _FAILURES for match in pattern.finditer(text))
     return [_of_match(match) for match in sorted(matches, key=lambda match: -match.start())]
 
 
-def _of_match(match: re.Match[str]) -> Target | None:
+def _of_match(match: re.Match[str]) -> UnreachableHost | None:
     said = match.groupdict()
     if said.get("url") is not None:
         return _of_url(said["url"])
@@ -138,11 +138,11 @@ def _of_match(match: re.Match[str]) -> Target | None:
     return _target(_SCHEMES.get(said.get("scheme") or said["port"], "tcp"), said["host"], port)
 
 
-def _of_addresses(text: str) -> list[Target | None]:
+def _of_addresses(text: str) -> list[UnreachableHost | None]:
     return [_of_url(match["url"]) for match in _ADDRESSES.finditer(text)]
 
 
-def _of_url(url: str) -> Target | None:
+def _of_url(url: str) -> UnreachableHost | None:
     try:
         parts = urlsplit(url.rstrip(".,;:"))
         scheme, host, port = parts.scheme, parts.hostname, parts.port
@@ -154,7 +154,7 @@ def _of_url(url: str) -> Target | None:
     return _target(known, host, port or _PORTS[known])
 
 
-def _proxy(value: str) -> Target | None:
+def _proxy(value: str) -> UnreachableHost | None:
     try:
         parts = urlsplit(value if "://" in value else f"http://{value}")
         port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 1080)
@@ -163,14 +163,14 @@ def _proxy(value: str) -> Target | None:
         return None
 
 
-def _target(scheme: Scheme, host: str, port: int | None) -> Target | None:
+def _target(scheme: Scheme, host: str, port: int | None) -> UnreachableHost | None:
     """None for what is no host, and for what is no host's fault."""
     host = host.strip("[]").rstrip(".").lower()
     if port is not None and not 0 < port < 1 << 16:
         return None
     if not _is_address(host) and _NAME.fullmatch(host) is None:
         return None
-    return None if host in _HELP_PAGES else Target(scheme=scheme, host=host, port=port)
+    return None if host in _HELP_PAGES else UnreachableHost(scheme=scheme, host=host, port=port)
 
 
 def _is_address(host: str) -> bool:
@@ -187,10 +187,10 @@ def _is_loopback(host: str) -> bool:
     return _is_address(host) and (ipaddress.ip_address(host).is_loopback or ipaddress.ip_address(host).is_unspecified)
 
 
-def _beyond_loopback(found: Iterable[Target | None]) -> Iterator[Target]:
+def _beyond_loopback(found: Iterable[UnreachableHost | None]) -> Iterator[UnreachableHost]:
     """A program that talks to itself, over loopback, needs no network; a proxy there is the operator's mistake."""
     return (target for target in found if target is not None and not _is_loopback(target.host))
 
 
-def _distinct(found: Iterable[Target | None]) -> tuple[Target, ...]:
+def _distinct(found: Iterable[UnreachableHost | None]) -> tuple[UnreachableHost, ...]:
     return tuple(dict.fromkeys(target for target in found if target is not None))[:MOST_HOSTS]

@@ -38,9 +38,9 @@ from agentics.model.run.outcome import PrimaryMetric
 from agentics.policy.benchmark import trial_summary
 from agentics.policy.compare import Observation, compare, summarise
 from agentics.policy.verdict import doubts_what_was_measured, judge
-from agentics.rundir import inside, ledger
+from agentics.rundir import ledger, safe_files
 from agentics.rundir.atomic import read_document
-from agentics.rundir.benchmark import Benchmark, read_benchmark
+from agentics.rundir.benchmark import AdapterOutput, read_benchmark
 from agentics.rundir.jobs import job_facts
 from agentics.rundir.layout import Layout, TrialLayout
 from agentics.rundir.reader import RunView, TrialView, check_slots, read_evidence
@@ -104,7 +104,7 @@ def read_sheet(view: RunView) -> Sheet:
 def _scores(view: RunView) -> dict[str, ScoreRecord]:
     """What the benchmark's adapter said, by trial; nothing where there is none, or none that can be believed."""
     found = read_benchmark(view.layout.root, view.manifest.run_id)
-    return {score.ids.trial_id: score for score in found.scores} if isinstance(found, Benchmark) else {}
+    return {score.ids.trial_id: score for score in found.scores} if isinstance(found, AdapterOutput) else {}
 
 
 def _scored(trial: TrialView, score: ScoreRecord | None) -> TrialView:
@@ -321,7 +321,7 @@ def _list(value: object) -> list[dict[str, Any]]:
 
 def _object(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(inside.read_file(path))
+        value = json.loads(safe_files.read_file(path))
     except (OSError, StorageError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

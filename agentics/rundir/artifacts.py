@@ -18,7 +18,7 @@ from pathlib import Path
 from agentics.archive.hostile import discard
 from agentics.archive.tree import open_regular
 from agentics.errors import StorageError
-from agentics.rundir import inside
+from agentics.rundir import safe_files
 from agentics.rundir.atomic import STAGING_PREFIX, fsync_directory, make_directory, storing, sync_files
 
 _SCHEME = "artifact://sha256/"
@@ -37,7 +37,7 @@ def hex_of(ref: str) -> str:
     return digest
 
 
-class Artifacts:
+class ArtifactStore:
     """The store below `root` (…/artifacts/sha256). Safe to use from several threads of the run's process."""
 
     def __init__(self, root: Path) -> None:
@@ -82,7 +82,7 @@ class Artifacts:
     def read(self, ref: str) -> bytes:
         """Raises StorageError when the content is missing, or is no longer what its name says."""
         try:
-            data = inside.read_file(self.path(ref), CONTENT_BYTES)
+            data = safe_files.read_file(self.path(ref), CONTENT_BYTES)
         except OSError as e:
             msg = f"{ref}: cannot be read: {e.strerror or e}"
             raise StorageError(msg, code="artifact_missing") from e
@@ -95,7 +95,7 @@ class Artifacts:
         """At most so many bytes of the start of the content, or of its end, for people to read: the digest is not
         checked. Nothing where the content is missing."""
         try:
-            with os.fdopen(inside.open_file(self.path(ref)), "rb") as file:
+            with os.fdopen(safe_files.open_file(self.path(ref)), "rb") as file:
                 size = file.seek(0, os.SEEK_END)
                 file.seek(max(0, size - limit) if end else 0)
                 return file.read(limit)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, JsonValue
 
 from agentics.archive.hostile import Manner, remove_at, walk
 from agentics.errors import StorageError
-from agentics.rundir import inside
+from agentics.rundir import safe_files
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -72,7 +72,7 @@ def write_bytes(path: Path, data: bytes, *, mode: int = 0o666) -> None:
 
     As everywhere here, the path is absolute, and a link on the way is refused: see `inside`.
     """
-    with storing(path), inside.folder(path.parent) as at:
+    with storing(path), safe_files.folder(path.parent) as at:
         _replace((at, at), path.name, data, mode=mode, durable=True)
         os.fsync(at)
 
@@ -80,7 +80,7 @@ def write_bytes(path: Path, data: bytes, *, mode: int = 0o666) -> None:
 def replace_bytes(path: Path, data: bytes, *, staging: Path) -> None:
     """As `write_bytes`, but not durable when it returns: for what can be made again. `staging`: a directory of the same
     file system in which a killed writer's rest is looked for."""
-    with storing(path), inside.folder(staging) as fresh, inside.folder(path.parent) as at:
+    with storing(path), safe_files.folder(staging) as fresh, safe_files.folder(path.parent) as at:
         _replace((fresh, at), path.name, data, mode=0o666, durable=False)
 
 
@@ -123,14 +123,14 @@ def sync_files(directory: Path, files: Sequence[Path]) -> None:
 
 def make_directory(path: Path) -> None:
     """Make `path` and its missing parents, each durable in its own parent."""
-    with storing(path), inside.folder(path, make=True):
+    with storing(path), safe_files.folder(path, make=True):
         pass
 
 
 def read_document(path: Path, model: type[M]) -> M | None:
     """None where there is no such file; StorageError where there is one that cannot be believed."""
     try:
-        data = inside.read_file(path)
+        data = safe_files.read_file(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as e:

@@ -19,13 +19,13 @@ from agentics.model.run.directory import Alteration, AlterationsAccepted, Invoca
 from agentics.model.run.experiment import ResolvedExperiment
 from agentics.model.run.ledger import SlotCommit
 from agentics.model.run.outcome import GitFacts
-from agentics.policy.grades import RunFacts, TrialFacts, grades
+from agentics.policy.grades import GradeFacts, TrialFacts, grades
 from agentics.policy.inventory import planned_containers, relaxations
-from agentics.rundir import inside, ledger
+from agentics.rundir import ledger, safe_files
 from agentics.rundir.atomic import canonical_bytes, read_document, utc_now, write_document
 from agentics.rundir.contents import File, files
-from agentics.rundir.held import Run
 from agentics.rundir.layout import DERIVED, Layout
+from agentics.rundir.open_run import OpenRun
 from agentics.rundir.reader import RunView, TrialView, read_run
 
 M = TypeVar("M", bound=BaseModel)
@@ -34,7 +34,7 @@ UNSEALED = "sha256:" + "0" * 64
 DECIDED = frozenset({"success", "failure"})
 
 
-def write_attestation(run: Run) -> None:
+def write_attestation(run: OpenRun) -> None:
     """The last thing that is written of an operation which changed the run: nothing that it covers may follow.
 
     The ledger of invocations gets its digest afterwards, so that an attestation that is gone or older is noticed.
@@ -121,7 +121,7 @@ def newest_start(view: RunView) -> InvocationStarted:
 
 def digest_of(path: Path) -> str:
     """Of a regular file. Raises OSError, and StorageError (unsafe_file) when it is anything else."""
-    with os.fdopen(inside.open_file(path), "rb") as file:
+    with os.fdopen(safe_files.open_file(path), "rb") as file:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
@@ -129,11 +129,11 @@ def digest_of_bytes(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def run_facts(view: RunView) -> RunFacts:
+def run_facts(view: RunView) -> GradeFacts:
     """What grades rest on. A file that is damaged counts as missing."""
     found = _believed(view.layout.resolved, ResolvedExperiment)
     started = newest_start(view)
-    return RunFacts(
+    return GradeFacts(
         comparison=found.design.comparison if found else "none",
         clean_commit=isinstance(started.git, GitFacts) and bool(started.git.commit) and not started.git.dirty,
         trials=tuple(_trial_facts(trial) for trial in view.trials),

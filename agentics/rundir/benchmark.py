@@ -22,7 +22,7 @@ from agentics.model.run.benchmark import AdapterManifest, BenchmarkSummary, Evid
 from agentics.model.run.design import AdapterCommand
 from agentics.policy.benchmark import manifest_rules, newest, row_rules, summary_rules
 from agentics.rundir import ledger
-from agentics.rundir.artifacts import Artifacts
+from agentics.rundir.artifacts import ArtifactStore
 from agentics.rundir.grading import unfinished
 
 MANIFEST, PREDICTIONS, SCORES, SUMMARY = "adapter_manifest.json", "predictions.jsonl", "scores.jsonl", "summary.json"
@@ -37,7 +37,7 @@ R = TypeVar("R", PredictionRecord, ScoreRecord)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Benchmark:
+class AdapterOutput:
     """What an adapter said. `summary` is None where it left that to the runner."""
 
     manifest: AdapterManifest
@@ -71,7 +71,7 @@ def evidence_lines(root: Path) -> tuple[EvidenceLine, ...]:
     return newest(ledger.read(root / "evidence" / "evidence_records.jsonl", _LINES))
 
 
-def read_benchmark(root: Path, run_id: str) -> Benchmark | Broken | None:
+def read_benchmark(root: Path, run_id: str) -> AdapterOutput | Broken | None:
     """What was accepted last; None where no adapter's scores were, or while an adapter is still at work."""
     if unfinished(root) or not (root / "benchmark").exists():
         return None
@@ -85,7 +85,7 @@ def inspect(
     adapter: AdapterCommand | None = None,
     *,
     label: str = "benchmark",
-) -> Benchmark | Broken:
+) -> AdapterOutput | Broken:
     """benchmark/ as it lies there, held against the evidence, and against what was asked of the adapter."""
     reading = _Reading(root, run_id, label, {line.ids.trial_id: line.ids for line in lines})
     manifest = _document(reading, MANIFEST, AdapterManifest, manifest_rules(adapter) if adapter else ())
@@ -98,7 +98,7 @@ def inspect(
     summary = _document(reading, SUMMARY, BenchmarkSummary, summary_rules(manifest, run_id))
     if reading.codes or manifest is None:
         return Broken(code=reading.codes[0], findings=tuple(reading.findings))
-    return Benchmark(
+    return AdapterOutput(
         manifest=manifest, predictions=tuple(predictions.values()), scores=tuple(scores.values()), summary=summary
     )
 
@@ -139,7 +139,7 @@ def _once_each(reading: _Reading, name: str, rows: Mapping[int, PredictionRecord
 def _refs_resolve(
     reading: _Reading, name: str, rows: Mapping[int, PredictionRecord] | Mapping[int, ScoreRecord]
 ) -> None:
-    store, known = Artifacts(reading.root / "artifacts" / "sha256"), set[str]()
+    store, known = ArtifactStore(reading.root / "artifacts" / "sha256"), set[str]()
     for number, row in rows.items():
         for pointer, ref in _refs(row):
             if ref in known:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from agentics.errors import UsageError
 from agentics.model.evidence.explanation import CaseExplanation, EvaluatorExplanation, Hint
 from agentics.model.evidence.trial_evidence import TrialEvidence
-from agentics.policy.casefiles import Case, every_case
+from agentics.policy.casefiles import ExplainedCase, every_case
 from agentics.policy.explain import case_explanation, evaluator_explanation, session_explanation
 from agentics.policy.hints import hints
 from agentics.policy.symptoms import case_symptoms, session_symptoms
-from agentics.rundir.artifacts import Artifacts
+from agentics.rundir.artifacts import ArtifactStore
 from agentics.rundir.explain import attempt_with
 from agentics.rundir.reader import RunView, TrialView, derived_trials
 
@@ -93,7 +93,7 @@ def _told(view: RunView, trial: TrialView, name: str, excerpt_bytes: int) -> Fou
     if trial.result is None:
         msg = f"{trial.ids.trial_id} has no result"
         raise AssertionError(msg)
-    attempt, store = attempt_with(view.layout, trial.root, trial.result), Artifacts(view.layout.artifacts)
+    attempt, store = attempt_with(view.layout, trial.root, trial.result), ArtifactStore(view.layout.artifacts)
     evidence = attempt.evidence
     if evidence is None:
         msg = f"{trial.ids.trial_id} has no evidence"
@@ -120,7 +120,7 @@ def _told(view: RunView, trial: TrialView, name: str, excerpt_bytes: int) -> Fou
     )
 
 
-def _called(evidence: TrialEvidence, name: str) -> Iterator[Case]:
+def _called(evidence: TrialEvidence, name: str) -> Iterator[ExplainedCase]:
     """The cases of this name, those of runs first."""
     cases = every_case(evidence).cases
     yield from (case for case in cases if case.record is not None and name in (case.name, case.record.alias))

@@ -25,7 +25,7 @@ from agentics.model.run.ledger import (
 )
 from agentics.rundir import ledger
 from agentics.rundir.atomic import canonical_bytes, make_directory, utc_now, write_document
-from agentics.rundir.held import Run
+from agentics.rundir.open_run import OpenRun
 from agentics.rundir.rows import Rows, rows_of
 
 COMMITS: TypeAdapter[Any] = TypeAdapter(SlotCommit)
@@ -34,7 +34,7 @@ CHAINS: TypeAdapter[Any] = TypeAdapter(TaskChainState)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Filled:
+class CommittedSlot:
     """A slot that is over. `trial_id` None: it got no trial, for the reason that `status` names."""
 
     schedule_idx: int | None
@@ -56,7 +56,7 @@ class Written:
         return frozenset(n for (trial, n), c in self.evidence.items() if trial == trial_id and c != commit)
 
 
-def written(run: Run) -> Written:
+def written(run: OpenRun) -> Written:
     """Read once for each invocation; `commit` keeps it up to date."""
     records: Sequence[EvidenceRecord] = ledger.read(run.layout.evidence_records, RECORDS)
     states: Sequence[TaskChainState] = ledger.read(run.layout.chain_states, CHAINS)
@@ -69,10 +69,10 @@ def written(run: Run) -> Written:
 
 
 @dataclass(kw_only=True)
-class Progress:
+class CommitProgress:
     """What `schedule_progress.json` says, while it grows. One for each invocation."""
 
-    run: Run
+    run: OpenRun
     invocation_id: str
     schedule: tuple[ScheduledSlot, ...]
     written: Written
@@ -98,14 +98,14 @@ class Progress:
         write_document(self.run.layout.progress, document)
 
 
-def commit_id(invocation_id: str, filled: Filled) -> str:
+def commit_id(invocation_id: str, filled: CommittedSlot) -> str:
     """One for each attempt that decided a slot, whoever commits it; for slots without a trial, one an invocation."""
     if filled.trial_id is None:
         return f"{filled.status}.{invocation_id}.{filled.schedule_idx}"
     return f"{filled.trial_id}.{filled.attempt}"
 
 
-def commit(progress: Progress, filled: Filled) -> None:
+def commit(progress: CommitProgress, filled: CommittedSlot) -> None:
     """Commit a slot, once; progress is written in any case. Raises StorageError."""
     run, name = progress.run, commit_id(progress.invocation_id, filled)
     with run.guard:
@@ -122,7 +122,7 @@ def commit(progress: Progress, filled: Filled) -> None:
         progress.save()
 
 
-def commit_rows(run: Run, filled: Filled, invocation_id: str, have: Written) -> bool:
+def commit_rows(run: OpenRun, filled: CommittedSlot, invocation_id: str, have: Written) -> bool:
     """Intent, rows and commit, unless they are there already; whether they were not."""
     name = commit_id(invocation_id, filled)
     if name in have.commits:
@@ -139,11 +139,11 @@ def commit_rows(run: Run, filled: Filled, invocation_id: str, have: Written) -> 
     return True
 
 
-def append_intent(run: Run, intent: SlotCommit) -> None:
+def append_intent(run: OpenRun, intent: SlotCommit) -> None:
     ledger.append(run.layout.journal, intent)
 
 
-def append_rows(run: Run, rows: Rows, written: Written) -> None:
+def append_rows(run: OpenRun, rows: Rows, written: Written) -> None:
     """Those that are not there yet."""
     for record in rows.evidence:
         key = (record.ids.trial_id, record.attempt)
@@ -157,7 +157,7 @@ def append_rows(run: Run, rows: Rows, written: Written) -> None:
             written.chain_states[key] = state.slot_commit_id
 
 
-def append_commit(run: Run, intent: SlotCommit, rows: Rows) -> None:
+def append_commit(run: OpenRun, intent: SlotCommit, rows: Rows) -> None:
     done = intent.model_copy(
         update={
             "record_type": "commit",
@@ -171,7 +171,7 @@ def append_commit(run: Run, intent: SlotCommit, rows: Rows) -> None:
     ledger.append(run.layout.journal, done)
 
 
-def roll_forward(run: Run) -> tuple[str, ...]:
+def roll_forward(run: OpenRun) -> tuple[str, ...]:
     """Finish what a dead process had begun to commit; the ids of those commits. Under the run's lock."""
     for path in (run.layout.journal, run.layout.evidence_records, run.layout.chain_states):
         ledger.repair(path)
@@ -186,13 +186,13 @@ def roll_forward(run: Run) -> tuple[str, ...]:
     return tuple(intent.slot_commit_id for intent in begun)
 
 
-def _rows(run: Run, trial_id: str | None, attempt: int, name: str, have: Written) -> Rows:
+def _rows(run: OpenRun, trial_id: str | None, attempt: int, name: str, have: Written) -> Rows:
     if trial_id is None:
         return Rows()
     return rows_of(run, trial_id, attempt, name, elsewhere=have.elsewhere(trial_id, name))
 
 
-def _entry(run: Run, invocation_id: str, filled: Filled, rows: Rows) -> SlotCommit:
+def _entry(run: OpenRun, invocation_id: str, filled: CommittedSlot, rows: Rows) -> SlotCommit:
     expected: dict[Row, int] = rows.counts
     return SlotCommit(
         record_type="intent",

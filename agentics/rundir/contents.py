@@ -53,7 +53,7 @@ from agentics.model.run.ledger import (
 )
 from agentics.model.run.outcome import RunOutcome, RunSummary, TaskStatus
 from agentics.model.run.public_run import PublicRun
-from agentics.rundir import inside
+from agentics.rundir import safe_files
 from agentics.rundir.leftovers import entries
 
 Kind = Literal["truth", "content", "copy", "projection", "live", "seal"]
@@ -68,7 +68,7 @@ _ANYTHING = "rest"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class FilePlace:
     """`name` is a path in which `<word>` stands for one name, and `<rest>` for a path. `model` None of a document or of
     rows: what its `schema_version` says."""
 
@@ -92,7 +92,7 @@ class File:
 
     path: str
     at: Path
-    place: Place | None = field(compare=False)
+    place: FilePlace | None = field(compare=False)
 
     @property
     def kind(self) -> Kind | None:
@@ -104,23 +104,23 @@ class File:
 
     def read(self) -> bytes:
         """Raises OSError, and StorageError (unsafe_file) where it is larger than a file of its form may be."""
-        return inside.read_lines(self.at) if self.form in ("ledger", "rows") else inside.read_file(self.at)
+        return safe_files.read_lines(self.at) if self.form in ("ledger", "rows") else safe_files.read_file(self.at)
 
 
-def _document(name: str, model: type[BaseModel] | None, kind: Kind = "truth") -> Place:
-    return Place(name=name, kind=kind, form="document", model=model)
+def _document(name: str, model: type[BaseModel] | None, kind: Kind = "truth") -> FilePlace:
+    return FilePlace(name=name, kind=kind, form="document", model=model)
 
 
-def _ledger(name: str, model: type[BaseModel]) -> Place:
-    return Place(name=name, kind="truth", form="ledger", model=model)
+def _ledger(name: str, model: type[BaseModel]) -> FilePlace:
+    return FilePlace(name=name, kind="truth", form="ledger", model=model)
 
 
-def _rows(name: str, model: type[BaseModel] | None, kind: Kind = "truth") -> Place:
-    return Place(name=name, kind=kind, form="rows", model=model)
+def _rows(name: str, model: type[BaseModel] | None, kind: Kind = "truth") -> FilePlace:
+    return FilePlace(name=name, kind=kind, form="rows", model=model)
 
 
-def _bytes(name: str, kind: Kind = "truth") -> Place:
-    return Place(name=name, kind=kind, form="bytes")
+def _bytes(name: str, kind: Kind = "truth") -> FilePlace:
+    return FilePlace(name=name, kind=kind, form="bytes")
 
 
 _TRIALS = ("trials/<trial>", "forks/<id>/trial_1", "replays/<id>/trial_1")
@@ -148,7 +148,7 @@ _LEDGERS: dict[str, type[BaseModel]] = {
 }
 
 
-def _of_a_trial(trial: str) -> Iterator[Place]:
+def _of_a_trial(trial: str) -> Iterator[FilePlace]:
     attempt = f"{trial}/attempts/<n>"
     yield from (_ledger(f"{attempt}/{name}", model) for name, model in _LEDGERS.items())
     yield _rows(f"{attempt}/trace.jsonl", TraceEvent)
@@ -162,7 +162,7 @@ def _of_a_trial(trial: str) -> Iterator[Place]:
     yield _bytes(f"{trial}/cases/<case>/<rest>", "projection")
 
 
-PLACES: tuple[Place, ...] = (
+PLACES: tuple[FilePlace, ...] = (
     _document("attestation.json", Attestation, "seal"),
     _bytes("artifacts/sha256/<digest>/blob", "content"),
     _document("manifest.json", Manifest),
@@ -211,7 +211,7 @@ PLACES: tuple[Place, ...] = (
 """In the order in which they are looked at: what others rest on comes first. The first that fits a path is its own."""
 
 
-def place_of(path: str) -> Place | None:
+def place_of(path: str) -> FilePlace | None:
     """The place of a path relative to the run directory."""
     return next((place for place in PLACES if place.pattern.fullmatch(path)), None)
 

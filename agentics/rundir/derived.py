@@ -18,13 +18,13 @@ from agentics.model.evidence.trial_evidence import TrialEvidence
 from agentics.model.run.directory import Chain, Scope, TrialInput, TrialMetadata, TrialResult, TrialRuntime, TrialState
 from agentics.model.run.ledger import SlotStatus
 from agentics.rundir import ledger, lock
-from agentics.rundir.artifacts import Artifacts
+from agentics.rundir.artifacts import ArtifactStore
 from agentics.rundir.atomic import make_directory, read_document, write_document
 from agentics.rundir.attest import write_attestation
-from agentics.rundir.commit import Filled, commit_rows, written
+from agentics.rundir.commit import CommittedSlot, commit_rows, written
 from agentics.rundir.guard import admit
-from agentics.rundir.held import Run, transition_trial
 from agentics.rundir.layout import Layout, TrialLayout
+from agentics.rundir.open_run import OpenRun, transition_trial
 from agentics.rundir.reader import TrialView, read_evidence
 from agentics.rundir.scope import fingerprint
 
@@ -66,13 +66,13 @@ def source_of(trial: TrialView) -> Source | None:
 
 
 @contextmanager
-def beside(layout: Layout, run_id: str, *, accept_alterations: bool = False) -> Iterator[Run]:
+def beside(layout: Layout, run_id: str, *, accept_alterations: bool = False) -> Iterator[OpenRun]:
     """The run, to write derived trials into. The caller is the one controller at work on it.
 
     Raises RunAltered where nobody works on the run and it is not what it was; `accept_alterations` records that.
     """
     _take_in(layout, run_id, accept=accept_alterations)
-    run = Run(layout, run_id, Artifacts(layout.artifacts), None, None)
+    run = OpenRun(layout, run_id, ArtifactStore(layout.artifacts), None, None)
     try:
         yield run
     finally:
@@ -80,7 +80,7 @@ def beside(layout: Layout, run_id: str, *, accept_alterations: bool = False) -> 
         commit_now(layout, run_id)
 
 
-def make_trial(run: Run, ids: Ids, scope: Scope, runtime: TrialRuntime) -> None:
+def make_trial(run: OpenRun, ids: Ids, scope: Scope, runtime: TrialRuntime) -> None:
     """The directory of a derived trial, and which slot its parent fills."""
     place = run.layout.trial(ids.trial_id)
     make_directory(place.attempts)
@@ -95,7 +95,7 @@ def make_trial(run: Run, ids: Ids, scope: Scope, runtime: TrialRuntime) -> None:
     write_document(place.metadata, metadata)
 
 
-def commit_derived(run: Run) -> int:
+def commit_derived(run: OpenRun) -> int:
     """Give the ledgers the rows of every derived trial that has ended; how many. For the holder of the run's lock."""
     have, count = written(run), 0
     for place in run.layout.derived():
@@ -105,7 +105,7 @@ def commit_derived(run: Run) -> int:
             if metadata is None or result is None:
                 continue
             status: SlotStatus = "failed" if result.outcome == "error" else "completed"
-            filled = Filled(
+            filled = CommittedSlot(
                 schedule_idx=None, status=status, trial_id=metadata.ids.trial_id, attempt=result.ext.attempt
             )
             count += commit_rows(run, filled, place.root.parent.name, have)
@@ -132,12 +132,12 @@ def _take_in(layout: Layout, run_id: str, *, accept: bool) -> None:
             write_attestation(run)
 
 
-def _held(layout: Layout, run_id: str) -> Run:
+def _held(layout: Layout, run_id: str) -> OpenRun:
     held = lock.acquire(layout.lock, "commit")
-    return Run(layout, run_id, Artifacts(layout.artifacts), held, None, operation="commit")
+    return OpenRun(layout, run_id, ArtifactStore(layout.artifacts), held, None, operation="commit")
 
 
-def settle_derived(run: Run) -> None:
+def settle_derived(run: OpenRun) -> None:
     """Derived trials that a dead process left running are lost: nobody goes on with them."""
     for place in run.layout.derived():
         if not _somebody_is_at_it(run.layout):
@@ -145,10 +145,10 @@ def settle_derived(run: Run) -> None:
                 _settle(run, place)
 
 
-def _settle(run: Run, place: TrialLayout) -> None:
+def _settle(run: OpenRun, place: TrialLayout) -> None:
     metadata, state = read_document(place.metadata, TrialMetadata), read_document(place.state, TrialState)
     if metadata is not None and state is not None and state.status == "running":
-        beside_run = Run(run.layout, run.run_id, run.artifacts, None, None)
+        beside_run = OpenRun(run.layout, run.run_id, run.artifacts, None, None)
         transition_trial(beside_run, metadata.ids, to="failed", attempt=state.attempt, exit_reason=WORKER_LOST)
 
 

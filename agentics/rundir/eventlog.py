@@ -11,15 +11,15 @@ from pathlib import Path
 
 from agentics.errors import StorageError
 from agentics.model.run.event import EVENT, RunnerEvent
-from agentics.rundir import inside, ledger
+from agentics.rundir import ledger, safe_files
 from agentics.rundir.atomic import fsync_directory, storing
 
 
 def append(path: Path, line: str) -> None:
     """Durable on return. The caller holds the run's lock, and called `last_seq` before the first line."""
     with storing(path):
-        new = not inside.is_file(path)
-        with os.fdopen(inside.open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as file:
+        new = not safe_files.is_file(path)
+        with os.fdopen(safe_files.open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as file:
             file.write(line.encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
@@ -34,7 +34,7 @@ def last_seq(path: Path) -> int:
     """
     ledger.repair(path)
     try:
-        lines = inside.read_lines(path).split(b"\n")
+        lines = safe_files.read_lines(path).split(b"\n")
     except FileNotFoundError:
         return 0
     return max((seq for line in lines if (seq := _seq(line)) is not None), default=0)
@@ -42,11 +42,11 @@ def last_seq(path: Path) -> int:
 
 def read(path: Path) -> tuple[RunnerEvent, ...]:
     """Every whole line; none where there is no file. Raises StorageError (damaged_file)."""
-    return Tail(path).read()
+    return EventTail(path).read()
 
 
 @dataclass
-class Tail:
+class EventTail:
     """Reads on from where it was, and never writes. Starts over where the file was replaced; tells no event twice."""
 
     path: Path
@@ -57,14 +57,14 @@ class Tail:
     def read(self) -> tuple[RunnerEvent, ...]:
         """The events that have come since. A line that is not whole yet waits for the next call."""
         try:
-            with os.fdopen(inside.open_file(self.path), "rb") as file:
+            with os.fdopen(safe_files.open_file(self.path), "rb") as file:
                 size = os.fstat(file.fileno()).st_size
                 if size < self.offset:
                     self.offset = 0
-                if size - self.offset > inside.LEDGER_BYTES:
-                    raise inside.unsafe(self.path, f"larger than {inside.LEDGER_BYTES} bytes")
+                if size - self.offset > safe_files.LEDGER_BYTES:
+                    raise safe_files.unsafe(self.path, f"larger than {safe_files.LEDGER_BYTES} bytes")
                 file.seek(self.offset)
-                whole, newline, _ = file.read(inside.LEDGER_BYTES).rpartition(b"\n")
+                whole, newline, _ = file.read(safe_files.LEDGER_BYTES).rpartition(b"\n")
         except FileNotFoundError:
             self.offset = 0
             return ()

@@ -18,12 +18,12 @@ from agentics.model.run.directory import TrialResult
 from agentics.model.run.outcome import RunOutcome
 from agentics.policy.casefiles import FILE_BYTES, CaseFile, CasePlace, artifact_path, cases_to_explain, content, placed
 from agentics.policy.explain import ExplainedAttempt, explanation, is_explained, outward
-from agentics.rundir import inside
-from agentics.rundir.artifacts import Artifacts
+from agentics.rundir import safe_files
+from agentics.rundir.artifacts import ArtifactStore
 from agentics.rundir.atomic import document_bytes, make_directory, read_document, replace_bytes, storing
-from agentics.rundir.held import Run
 from agentics.rundir.layout import Layout, TrialLayout
 from agentics.rundir.names import case_directories
+from agentics.rundir.open_run import OpenRun
 from agentics.rundir.reader import RunView, TrialView, derived_trials
 
 
@@ -38,7 +38,7 @@ def rendered(view: RunView) -> dict[str, bytes]:
 def explained(layout: Layout, trial: TrialView) -> Explanation | None:
     """What the trial's directory says, for the person who holds it; None of one that passed or has no result."""
     attempt = _attempt(layout, trial.root, trial.result)
-    return explanation(attempt, Artifacts(layout.artifacts)) if attempt is not None else None
+    return explanation(attempt, ArtifactStore(layout.artifacts)) if attempt is not None else None
 
 
 def explained_outward(layout: Layout, trial: TrialView) -> Explanation | None:
@@ -70,7 +70,7 @@ def dumped(told: Mapping[str, Sequence[Explanation]]) -> dict[str, list[dict[str
     return {task: [each.model_dump(mode="json") for each in own] for task, own in told.items()}
 
 
-def write_explanation(run: Run, trial_id: str) -> None:
+def write_explanation(run: OpenRun, trial_id: str) -> None:
     """Bring the explanation of one trial up to date. Raises StorageError.
 
     It is not durable when this returns: whoever ends the invocation syncs all projections.
@@ -89,7 +89,7 @@ def write_explanation(run: Run, trial_id: str) -> None:
 def write_part(root: Path, path: str, data: bytes) -> bool:
     """Write one file of an explanation, unless it is there as it should be; whether it was not."""
     place = root / path
-    if inside.is_file(place) and inside.read_file(place) == data:
+    if safe_files.is_file(place) and safe_files.read_file(place) == data:
         return False
     make_directory(place.parent)
     # Staged in the trial's own directory, where recovery looks for what a killed writer left.
@@ -100,7 +100,7 @@ def write_part(root: Path, path: str, data: bytes) -> bool:
 def remove_part(root: Path, file: Path) -> None:
     """Remove a file of an explanation, and the folders that are empty then."""
     with storing(file):
-        inside.unlink(file)
+        safe_files.unlink(file)
     trial = _trial_of(root, file)
     for folder in file.parents:
         if folder == trial or not folder.is_relative_to(trial):
@@ -123,7 +123,7 @@ def _rendered(layout: Layout, trial: Path, result: TrialResult | None) -> dict[s
     attempt = _attempt(layout, trial, result)
     if attempt is None:
         return {}
-    store = Artifacts(layout.artifacts)
+    store = ArtifactStore(layout.artifacts)
     made = {f"{attempt.trial}/explanation.json": document_bytes(explanation(attempt, store))}
     for place in attempt.places.values():
         for name, file in place.files.items():
@@ -158,7 +158,7 @@ def _session_name(evidence: TrialEvidence) -> Iterator[str]:
         yield evidence.session.session_name
 
 
-def _bytes(file: CaseFile, store: Artifacts) -> bytes:
+def _bytes(file: CaseFile, store: ArtifactStore) -> bytes:
     """The file as it is written: whole, or a part of it that says so."""
     data = content(file, FILE_BYTES, store)
     # A readable transcript is longer than what was said.

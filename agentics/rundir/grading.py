@@ -37,7 +37,7 @@ _PROCESS = "process"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class BenchmarkDirectory:
     """`directory` is to be filled. `refused`: the same by name, relative to the run, once it is set aside."""
 
     directory: Path
@@ -45,7 +45,7 @@ class Place:
 
 
 @contextmanager
-def grading(root: Path, run_id: str) -> Iterator[Place]:
+def grading(root: Path, run_id: str) -> Iterator[BenchmarkDirectory]:
     """For the holder of the run's lock. Whatever is raised inside: benchmark/ is then what it was before."""
     restore(root)
     directory, number = root / "benchmark", _next(root)
@@ -57,7 +57,7 @@ def grading(root: Path, run_id: str) -> Iterator[Place]:
             _set_aside(root, aside)
         make_directory(directory / LOGS)
         directory.chmod(0o700)  # what an adapter says may rest on private data
-        yield Place(directory=directory, refused=f"benchmark_history/{number + (aside is not None)}")
+        yield BenchmarkDirectory(directory=directory, refused=f"benchmark_history/{number + (aside is not None)}")
         _make_durable(directory)
     except BaseException:
         restore(root)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from agentics.errors import RunAltered
 from agentics.model.document.finding import Finding
 from agentics.model.run.directory import Alteration, AlterationsAccepted
-from agentics.rundir import ledger, lock, mend
+from agentics.rundir import ledger, lock, set_aside
 from agentics.rundir.atomic import utc_now
 from agentics.rundir.checks import NO_FILE, identities, look_at
-from agentics.rundir.held import Run
 from agentics.rundir.layout import Layout
+from agentics.rundir.open_run import OpenRun
 
 _DECIDES_NOTHING = "runtime/events.jsonl"
 """A log for programs, on which nothing rests: that it was altered is recorded, and keeps nobody from going on."""
@@ -36,19 +36,19 @@ def check_unaltered(layout: Layout) -> None:
         _refuse(layout, _decisive(tuple(look_at(layout, whole=False).altered.values())))
 
 
-def admit(run: Run, *, accept: bool) -> Admitted:
+def admit(run: OpenRun, *, accept: bool) -> Admitted:
     """As `check_unaltered`, for the holder of the lock. With `accept`, what was altered is recorded instead, in the
     ledger of invocations and by every later attestation; so is what a recovery can mend."""
     look = look_at(run.layout, whole=False)
     found = tuple(look.altered.values())
-    damaged = tuple(each for each in found if mend.can_be(run.layout, each)) if run.operation == "recover" else ()
+    damaged = tuple(each for each in found if set_aside.can_be(run.layout, each)) if run.operation == "recover" else ()
     decisive = _decisive(found)
     if not accept and len(damaged) < len(decisive):
         _refuse(run.layout, decisive)
     if found:
         run.announce()
         if damaged:
-            run.mended = mend.set_aside(run.layout, damaged)
+            run.mended = set_aside.set_aside(run.layout, damaged)
             known, after = identities(found), look_at(run.layout, whole=False).altered.values()
             found += tuple(each for each in after if identities((each,)).isdisjoint(known))
         entry = AlterationsAccepted(operation=run.operation, alterations=found, at=utc_now())
@@ -67,5 +67,5 @@ def _refuse(layout: Layout, found: tuple[Alteration, ...]) -> None:
     place = first.path if first.line is None else f"{first.path}:{first.line}"
     msg = f"run {layout.root.name} is not what it was: {place}: {first.what}"
     findings = (Finding(code="altered", message=each.what, file=each.path, line=each.line or 0) for each in found)
-    hint = _MENDED if all(mend.can_be(layout, each) for each in found) else _ACCEPTED
+    hint = _MENDED if all(set_aside.can_be(layout, each) for each in found) else _ACCEPTED
     raise RunAltered(msg, tuple(findings), hint=hint)

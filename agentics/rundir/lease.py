@@ -19,7 +19,7 @@ from pathlib import Path
 
 from agentics.errors import Refused, StorageError
 from agentics.model.run.ledger import EngineLease, OperationLease
-from agentics.rundir import inside
+from agentics.rundir import safe_files
 from agentics.rundir.atomic import make_directory, read_document, storing, utc_now, write_document
 from agentics.rundir.layout import Layout
 
@@ -91,7 +91,7 @@ def operating(layout: Layout, operation: str, *, force: bool = False) -> Iterato
     """Be the one controller at work on this run. Raises Refused (operation_in_progress)."""
     make_directory(layout.runtime)
     with storing(layout.control_lock):
-        descriptor = inside.open_file(layout.control_lock, os.O_RDWR | os.O_CREAT)
+        descriptor = safe_files.open_file(layout.control_lock, os.O_RDWR | os.O_CREAT)
     try:
         before = _operation_lease(layout.operation_lease)
         try:

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, TypeVar
 from pydantic import BaseModel, TypeAdapter
 
 from agentics.errors import StorageError
-from agentics.rundir import inside
+from agentics.rundir import safe_files
 from agentics.rundir.atomic import fsync_directory, json_line, storing
 
 ORIGIN = "sha256:" + "0" * 64
@@ -38,8 +38,8 @@ def append(path: Path, record: BaseModel) -> None:
 def append_all(path: Path, records: Sequence[BaseModel]) -> None:
     """As `append`, a line for each, with one wait for the disk."""
     with storing(path):
-        new = not inside.is_file(path)
-        with os.fdopen(inside.open_file(path, os.O_RDWR | os.O_APPEND | os.O_CREAT), "ab+") as f:
+        new = not safe_files.is_file(path)
+        with os.fdopen(safe_files.open_file(path, os.O_RDWR | os.O_APPEND | os.O_CREAT), "ab+") as f:
             # The lock belongs to this open file, so it holds threads apart as well as processes.
             fcntl.flock(f, fcntl.LOCK_EX)
             _cut_torn_tail(f)
@@ -62,7 +62,7 @@ def read(path: Path, adapter: TypeAdapter[Any]) -> tuple[Any, ...]:
     The chain is not looked at: that is what `check_chain` is for.
     """
     try:
-        data = inside.read_lines(path)
+        data = safe_files.read_lines(path)
     except FileNotFoundError:
         return ()
     try:
@@ -74,7 +74,7 @@ def read(path: Path, adapter: TypeAdapter[Any]) -> tuple[Any, ...]:
 
 def believed(path: Path, model: type[M]) -> Iterator[M]:
     """As `read`, of a ledger that may be damaged: the lines that are such records."""
-    for line in _lines_of(path) if inside.is_file(path) else ():
+    for line in _lines_of(path) if safe_files.is_file(path) else ():
         with suppress(ValueError):
             yield model.model_validate_json(bare(line))
 
@@ -134,7 +134,7 @@ def repair(path: Path) -> int:
     """Cut off a torn last line; bytes removed."""
     if not path.exists():
         return 0
-    with storing(path), os.fdopen(inside.open_file(path, os.O_RDWR), "rb+") as f:
+    with storing(path), os.fdopen(safe_files.open_file(path, os.O_RDWR), "rb+") as f:
         fcntl.flock(f, fcntl.LOCK_EX)
         cut = _cut_torn_tail(f)
         if cut:
@@ -153,7 +153,7 @@ def _digest(line: bytes | None) -> str:
 
 def _lines_of(path: Path) -> list[bytes]:
     try:
-        return whole_lines(inside.read_lines(path))
+        return whole_lines(safe_files.read_lines(path))
     except FileNotFoundError:
         return []
 

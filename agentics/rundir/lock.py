@@ -14,7 +14,7 @@ from pathlib import Path
 
 from agentics.errors import Refused
 from agentics.model.run.directory import LockOwner
-from agentics.rundir import inside
+from agentics.rundir import safe_files
 from agentics.rundir.atomic import storing, utc_now
 
 _TRIES = 5
@@ -35,13 +35,13 @@ class Lock:
 def make(path: Path) -> None:
     """Make the file, if it is not there. Nobody holds the lock by that. Raises StorageError."""
     with storing(path):
-        os.close(inside.open_file(path, os.O_RDONLY | os.O_CREAT))
+        os.close(safe_files.open_file(path, os.O_RDONLY | os.O_CREAT))
 
 
 def acquire(path: Path, operation: str) -> Lock:
     """Raises Refused (run_locked) within a tenth of a second when another process holds it."""
     with storing(path):
-        descriptor = inside.open_file(path, os.O_RDWR | os.O_CREAT)
+        descriptor = safe_files.open_file(path, os.O_RDWR | os.O_CREAT)
     try:
         if not _taken(descriptor):
             raise _refusal(path, descriptor)
@@ -58,7 +58,7 @@ def acquire(path: Path, operation: str) -> Lock:
 def is_held(path: Path) -> bool:
     """Whether some process holds the lock now. For readers, who must not take it."""
     try:
-        descriptor = inside.open_file(path)
+        descriptor = safe_files.open_file(path)
     except (FileNotFoundError, NotADirectoryError):
         return False
     try:
@@ -74,7 +74,7 @@ def is_held(path: Path) -> bool:
 def holder(path: Path) -> str:
     """Who holds the lock, in words."""
     with storing(path):
-        return _told(inside.read_file(path))
+        return _told(safe_files.read_file(path))
 
 
 def _taken(descriptor: int) -> bool:

@@ -28,10 +28,10 @@ from agentics.model.run.outcome import (
 )
 from agentics.policy.outcome import RunFacts, build_outcome, lacks_answers, merge_summary, to_run
 from agentics.policy.replications import combined
-from agentics.rundir import inside
+from agentics.rundir import safe_files
 from agentics.rundir.atomic import document_bytes, make_directory, read_document, utc_now, write_bytes, write_document
-from agentics.rundir.held import Run, Slot
 from agentics.rundir.layout import Layout
+from agentics.rundir.open_run import OpenRun, Slot
 from agentics.rundir.reader import RunView, TrialView, read_run
 from agentics.rundir.tasks import details_of, diagnostics_of, metrics_of, skipped_facts, task_facts
 
@@ -70,7 +70,7 @@ def projected(view: RunView, variant: str, *, at: str) -> Projected:
     )
 
 
-def project(run: Run, variant: str, *, at: str | None = None) -> RunOutcome:
+def project(run: OpenRun, variant: str, *, at: str | None = None) -> RunOutcome:
     """Write the three projections of a variant, the outcome last. For every task asked for; a pending one has no
     task_status.json."""
     with run.guard:
@@ -82,7 +82,7 @@ def project(run: Run, variant: str, *, at: str | None = None) -> RunOutcome:
     return found.outcome
 
 
-def tasks_to_run(run: Run, variant: str, refs: tuple[str, ...]) -> tuple[str, ...]:
+def tasks_to_run(run: OpenRun, variant: str, refs: tuple[str, ...]) -> tuple[str, ...]:
     """Those of `refs` that resuming has to run: no task_status.json, an unreadable one, one that is not completed, or
     one of a model some of whose answers are missing.
 
@@ -110,7 +110,7 @@ def has_verdict(view: RunView, slot: Slot) -> bool:
     return status not in ("error", "pending") and not lacks_answers(status, fault)
 
 
-def _behind(run: Run, view: RunView, variant: str) -> bool:
+def _behind(run: OpenRun, view: RunView, variant: str) -> bool:
     """Whether the projections say less than the run holds: whoever had to write them last did not come to it."""
     if run.unfinished or run.recovered:
         return True
@@ -197,10 +197,10 @@ def _task_status(view: RunView, name: str, record: TaskRecord) -> TaskStatus | N
 
 def _write_status(path: Path, status: TaskStatus | None) -> None:
     if status is None:
-        inside.unlink(path)
+        safe_files.unlink(path)
         return
     data = document_bytes(status)
-    if not inside.is_file(path) or inside.read_file(path) != data:
+    if not safe_files.is_file(path) or safe_files.read_file(path) != data:
         make_directory(path.parent)
         write_bytes(path, data)
 

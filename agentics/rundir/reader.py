@@ -22,10 +22,10 @@ from agentics.model.run.directory import (
     TrialResult,
     TrialState,
 )
-from agentics.rundir import inside, ledger, lock
+from agentics.rundir import ledger, lock, safe_files
 from agentics.rundir.atomic import read_document
-from agentics.rundir.held import ENTRIES, Slot
 from agentics.rundir.layout import Layout, TrialLayout
+from agentics.rundir.open_run import ENTRIES, Slot
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -89,8 +89,8 @@ class RunView:
 
 def read_run(root: Path) -> RunView:
     """Raises UsageError (no_such_run) where there is no run, StorageError where its manifest or ledger is damaged."""
-    layout = Layout(inside.real(root))
-    inside.check_tree(layout.root)
+    layout = Layout(safe_files.real(root))
+    safe_files.check_tree(layout.root)
     manifest = read_document(layout.manifest, Manifest)
     if manifest is None:
         msg = f"{root}: no run directory (manifest.json is missing)"
@@ -116,7 +116,7 @@ def read_run(root: Path) -> RunView:
 def check_slots(path: Path, count: int) -> None:
     """Raises StorageError (unsafe_file) where a run is said to have more slots than SLOTS. `path`: what says so."""
     if count > SLOTS:
-        raise inside.unsafe(path, f"{count} slots, and a run has at most {SLOTS}")
+        raise safe_files.unsafe(path, f"{count} slots, and a run has at most {SLOTS}")
 
 
 def read_evidence(trial: TrialView, attempt: int | None = None) -> TrialEvidence | None:

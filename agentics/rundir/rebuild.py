@@ -14,13 +14,13 @@ from agentics.errors import Refused
 from agentics.model.run.directory import InvocationStarted
 from agentics.model.run.outcome import RunOutcome
 from agentics.policy.publish_run import public_run
-from agentics.rundir import explain, inside
+from agentics.rundir import explain, safe_files
 from agentics.rundir.analysis_files import rendered as rendered_analysis
-from agentics.rundir.artifacts import Artifacts
+from agentics.rundir.artifacts import ArtifactStore
 from agentics.rundir.atomic import document_bytes, make_directory, sync_files, utc_now, write_bytes
 from agentics.rundir.contents import files
 from agentics.rundir.derived import REGRADE
-from agentics.rundir.held import Run
+from agentics.rundir.open_run import OpenRun
 from agentics.rundir.project import projected
 from agentics.rundir.reader import RunView, read_run
 
@@ -35,7 +35,7 @@ _PLAIN = frozenset({"eval", REGRADE})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class ProjectionDifference:
     """A projection that is not what the run makes of itself. `expected` None: it makes no such file."""
 
     path: str
@@ -67,7 +67,7 @@ def public(view: RunView) -> dict[str, bytes]:
     for entry in view.entries:
         if isinstance(entry, InvocationStarted):
             refs |= entry.public_challenges
-    store = Artifacts(view.layout.artifacts)
+    store = ArtifactStore(view.layout.artifacts)
     return {
         **{_relative(view, view.layout.public_challenge(name)): store.read(ref) for name, ref in refs.items()},
         "public/run.json": document_bytes(public_run(view.manifest.run_id, made)),
@@ -93,20 +93,20 @@ def render(view: RunView) -> dict[str, bytes]:
     return {path: data for each in PROJECTIONS for path, data in each(view).items()}
 
 
-def differences(view: RunView) -> Iterator[Difference]:
+def differences(view: RunView) -> Iterator[ProjectionDifference]:
     """Projections on disk that the run would make otherwise, in a fixed order. Writes nothing."""
     # Looked at before rendering: what another process writes meanwhile, as a fork does, is not taken for a rest.
     root = view.layout.root
     there = {file.path: file.at for file in files(root) if file.kind == "projection"}
     made = render(view)
     for path in [*there, *(path for path in made if path not in there)]:
-        found = inside.read_file(there[path]) if path in there else None
+        found = safe_files.read_file(there[path]) if path in there else None
         expected = made.get(path)
         if expected is None or found is None or _as_written(expected, found, root) != found:
-            yield Difference(path=path, expected=expected, found=found)
+            yield ProjectionDifference(path=path, expected=expected, found=found)
 
 
-def write_projections(run: Run) -> tuple[str, ...]:
+def write_projections(run: OpenRun) -> tuple[str, ...]:
     """Bring every projection of a run that is held up to date; the paths of those that were written or removed.
 
     A file that is damaged counts as missing.
@@ -115,7 +115,7 @@ def write_projections(run: Run) -> tuple[str, ...]:
         return _write(read_run(run.root))
 
 
-def compare(root: Path) -> tuple[Difference, ...]:
+def compare(root: Path) -> tuple[ProjectionDifference, ...]:
     """What `rebuild` would change. Raises Refused (run_locked) where somebody is at work on the run."""
     view = read_run(root)
     if view.held:
@@ -135,14 +135,14 @@ def _write(view: RunView) -> tuple[str, ...]:
             if explain.write_part(root, path, data):
                 changed.append(path)
             continue
-        found = inside.read_file(place) if inside.is_file(place) else None
+        found = safe_files.read_file(place) if safe_files.is_file(place) else None
         if found is None or _stamped(data, _stamp_of(found)) != found:
             make_directory(place.parent)
             write_bytes(place, _stamped(data, now))
             changed.append(path)
     for file in there:
         if file.path not in made:
-            explain.remove_part(root, file.at) if explain.is_part(file.path) else inside.unlink(file.at)
+            explain.remove_part(root, file.at) if explain.is_part(file.path) else safe_files.unlink(file.at)
             changed.append(file.path)
     if parts := [root / path for path in made if explain.is_part(path)]:
         sync_files(root, parts)

@@ -20,15 +20,15 @@ from agentics.model.run.directory import (
     TrialStatus,
 )
 from agentics.model.run.ledger import RecoveryReport, ScheduleProgress
-from agentics.rundir import inside, ledger, lock
+from agentics.rundir import ledger, lock, safe_files
 from agentics.rundir.atomic import read_document, sweep_staging, utc_now, write_document
 from agentics.rundir.commit import roll_forward, written
 from agentics.rundir.derived import WORKER_LOST, commit_derived, settle_derived
-from agentics.rundir.held import ENTRIES, Run, transition, transition_trial
 from agentics.rundir.layout import Layout, TrialLayout
+from agentics.rundir.open_run import ENTRIES, OpenRun, transition, transition_trial
 
 
-def recover(run: Run) -> None:
+def recover(run: OpenRun) -> None:
     """Bring the directory to a state that a living process could have left, and learn which slots are filled."""
     ledger.repair(run.layout.invocations)
     run.artifacts.sweep()
@@ -59,7 +59,7 @@ def _not_ours_to_sweep(layout: Layout) -> tuple[Path, ...]:
     return (layout.artifacts, *beside)
 
 
-def _report(run: Run, before: RunControl | None, finished: tuple[str, ...]) -> RecoveryReport:
+def _report(run: OpenRun, before: RunControl | None, finished: tuple[str, ...]) -> RecoveryReport:
     progress = read_document(run.layout.progress, ScheduleProgress)
     commits = written(run).commits
     slots = progress.completed_slots if progress else ()
@@ -86,12 +86,12 @@ def end_of(result: TrialResult) -> tuple[TrialStatus, str | None]:
     return "completed", None
 
 
-def _recover_trial(run: Run, trial_id: str) -> bool:
+def _recover_trial(run: OpenRun, trial_id: str) -> bool:
     # A trial without readable metadata fills no slot. Its number is used again only if the process that made it died
     # before it wrote metadata.
     place = run.layout.trial(trial_id)
     if not place.metadata.exists() and not any(place.attempts.glob("*")):
-        with inside.folder(place.root.parent) as at:
+        with safe_files.folder(place.root.parent) as at:
             remove_at(at, place.root.name)
             os.fsync(at)
         return False
@@ -105,11 +105,11 @@ def _recover_trial(run: Run, trial_id: str) -> bool:
     return _was_running(run, ids, place) and _settle(run, ids, place)
 
 
-def _was_running(run: Run, ids: Ids, place: TrialLayout) -> bool:
+def _was_running(run: OpenRun, ids: Ids, place: TrialLayout) -> bool:
     try:
         trial = read_document(place.state, TrialState)
     except StorageError:
-        inside.unlink(place.state)
+        safe_files.unlink(place.state)
         transition_trial(run, ids, to="running", attempt=max(1, place.last_attempt()))
         return True
     if trial is None:
@@ -122,7 +122,7 @@ def _was_running(run: Run, ids: Ids, place: TrialLayout) -> bool:
     return trial.status == "running"
 
 
-def _settle(run: Run, ids: Ids, place: TrialLayout) -> bool:
+def _settle(run: OpenRun, ids: Ids, place: TrialLayout) -> bool:
     """Whether the worker was lost: a result that was written stands, whatever happened to its writer afterwards."""
     number = max(1, place.last_attempt())
     for path in place.attempt(number).glob("*.jsonl"):
@@ -131,7 +131,7 @@ def _settle(run: Run, ids: Ids, place: TrialLayout) -> bool:
     with contextlib.suppress(StorageError):
         result = read_document(place.attempt(number) / "result.json", TrialResult)
     if result is None:
-        inside.unlink(place.result)
+        safe_files.unlink(place.result)
         transition_trial(run, ids, to="failed", attempt=number, exit_reason=WORKER_LOST)
         return True
     write_document(place.result, result)

@@ -21,7 +21,7 @@ from agentics.model.run.ledger import (
     TaskChainState,
 )
 from agentics.rundir.atomic import read_document
-from agentics.rundir.held import Run
+from agentics.rundir.open_run import OpenRun
 
 WORKSPACE = {
     "workspace_pre": "workspace_pre_snapshot.json",
@@ -63,7 +63,7 @@ class Rows:
         return [row.model_dump(mode="json") for row in (*self.evidence, *self.chain_states)]
 
 
-def rows_of(run: Run, trial_id: str, attempt: int, commit: str, *, elsewhere: Set[int] = frozenset()) -> Rows:
+def rows_of(run: OpenRun, trial_id: str, attempt: int, commit: str, *, elsewhere: Set[int] = frozenset()) -> Rows:
     """A row for every attempt up to this one that ended with a result, but for those that another commit has."""
     place = run.layout.trial(trial_id)
     metadata = read_document(place.metadata, TrialMetadata)
@@ -84,14 +84,14 @@ def rows_of(run: Run, trial_id: str, attempt: int, commit: str, *, elsewhere: Se
     )
 
 
-def _refs(run: Run, attempt: Path) -> dict[str, str]:
+def _refs(run: OpenRun, attempt: Path) -> dict[str, str]:
     """Content addresses of the attempt's files, by key; of supplemental ones by name."""
     names = {**_FILES, **{name: name for name in _SUPPLEMENTAL}}
     return {key: run.artifacts.put(attempt / name) for key, name in names.items() if (attempt / name).is_file()}
 
 
 def _evidence(
-    run: Run, metadata: TrialMetadata, number: int, result: TrialResult, refs: dict[str, str], commit: str
+    run: OpenRun, metadata: TrialMetadata, number: int, result: TrialResult, refs: dict[str, str], commit: str
 ) -> EvidenceRecord:
     ids, attempt = metadata.ids, run.layout.trial(metadata.ids.trial_id).attempt(number)
     wall_ms = round((result.ext.wall_s or 0.0) * 1000, 3)

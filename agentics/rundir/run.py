@@ -27,8 +27,8 @@ from agentics.model.run.directory import (
 )
 from agentics.model.run.outcome import ErrorRecord, ExitPolicy, GitFacts, Invocation, NoGit
 from agentics.policy.redact import Redactor
-from agentics.rundir import inside, ledger, lock, names
-from agentics.rundir.artifacts import Artifacts
+from agentics.rundir import ledger, lock, names, safe_files
+from agentics.rundir.artifacts import ArtifactStore
 from agentics.rundir.atomic import (
     canonical_bytes,
     document_bytes,
@@ -39,9 +39,9 @@ from agentics.rundir.atomic import (
     write_document,
 )
 from agentics.rundir.guard import admit
-from agentics.rundir.held import ENTRIES, Run, Slot, transition, transition_trial
 from agentics.rundir.layout import Layout
 from agentics.rundir.lease import take_engine_lease
+from agentics.rundir.open_run import ENTRIES, OpenRun, Slot, transition, transition_trial
 from agentics.rundir.recover import recover
 from agentics.rundir.trust import INVOCATION, seal
 
@@ -52,7 +52,7 @@ _HALF_MADE = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class RunRequest:
     """What one invocation asks of a run. `requested` maps a variant's directory to its task references; `redactor`
     knows the secrets of this invocation, and everything written about it goes through it; `public_challenges` is what
     everybody may see of each challenge, by name."""
@@ -78,16 +78,16 @@ def open_run(
     fresh: bool = False,
     force: bool = False,
     accept_alterations: bool = False,
-) -> Run:
+) -> OpenRun:
     """The run `run_id` below `base`, made if it is not there, else continued; with `fresh`, only made.
 
     Raises UsageError for a bad id or a directory that is not a run, Refused when another process has it (run_locked),
     another host's lease has not run out (run_owner_alive; `force` takes it over), a fresh one is there (run_exists),
     or it was altered (RunAltered; `accept_alterations` records that, and goes on).
     """
-    layout = Layout(inside.real(base) / names.check_run_id(run_id))
+    layout = Layout(safe_files.real(base) / names.check_run_id(run_id))
     _check_ours(layout)
-    inside.check_tree(layout.root)
+    safe_files.check_tree(layout.root)
     if fresh and layout.root.exists():
         msg = f"run {run_id} is there already: {layout.root}"
         raise Refused(msg, code="run_exists", hint="give it another --run-id, or go on with `agentics run continue`")
@@ -104,7 +104,7 @@ def open_run(
     except BaseException:
         held.release()
         raise
-    run = Run(layout, run_id, Artifacts(layout.artifacts), held, lease, operation=operation)
+    run = OpenRun(layout, run_id, ArtifactStore(layout.artifacts), held, lease, operation=operation)
     try:
         admit(run, accept=accept_alterations)
         recover(run)
@@ -114,7 +114,7 @@ def open_run(
     return run
 
 
-def begin(run: Run, request: Request, resolved: Mapping[str, JsonValue]) -> str:
+def begin(run: OpenRun, request: RunRequest, resolved: Mapping[str, JsonValue]) -> str:
     """Record that an invocation starts, and what it asks for; its id. Nothing has run before this returns."""
     _check_request(run, request)
     run.redactor = request.redactor
@@ -151,7 +151,7 @@ def begin(run: Run, request: Request, resolved: Mapping[str, JsonValue]) -> str:
     return entry.invocation_id
 
 
-def skip(run: Run, invocation_id: str, slot: Slot, reason: str, detail: str | None = None) -> None:
+def skip(run: OpenRun, invocation_id: str, slot: Slot, reason: str, detail: str | None = None) -> None:
     """Record that a requested slot gets no trial, and why: as a code, and in words."""
     variant, task, repl = slot
     entry = TaskSkipped(
@@ -168,7 +168,7 @@ def skip(run: Run, invocation_id: str, slot: Slot, reason: str, detail: str | No
 
 
 def end(
-    run: Run,
+    run: OpenRun,
     invocation_id: str,
     to: RunStatus | None,
     *,
@@ -191,7 +191,7 @@ def end(
             conclude(run, to)
 
 
-def conclude(run: Run, to: RunStatus) -> None:
+def conclude(run: OpenRun, to: RunStatus) -> None:
     """The run's status at the end of an invocation. What is made of the run is written before: a run that says it is
     completed has its outcomes."""
     control = read_document(run.layout.control, RunControl)
@@ -200,7 +200,7 @@ def conclude(run: Run, to: RunStatus) -> None:
     transition(run, to=to)
 
 
-def kill(run: Run) -> None:
+def kill(run: OpenRun) -> None:
     """End the run for good. Nothing of it runs any more, and trials that stand paused are over too."""
     with run.guard:
         control = read_document(run.layout.control, RunControl)
@@ -238,7 +238,7 @@ def _check_ours(layout: Layout) -> None:
         raise UsageError(msg, code="not_a_run", hint="choose another --run-id or --output-path")
 
 
-def _check_request(run: Run, request: Request) -> None:
+def _check_request(run: OpenRun, request: RunRequest) -> None:
     control = read_document(run.layout.control, RunControl)
     if control is not None and control.status == "killed":
         msg = f"run {run.run_id} was killed, which is final"
@@ -258,11 +258,11 @@ def _check_request(run: Run, request: Request) -> None:
                 raise UsageError(msg, code="variant_collision", hint="give one of them another name")
 
 
-def _write_experiment(run: Run, entry: InvocationStarted, experiment: bytes) -> None:
+def _write_experiment(run: OpenRun, entry: InvocationStarted, experiment: bytes) -> None:
     digest = f"sha256:{hashlib.sha256(experiment).hexdigest()}"
     before = read_document(run.layout.manifest, Manifest)
     places = {run.layout.resolved: experiment, run.layout.resolved_digest: f"{digest}\n".encode()}
-    written = all(inside.is_file(place) and inside.read_file(place) == data for place, data in places.items())
+    written = all(safe_files.is_file(place) and safe_files.read_file(place) == data for place, data in places.items())
     if before is not None and before.resolved_experiment.digest == digest and written:
         return
     for place, data in places.items():

@@ -18,7 +18,7 @@ from agentics.archive.hostile import remove
 from agentics.errors import Refused, StorageError
 from agentics.model.document.record import Ids
 from agentics.model.run.directory import Chain, Scope, TrialInput, TrialMetadata, TrialResult, TrialRuntime
-from agentics.rundir import inside
+from agentics.rundir import safe_files
 from agentics.rundir.atomic import (
     STAGING_PREFIX,
     document_bytes,
@@ -30,7 +30,7 @@ from agentics.rundir.atomic import (
     write_bytes,
     write_document,
 )
-from agentics.rundir.held import Run, Slot, Stand, transition_trial
+from agentics.rundir.open_run import OpenRun, Slot, Stand, transition_trial
 from agentics.rundir.recover import end_of
 from agentics.rundir.scope import differences, fingerprint
 
@@ -55,13 +55,13 @@ none."""
 class Attempt:
     """One try of a trial. `root` is its directory: whatever else the try has to keep may lie there."""
 
-    run: Run
+    run: OpenRun
     ids: Ids
     number: int
     root: Path
 
 
-def check_scopes(run: Run, scopes: Mapping[Slot, Scope]) -> None:
+def check_scopes(run: OpenRun, scopes: Mapping[Slot, Scope]) -> None:
     """Raises Refused (run_scope_mismatch) when a trial that is already there was made under another scope, however it
     ended.
 
@@ -96,7 +96,7 @@ class Position:
     policy_merge: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
-def reserve(run: Run, slots: Iterable[Slot]) -> None:
+def reserve(run: OpenRun, slots: Iterable[Slot]) -> None:
     """Give every slot its trial's id, in this order, whatever order they will be run in."""
     with run.guard:
         for slot in slots:
@@ -104,7 +104,7 @@ def reserve(run: Run, slots: Iterable[Slot]) -> None:
                 run.slots[slot] = _next_id(run)
 
 
-def trial_for(run: Run, slot: Slot, scope: Scope, position: Position | None = None) -> Ids:
+def trial_for(run: OpenRun, slot: Slot, scope: Scope, position: Position | None = None) -> Ids:
     """The trial that fills the slot, made if there is none; its scope becomes `scope`."""
     position = position or Position()
     with run.guard:
@@ -132,7 +132,7 @@ def trial_for(run: Run, slot: Slot, scope: Scope, position: Position | None = No
 
 
 def begin_attempt(
-    run: Run,
+    run: OpenRun,
     ids: Ids,
     trial_input: TrialInput,
     plan: BaseModel | Mapping[str, JsonValue],
@@ -148,7 +148,7 @@ def begin_attempt(
         make_directory(attempt.root)
         transition_trial(run, ids, to="running", attempt=number, at=Stand(checkpoint=checkpoint))
         # Its presence says that the trial is complete, which is no longer so. The earlier attempt keeps its own.
-        inside.unlink(place.result)
+        safe_files.unlink(place.result)
     record(attempt, "trial_input.json", trial_input)
     record(attempt, "plan.json", plan)
     return attempt
@@ -217,18 +217,18 @@ def _show_newest(attempt: Attempt) -> None:
     fsync_directory(shown.parent)
 
 
-def _without_known_secrets(run: Run, document: BaseModel | Mapping[str, JsonValue]) -> bytes:
+def _without_known_secrets(run: OpenRun, document: BaseModel | Mapping[str, JsonValue]) -> bytes:
     value = document.model_dump(mode="json") if isinstance(document, BaseModel) else dict(document)
     shown = run.redactor.known_json(value)
     return document_bytes(shown if isinstance(shown, dict) else value)
 
 
-def _metadata(run: Run, slot: Slot) -> TrialMetadata | None:
+def _metadata(run: OpenRun, slot: Slot) -> TrialMetadata | None:
     trial_id = run.slots.get(slot)
     return read_document(run.layout.trial(trial_id).metadata, TrialMetadata) if trial_id else None
 
 
-def _has_evaluated(run: Run, slot: Slot) -> bool:
+def _has_evaluated(run: OpenRun, slot: Slot) -> bool:
     """Whether the newest attempt has a result that says something of the solution or of its challenge."""
     try:
         result = read_document(run.layout.trial(run.slots[slot]).result, TrialResult)
@@ -237,7 +237,7 @@ def _has_evaluated(run: Run, slot: Slot) -> bool:
     return result is not None and result.ext.fault not in ("infrastructure", "user")
 
 
-def _next_id(run: Run) -> str:
+def _next_id(run: OpenRun) -> str:
     taken = {*(place.name for place in run.layout.trials.iterdir()), *run.slots.values()}
     numbers = (name.removeprefix("trial_") for name in taken)
     return f"trial_{max((int(n) for n in numbers if n.isdecimal()), default=0) + 1}"

@@ -16,11 +16,11 @@ from pathlib import Path
 from agentics.errors import Refused, StorageError, UsageError
 from agentics.model.run.directory import InvocationStarted, Manifest, OperationOpened
 from agentics.model.run.experiment import ResolvedExperiment
-from agentics.rundir import inside, ledger
-from agentics.rundir.artifacts import Artifacts, hex_of
+from agentics.rundir import ledger, safe_files
+from agentics.rundir.artifacts import ArtifactStore, hex_of
 from agentics.rundir.atomic import canonical_bytes, make_directory, read_document, write_bytes
-from agentics.rundir.held import ENTRIES
 from agentics.rundir.layout import Layout
+from agentics.rundir.open_run import ENTRIES
 
 INVOCATION = "invocation"
 _KEY_BYTES = 32
@@ -59,7 +59,7 @@ def recorded_experiment(layout: Layout, *, trust: bool) -> ResolvedExperiment:
     digest = f"sha256:{hex_of(started.resolved_experiment_ref)}"
     if isinstance(entries[-1], OperationOpened) and _digest(layout) != digest:
         # The process died while it wrote down the experiment of an invocation that never began.
-        data = Artifacts(layout.artifacts).read(started.resolved_experiment_ref)
+        data = ArtifactStore(layout.artifacts).read(started.resolved_experiment_ref)
         return ResolvedExperiment.model_validate_json(data)
     _check_digests(layout, manifest, digest)
     return _read(layout)
@@ -94,13 +94,13 @@ def _check_digests(layout: Layout, manifest: Manifest, digest: str) -> None:
 
 def _digest(layout: Layout) -> str | None:
     with suppress(FileNotFoundError):
-        return f"sha256:{hashlib.sha256(inside.read_file(layout.resolved)).hexdigest()}"
+        return f"sha256:{hashlib.sha256(safe_files.read_file(layout.resolved)).hexdigest()}"
     return None
 
 
 def _noted(layout: Layout) -> str:
     with suppress(FileNotFoundError):
-        return inside.read_file(layout.resolved_digest).decode(errors="replace").removesuffix("\n")
+        return safe_files.read_file(layout.resolved_digest).decode(errors="replace").removesuffix("\n")
     return "missing"
 
 
@@ -115,15 +115,15 @@ def _sealed(key: bytes, facts: tuple[str, ...]) -> str:
 def _key(*, make: bool) -> bytes | None:
     """This user's key. Its file is theirs alone: any other counts as none."""
     home = os.environ.get("XDG_STATE_HOME")
-    place = inside.real((Path(home) if home else Path.home() / ".local" / "state") / "agentics") / "run.key"
+    place = safe_files.real((Path(home) if home else Path.home() / ".local" / "state") / "agentics") / "run.key"
     try:
-        if make and not inside.is_file(place):
+        if make and not safe_files.is_file(place):
             make_directory(place.parent)
             write_bytes(place, secrets.token_bytes(_KEY_BYTES), mode=0o600)
         found = place.lstat()
         if found.st_uid != os.geteuid() or found.st_mode & 0o077:
             return None
-        key = inside.read_file(place, _KEY_BYTES)
+        key = safe_files.read_file(place, _KEY_BYTES)
     except (OSError, StorageError):
         return None
     return key if len(key) == _KEY_BYTES else None

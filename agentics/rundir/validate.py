@@ -24,7 +24,7 @@ from agentics.model.evidence.trial_evidence import (
 )
 from agentics.model.run.directory import InvocationLine
 from agentics.model.run.experiment import ResolvedExperiment
-from agentics.rundir import inside, ledger
+from agentics.rundir import ledger, safe_files
 from agentics.rundir.contents import File, files, place_of, versions
 from agentics.schemas import DOCUMENTS
 
@@ -52,7 +52,7 @@ def validate(path: Path) -> tuple[int, tuple[Finding, ...]]:
     """How many files were checked, and the findings. `path`: a run directory, or one document or JSON lines."""
     if path.is_dir():
         return _directory(path)
-    at = inside.real(path)
+    at = safe_files.real(path)
     root = _run_of(at)
     known = place_of(at.relative_to(root).as_posix()) if root else None
     if known is not None:
@@ -63,7 +63,7 @@ def validate(path: Path) -> tuple[int, tuple[Finding, ...]]:
 def _directory(root: Path) -> tuple[int, tuple[Finding, ...]]:
     if not (root / "manifest.json").exists():
         return 0, (_finding(str(root), "no_such_run", "no run directory (manifest.json is missing)"),)
-    checked = [file for file in files(inside.real(root)) if file.at.suffix in _CHECKED and file.form != "bytes"]
+    checked = [file for file in files(safe_files.real(root)) if file.at.suffix in _CHECKED and file.form != "bytes"]
     found = [replace(f, file=str(root / file.path)) for file in checked for f in _file(file)]
     if len(found) > MAX_FINDINGS:
         more = _finding(str(root), "too_many_findings", f"{len(found)} findings, of which the first are listed")
@@ -82,7 +82,7 @@ def _file(file: File) -> tuple[Finding, ...]:
 
 def _lone(path: Path) -> tuple[Finding, ...]:
     try:
-        data, model = inside.read_file(inside.real(path), inside.LEDGER_BYTES), _BY_NAME.get(path.name)
+        data, model = safe_files.read_file(safe_files.real(path), safe_files.LEDGER_BYTES), _BY_NAME.get(path.name)
     except OSError as error:
         msg = f"{path}: cannot be read: {error.strerror or error}"
         raise UsageError(msg, code="unreadable") from error

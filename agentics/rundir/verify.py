@@ -12,7 +12,7 @@ from pathlib import Path
 from agentics.errors import StorageError, UsageError
 from agentics.model.document.record import references
 from agentics.model.run.directory import Alteration, Manifest, RunControl
-from agentics.rundir import inside, ledger, lock
+from agentics.rundir import ledger, lock, safe_files
 from agentics.rundir.attest import accepted, digest_of_bytes
 from agentics.rundir.checks import ATTEMPT, ATTESTATION, Look, look_at, look_at_chains, parsed
 from agentics.rundir.contents import File, files
@@ -38,7 +38,7 @@ class Verified:
 
 def verify(root: Path) -> Verified:
     """Raises UsageError (no_such_run) where there is no run directory."""
-    layout = Layout(inside.real(root))
+    layout = Layout(safe_files.real(root))
     if not layout.manifest.exists() and not layout.invocations.exists():
         msg = f"{root}: no run directory (manifest.json is missing)"
         raise UsageError(msg, code="no_such_run")
@@ -64,7 +64,11 @@ def verify(root: Path) -> Verified:
 
 def _concluded(look: Look) -> None:
     """A run that says how it ended has an attestation, unless its process died in between."""
-    control = parsed(inside.read_file(look.layout.control), RunControl) if inside.is_file(look.layout.control) else None
+    control = (
+        parsed(safe_files.read_file(look.layout.control), RunControl)
+        if safe_files.is_file(look.layout.control)
+        else None
+    )
     if control is not None and control.status in _ENDS and ATTESTATION not in look.there:
         what = f"a {control.status} run has no attestation: its process died before it wrote one, or it was removed"
         look.report(ATTESTATION, what, sealed=True)

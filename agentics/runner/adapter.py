@@ -18,11 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentics.archive.hostile import reopen
-from agentics.errors import BenchmarkError
+from agentics.errors import BenchmarkError, StopFlag
 from agentics.model.document.finding import Finding
 from agentics.model.run.benchmark import AdapterManifest, BenchmarkSummary, EvidenceLine, PredictionRecord, ScoreRecord
 from agentics.model.run.design import AdapterCommand
-from agentics.pipeline.stage import Asked
 from agentics.pipeline.stdout import LOG_BYTES, TRUNCATED
 from agentics.policy.benchmark import lacking, summarize
 from agentics.rundir.atomic import utc_now, write_document
@@ -31,12 +30,12 @@ from agentics.rundir.benchmark import (
     PREDICTIONS,
     SCORES,
     SUMMARY,
-    Benchmark,
+    AdapterOutput,
     Broken,
     evidence_lines,
     inspect,
 )
-from agentics.rundir.grading import ERRORS, FIRST, LOGS, OUTPUT, Place, grading, note_process
+from agentics.rundir.grading import ERRORS, FIRST, LOGS, OUTPUT, BenchmarkDirectory, grading, note_process
 from agentics.rundir.leftovers import tidy
 from agentics.runner import adapter_process
 
@@ -71,7 +70,7 @@ class _Ended:
         return f", cut at {LOG_BYTES >> 20} MiB," if self.cut else ""
 
 
-def run_adapter(root: Path, run_id: str, adapter: AdapterCommand, *, cwd: Path, interrupt: Asked) -> BenchmarkResult:
+def run_adapter(root: Path, run_id: str, adapter: AdapterCommand, *, cwd: Path, interrupt: StopFlag) -> BenchmarkResult:
     """Score the run in `root` (absolute), whose lock the caller holds. Blocks until the adapter has ended.
 
     Raises BenchmarkError: `evidence_class_missing` (nothing was started), `adapter_missing`, `adapter_exit_nonzero`,
@@ -87,7 +86,7 @@ def run_adapter(root: Path, run_id: str, adapter: AdapterCommand, *, cwd: Path, 
         raise
 
 
-def _scored(root: Path, run_id: str, adapter: AdapterCommand, cwd: Path, interrupt: Asked) -> BenchmarkResult:
+def _scored(root: Path, run_id: str, adapter: AdapterCommand, cwd: Path, interrupt: StopFlag) -> BenchmarkResult:
     lines = evidence_lines(root)
     _require(lines, adapter)
     with grading(root, run_id) as place:
@@ -139,7 +138,9 @@ def _require(lines: Sequence[EvidenceLine], adapter: AdapterCommand) -> None:
         raise BenchmarkError(msg, code="evidence_class_missing")
 
 
-def _carry_out(root: Path, run_id: str, adapter: AdapterCommand, place: Place, cwd: Path, interrupt: Asked) -> _Ended:
+def _carry_out(
+    root: Path, run_id: str, adapter: AdapterCommand, place: BenchmarkDirectory, cwd: Path, interrupt: StopFlag
+) -> _Ended:
     deadline = time.monotonic() + adapter.timeout_s
     why = None
     with _started(adapter, place, cwd, {**os.environ, **environment(root, run_id)}) as (process, said):
@@ -172,7 +173,7 @@ def _carry_out(root: Path, run_id: str, adapter: AdapterCommand, place: Place, c
 
 @contextmanager
 def _started(
-    adapter: AdapterCommand, place: Place, cwd: Path, variables: Mapping[str, str]
+    adapter: AdapterCommand, place: BenchmarkDirectory, cwd: Path, variables: Mapping[str, str]
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """The process that answers for the adapter, and what it says at its end; on leaving it has ended."""
     said, status = os.pipe()
@@ -236,7 +237,7 @@ def _broken(found: Broken) -> BenchmarkError:
     return BenchmarkError(f"{where}: {first.message}{at}{more}", found.findings, code=found.code, hint=first.hint)
 
 
-def _added_up(place: Place, found: Benchmark, run_id: str, trials: int) -> BenchmarkSummary:
+def _added_up(place: BenchmarkDirectory, found: AdapterOutput, run_id: str, trials: int) -> BenchmarkSummary:
     summary = summarize(found.manifest, found.scores, run_id=run_id, trials=trials, created_at=utc_now())
     write_document(place.directory / SUMMARY, summary)
     return summary

@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from agentics.errors import EngineError
+from agentics.errors import EngineError, StopFlag
+from agentics.pipeline.progress import Kind, Observer, Progress
 from agentics.runner.machine import build_folders
-from agentics.runner.progress import Kind, Observer, Progress
 from agentics.sandbox.engine import Engine
 from agentics.sandbox.image_building import BuildFolders, build_missing
 from agentics.sandbox.images import DEFINITIONS, Definition, ImageStore, defines, definitions, has_to_be_built
 from agentics.sandbox.places import Scratch
-from agentics.sandbox.steps import Asked, Steps
+from agentics.sandbox.steps import Steps
 
 _SILENCE_S = 30.0
 
 
-def image_builds(engine: Engine, scratch: Scratch, interrupt: Asked, observer: Observer) -> ImageBuilds:
+def image_builds(engine: Engine, scratch: Scratch, interrupt: StopFlag, observer: Observer) -> ImageBuilds:
     """Builds on that engine, in that scratch space."""
     return ImageBuilds(
         store=engine.image_store, folders=lambda: build_folders(scratch), interrupt=interrupt, observer=observer
@@ -34,7 +34,7 @@ class ImageBuilds:
 
     store: Callable[[], ImageStore]
     folders: Callable[[], BuildFolders]
-    interrupt: Asked
+    interrupt: StopFlag
     observer: Observer
     directory: Path = DEFINITIONS
     failures: dict[str, EngineError] = field(default_factory=dict)

@@ -28,12 +28,12 @@ from agentics.policy.jobartifacts import (
     results_path,
 )
 from agentics.policy.verdict import judge
+from agentics.request.campaign import Campaign
+from agentics.request.job import PlannedJob
 from agentics.rundir.atomic import document_bytes, make_directory, write_bytes
-from agentics.rundir.held import Run
 from agentics.rundir.jobs import suite_score_of
+from agentics.rundir.open_run import OpenRun
 from agentics.rundir.reader import RunView, read_evidence, read_run
-from agentics.runner.campaign import Campaign
-from agentics.runner.job import Job
 from agentics.runner.tensorboard import event_file
 from agentics.storage import Store, open_store, publish
 
@@ -56,7 +56,7 @@ def check_stores(campaign: Campaign, run_id: str) -> None:
         _check_own(store.below(_folder(job, campaign, run_id)), job, run_id)
 
 
-def keep_jobspecs(run: Run, campaign: Campaign) -> None:
+def keep_jobspecs(run: OpenRun, campaign: Campaign) -> None:
     """Each job as it was understood, pinned and with the paths of this machine: it can be submitted again."""
     for directory, job in _directories(campaign).items():
         place = run.layout.jobspec(directory)
@@ -66,19 +66,19 @@ def keep_jobspecs(run: Run, campaign: Campaign) -> None:
             write_bytes(run.layout.suite(directory), document_bytes(job.checked.suite))
 
 
-def publish_jobs(run: Run, campaign: Campaign) -> tuple[Published, ...]:
+def publish_jobs(run: OpenRun, campaign: Campaign) -> tuple[Published, ...]:
     """The artifacts of every job all of whose trials have ended. Raises StorageError; what was left half-way has no
     results file, and the next time completes it."""
     view = read_run(run.root)
     return tuple(found for job in campaign.jobs if (found := _publish(run, view, job, campaign)) is not None)
 
 
-def store_of(job: Job, campaign: Campaign) -> Store:
+def store_of(job: PlannedJob, campaign: Campaign) -> Store:
     """Raises UsageError for a place that cannot be or may not be."""
     return open_store(job.spec.artifacts.output_dir, campaign.config.storage, base=Path.cwd())
 
 
-def _publish(run: Run, view: RunView, job: Job, campaign: Campaign) -> Published | None:
+def _publish(run: OpenRun, view: RunView, job: PlannedJob, campaign: Campaign) -> Published | None:
     finished = _finished(view, job, campaign)
     if finished is None:
         return None
@@ -106,11 +106,11 @@ def _publish(run: Run, view: RunView, job: Job, campaign: Campaign) -> Published
     return Published(variant=job.variant, url=store.url, results=last)
 
 
-def _folder(job: Job, campaign: Campaign, run_id: str) -> str:
+def _folder(job: PlannedJob, campaign: Campaign, run_id: str) -> str:
     return f"{run_id}/{job.variant}" if len(campaign.jobs) > 1 else run_id
 
 
-def _check_own(store: Store, job: Job, run_id: str) -> None:
+def _check_own(store: Store, job: PlannedJob, run_id: str) -> None:
     """Raises Refused where metadata.json or jobspec.json is not of this job in a run of this id."""
     if store.exists(METADATA):
         own = _is_of(store.get(METADATA), job, run_id)
@@ -125,7 +125,7 @@ def _check_own(store: Store, job: Job, run_id: str) -> None:
         raise Refused(msg, code="storage_conflict", hint=hint)
 
 
-def _is_of(data: bytes, job: Job, run_id: str) -> bool:
+def _is_of(data: bytes, job: PlannedJob, run_id: str) -> bool:
     try:
         found = parse(JobMetadata, data, METADATA)
     except InvalidDocument:
@@ -134,7 +134,7 @@ def _is_of(data: bytes, job: Job, run_id: str) -> bool:
     return (found.run_id, found.variant, found.jobspec_digest, found.plan_digest) == wanted
 
 
-def _finished(view: RunView, job: Job, campaign: Campaign) -> FinishedJob | None:
+def _finished(view: RunView, job: PlannedJob, campaign: Campaign) -> FinishedJob | None:
     """None while a trial of it has not ended."""
     trials = {trial.ids.task_id: trial for trial in view.trials if trial.ids.variant_id == job.variant}
     ended = {ref: trials[ref] for ref in job.plans if ref in trials and trials[ref].result is not None}
@@ -174,6 +174,6 @@ def _stored(path: str, data: bytes | Path) -> StoredFile:
     return StoredFile(path=path, sha256=f"sha256:{hashlib.sha256(content).hexdigest()}", bytes=len(content))
 
 
-def _directories(campaign: Campaign) -> dict[str, Job]:
+def _directories(campaign: Campaign) -> dict[str, PlannedJob]:
     jobs = {job.variant: job for job in campaign.jobs}
     return {directory: jobs[name] for directory, name in campaign.directories.items() if name in jobs}

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from agentics.config import Config, runtime_of
 from agentics.errors import EngineError
 from agentics.model.plan.trial_plan import Plan
+from agentics.model_worker.launch import ROLE
 from agentics.policy.inventory import planned_containers
-from agentics.runner.hosts import ROLE
 from agentics.sandbox.engine import EngineFacts
 
 MISSING = "runtime_missing"

@@ -22,7 +22,7 @@ _US = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Usage:
+class GroupUsage:
     """`None`: this kernel does not count it. Peaks are of the whole container."""
 
     cpu_s: float | None = None
@@ -32,7 +32,7 @@ class Usage:
 
 
 @dataclass(frozen=True)
-class Group:
+class ControlGroup:
     """`parent` is what the engine is told as CgroupParent; `path` is below each hierarchy's root."""
 
     parent: str
@@ -46,13 +46,13 @@ class Groups:
     layout: Layout
     root: Path = ROOT
 
-    def make(self) -> Group | None:
+    def make(self) -> ControlGroup | None:
         """A group of this process. None when it cannot be made here: then nothing is measured."""
         name = labels.this_process().new_name()
         if self.layout == "systemd":
             # The engine asks systemd for the slice; systemd makes it.
-            return Group(f"agentics-{name}.slice", f"agentics.slice/agentics-{name}.slice")
-        group = Group(f"/agentics/{name}", f"agentics/{name}")
+            return ControlGroup(f"agentics-{name}.slice", f"agentics.slice/agentics-{name}.slice")
+        group = ControlGroup(f"/agentics/{name}", f"agentics/{name}")
         try:
             for hierarchy in self._counting():
                 (hierarchy / group.path).mkdir(parents=True)
@@ -61,7 +61,7 @@ class Groups:
             return None
         return group
 
-    def cpu_s(self, group: Group) -> float | None:
+    def cpu_s(self, group: ControlGroup) -> float | None:
         """Processor time so far, in seconds."""
         if self.layout == "v1":
             used = _number(self.root / "cpuacct" / group.path / "cpuacct.usage")
@@ -69,22 +69,22 @@ class Groups:
         used = _keyed(self.root / group.path / "cpu.stat").get("usage_usec")
         return None if used is None else used / _US
 
-    def read(self, group: Group) -> Usage:
+    def read(self, group: ControlGroup) -> GroupUsage:
         if self.layout == "v1":
-            return Usage(
+            return GroupUsage(
                 cpu_s=self.cpu_s(group),
                 memory_peak_bytes=_number(self.root / "memory" / group.path / "memory.max_usage_in_bytes"),
                 pids_peak=_number(self.root / "pids" / group.path / "pids.peak"),
             )
         at = self.root / group.path
-        return Usage(
+        return GroupUsage(
             cpu_s=self.cpu_s(group),
             memory_peak_bytes=_number(at / "memory.peak"),
             pids_peak=_number(at / "pids.peak"),
             oom_kills=_keyed(at / "memory.events").get("oom_kill"),
         )
 
-    def remove(self, group: Group) -> None:
+    def remove(self, group: ControlGroup) -> None:
         """Once its container is gone. A group that is still busy stays, empty, until the next `sweep`."""
         if self.layout == "systemd":
             subprocess.run(["systemctl", "stop", group.parent], check=False, capture_output=True, timeout=30)

@@ -60,7 +60,7 @@ class CollectedFile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Violation:
+class CollectViolation:
     """What the platform does not carry on. `detail` names no path of the host."""
 
     kind: ViolationKind
@@ -72,17 +72,17 @@ class Collected:
     """With a violation there are no files, and `dest` is an empty directory: half a tree would be a choice of ours."""
 
     files: tuple[CollectedFile, ...] = ()
-    violation: Violation | None = None
+    violation: CollectViolation | None = None
 
 
 class _Refused(Exception):
-    def __init__(self, violation: Violation) -> None:
+    def __init__(self, violation: CollectViolation) -> None:
         super().__init__(violation.kind)
         self.violation = violation
 
 
 def _refused(path: str, kind: ViolationKind, why: str) -> _Refused:
-    return _Refused(Violation(kind=kind, detail=f"{shown_name(path)}: {why}"))
+    return _Refused(CollectViolation(kind=kind, detail=f"{shown_name(path)}: {why}"))
 
 
 @dataclass

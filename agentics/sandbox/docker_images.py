@@ -20,7 +20,7 @@ from docker.errors import APIError, DockerException, ImageNotFound
 
 from agentics.errors import EngineError
 from agentics.sandbox import labels
-from agentics.sandbox.images import Stored
+from agentics.sandbox.images import StoredImage
 from agentics.sandbox.rootfs import BuilderJob
 from agentics.sandbox.steps import Log, Steps, ignore
 
@@ -39,13 +39,15 @@ class DockerImages:
         with _naming("ask for its version"):
             return str(self._client.version()["Arch"])
 
-    def image(self, reference: str) -> Stored | None:
+    def image(self, reference: str) -> StoredImage | None:
         with _naming(f"look for {reference}"):
             try:
                 found = self._client.inspect_image(reference)
             except ImageNotFound:
                 return None
-        return Stored(id=found["Id"], size_bytes=found["Size"], labels=(found.get("Config") or {}).get("Labels") or {})
+        return StoredImage(
+            id=found["Id"], size_bytes=found["Size"], labels=(found.get("Config") or {}).get("Labels") or {}
+        )
 
     def import_rootfs(self, tar: Path, reference: str, changes: Sequence[str], steps: Steps) -> None:
         repository, _, tag = reference.rpartition(":")

@@ -117,7 +117,7 @@ class Definition:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stored:
+class StoredImage:
     """An image as an engine has it."""
 
     id: str
@@ -126,18 +126,18 @@ class Stored:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listed:
+class ListedImage:
     """A definition and what the engine has of it. `current`: made from this definition, under both of its names."""
 
     definition: Definition
-    stored: Stored | None
+    stored: StoredImage | None
     current: bool
 
 
 class ImageStore(BuilderEngine, Protocol):
     """What is asked of an engine about images. Every method raises EngineError when the engine fails."""
 
-    def image(self, reference: str) -> Stored | None: ...
+    def image(self, reference: str) -> StoredImage | None: ...
 
     def import_rootfs(self, tar: Path, reference: str, changes: Sequence[str], steps: Steps) -> None:
         """Make an image of one layer. `changes` are Dockerfile instructions. Raises Stopped."""
@@ -166,15 +166,15 @@ def definitions(directory: Path = DEFINITIONS) -> dict[str, Definition]:
     return found
 
 
-def list_images(store: ImageStore, directory: Path = DEFINITIONS) -> list[Listed]:
+def list_images(store: ImageStore, directory: Path = DEFINITIONS) -> list[ListedImage]:
     return [listed(store, definition) for definition in definitions(directory).values()]
 
 
-def listed(store: ImageStore, definition: Definition) -> Listed:
+def listed(store: ImageStore, definition: Definition) -> ListedImage:
     stored, alias = store.image(definition.reference), store.image(definition.alias)
     key, digest = definition.label
     current = stored is not None and stored.labels.get(key) == digest and alias is not None and alias.id == stored.id
-    return Listed(definition=definition, stored=stored, current=current)
+    return ListedImage(definition=definition, stored=stored, current=current)
 
 
 def defines(reference: str, known: Mapping[str, Definition]) -> Definition | None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentics.model.evidence.machine_load import MachineLoad
-from agentics.policy.load import Limits, judged
+from agentics.policy.load import LoadLimits, judged
 
 PROC = Path("/proc")
 _INITIAL_NAMESPACE = "pid:[4026531836]"
@@ -31,7 +31,7 @@ _CONTAINER = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Process:
+class LoadingProcess:
     """One process: its own processor time so far, and that of its children that have ended, in ticks."""
 
     pid: int
@@ -43,7 +43,7 @@ class Process:
     reaped: int
 
 
-Processes = Mapping[tuple[int, int], Process]
+Processes = Mapping[tuple[int, int], LoadingProcess]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ def read(*, here: bool = True) -> Reading:
     )
 
 
-def between(before: Reading, after: Reading, ours: Set[str], limits: Limits) -> MachineLoad:
+def between(before: Reading, after: Reading, ours: Set[str], limits: LoadLimits) -> MachineLoad:
     """How busy the machine was from one reading to the other. `ours`: ids of the containers of this process."""
     wall = max(after.at - before.at, 1e-6)
     cores = os.cpu_count() or 1
@@ -148,7 +148,7 @@ def _container(pid: int) -> str:
     return found[-1] if found else ""
 
 
-def _processes() -> Iterator[Process]:
+def _processes() -> Iterator[LoadingProcess]:
     for entry in os.scandir(PROC):
         if entry.name.isdigit():
             process = _process(_text(PROC / entry.name / "stat"))
@@ -156,7 +156,7 @@ def _processes() -> Iterator[Process]:
                 yield process
 
 
-def _process(stat: str) -> Process | None:
+def _process(stat: str) -> LoadingProcess | None:
     """From a line of proc_pid_stat(5). A name may hold anything, also a bracket."""
     pid, _, rest = stat.partition(" (")
     name, bracket, rest = rest.rpartition(") ")
@@ -164,7 +164,7 @@ def _process(stat: str) -> Process | None:
     if not bracket or len(fields) < 20:  # noqa: PLR2004 - up to the start time
         return None
     numbers = [int(field) for field in fields[1:20]]
-    return Process(
+    return LoadingProcess(
         pid=int(pid),
         started=numbers[18],
         parent=numbers[0],

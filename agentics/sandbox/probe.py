@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from agentics.errors import EngineError, StorageError
 from agentics.sandbox.engine import EngineFacts
-from agentics.sandbox.images import ImageStore, Listed, list_images
+from agentics.sandbox.images import ImageStore, ListedImage, list_images
 from agentics.sandbox.places import Scratch, dead, set_aside
 
 _OLDEST = (20, 10)
@@ -121,7 +121,7 @@ def _engine(facts: EngineFacts) -> Iterator[Check]:
     )
 
 
-def _images(images: Sequence[Listed]) -> Iterator[Check]:
+def _images(images: Sequence[ListedImage]) -> Iterator[Check]:
     for one in images:
         made = one.definition
         lacks = "of an older definition" if one.stored is not None else "not built yet"
@@ -135,7 +135,7 @@ def _images(images: Sequence[Listed]) -> Iterator[Check]:
         )
 
 
-def _runtimes(engine: Examined, images: Sequence[Listed], runtimes: Sequence[str]) -> Iterator[Check]:
+def _runtimes(engine: Examined, images: Sequence[ListedImage], runtimes: Sequence[str]) -> Iterator[Check]:
     facts, image = engine.facts(), _some(images)
     for name in runtimes:
         if name not in facts.runtimes:
@@ -158,12 +158,12 @@ def _runtime(engine: Examined, image: str, name: str) -> Check:
     return _check(f"runtime {name}", ok=True, detail=f"{kernel}; streams go through {streams}; usage is {usage}")
 
 
-def _some(images: Sequence[Listed]) -> str | None:
+def _some(images: Sequence[ListedImage]) -> str | None:
     """An image to look with."""
     return next((one.stored.id for one in images if one.stored is not None), None)
 
 
-def _probe(engine: Examined, images: Sequence[Listed]) -> Iterator[Check]:
+def _probe(engine: Examined, images: Sequence[ListedImage]) -> Iterator[Check]:
     image = _some(images)
     if image is None:
         detail = "not looked at: there is no image to look with"

@@ -30,7 +30,7 @@ class Readable(Protocol):
 
 
 @dataclass
-class End:
+class RelayEnd:
     """One program as the relay has it: what it says (`out`), where it listens (`inp`), and how to end its stdin."""
 
     speaker: Speaker
@@ -72,8 +72,8 @@ class Direction:
     """From one program's stdout to the other's stdin. `waiting` is what the listener has not taken yet; while there is
     some we wait for the listener (`giving`) and not for the speaker (`taking`)."""
 
-    source: End
-    listener: End
+    source: RelayEnd
+    listener: RelayEnd
     count: int = 0
     waiting: memoryview = field(default_factory=lambda: memoryview(b""))
     taking: bool = False
@@ -90,7 +90,7 @@ class Relay:
     """Call `step` until nothing is left to carry; what it returns are the watched things that became readable."""
 
     def __init__(
-        self, solution: End, evaluator: End, link: Link, *, clock: Callable[[], float] = time.monotonic
+        self, solution: RelayEnd, evaluator: RelayEnd, link: Link, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._limit = link.limit_bytes
         self._clock = clock

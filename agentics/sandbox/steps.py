@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from agentics.errors import EngineError, Stopped
+from agentics.errors import EngineError, StopFlag, Stopped
 
 Log = Callable[[str], None]
 _T = TypeVar("_T")
@@ -24,12 +24,6 @@ STILL = "still "
 
 _TAIL_LINES = 15
 _POLL_S = 0.1
-
-
-class Asked(Protocol):
-    """Whether somebody asked to stop; a `threading.Event` will do."""
-
-    def is_set(self) -> bool: ...
 
 
 def ignore(_: str) -> None:
@@ -43,7 +37,7 @@ class Steps:
 
     log: Log
     output: Log = ignore
-    interrupt: Asked = field(default_factory=threading.Event)
+    interrupt: StopFlag = field(default_factory=threading.Event)
     silence_s: float = 5.0
 
     @contextmanager

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 
-from agentics.pipeline.registry import Registry, installed_stages
+from agentics.pipeline.contract.registry import Registry, installed_stages
 from agentics.stages import (
     ask_model,
-    bench,
     cases,
     challenge_setup,
     data_checks,
@@ -15,6 +14,7 @@ from agentics.stages import (
     guardrails,
     judge_answers,
     keep_details,
+    paired_tests,
     prepare,
     read_result,
     report,
@@ -40,7 +40,7 @@ BUILT_IN = Registry.of(
     validate,
     data_checks,
     guardrails,
-    bench,
+    paired_tests,
     report,
 )
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from agentics.model.job.stage_options import AskModel
 from agentics.model.job.worker_protocol import Answer, Environment, EvaluateOrder, EvaluationReport, Event, TaskReady
-from agentics.pipeline.description import described
-from agentics.pipeline.jobbench import JobBench
-from agentics.pipeline.stage import Context, StageFailure
-from agentics.stages.orders import followed, one, stopped
+from agentics.pipeline.contract.description import described
+from agentics.pipeline.contract.stage import Context, StageFailure
+from agentics.pipeline.job_tools import JobTools
+from agentics.stages.worker_orders import followed, one, stopped
 
 name = "ask_model"
 describe = described(name, "Asks a model about one task, in a LightEval worker.", AskModel, needs=("trial", "worker"))
@@ -22,7 +22,7 @@ describe = described(name, "Asks a model about one task, in a LightEval worker."
 class Counting:
     """Tells how many of how many requests are over, and how many of these failed, by code."""
 
-    bench: JobBench
+    tools: JobTools
     total: int = 0
     done: int = 0
     failures: Counter[str] = field(default_factory=Counter)
@@ -38,18 +38,18 @@ class Counting:
                     self.failures[event.error.code if event.error else "failed"] += 1
         if self.done > before:
             facts = {"done": self.done, "new": self.done - before, "total": self.total}
-            self.bench.observe("samples_done", stage=name, **facts, failures=dict(self.failures))
+            self.tools.observe("samples_done", stage=name, **facts, failures=dict(self.failures))
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-    bench, template = context.job_bench, AskModel.model_validate(options).ask
-    with bench.session("model") as orders:
-        known = orders.file("known.jsonl", bench.answers())
+    tools, template = context.job_bench, AskModel.model_validate(options).ask
+    with tools.session("model") as orders:
+        known = orders.file("known.jsonl", tools.answers())
 
         def order(number: int) -> EvaluateOrder:
-            return template.model_copy(update={"order": number, "known": known, "limits": bench.limits})
+            return template.model_copy(update={"order": number, "known": known, "limits": tools.limits})
 
-        events, failed = followed(bench, orders, order, Counting(bench))
+        events, failed = followed(tools, orders, order, Counting(tools))
     facts = {
         "environment": one(Environment, events),
         "ready": one(TaskReady, events),

@@ -9,15 +9,15 @@ from pathlib import Path
 from agentics.model.bundle.manifest import RunEntry
 from agentics.model.evidence.trial_evidence import CaseRecord, ContainerRecord, KeptPart, Violation
 from agentics.model.plan.trial_plan import RunCases
-from agentics.pipeline.bench import MIB, Bench, Users
+from agentics.pipeline.attempt_tools import MIB, AttemptTools, Users
 from agentics.policy.topologies.separated import alias, case_env
 from agentics.sandbox.collect import Caps, Collected, collect, make_writable
 from agentics.sandbox.places import Place
 from agentics.sandbox.regular import read_part
 from agentics.stages.case_evidence import KeptFiles, keep_case_files, tails
+from agentics.stages.cooperation_mounts import carried_out, mounted
+from agentics.stages.evaluator_view import FACTS, STDIN, STREAMS, inputs_of, show, show_nothing, stdin_of
 from agentics.stages.restore import is_whole, restore
-from agentics.stages.room import carried_out, lent
-from agentics.stages.seen import FACTS, STDIN, STREAMS, inputs_of, show, show_nothing, stdin_of
 
 GIVEN_BYTES = 64 << 10
 
@@ -31,41 +31,41 @@ class Numbered:
     users: Users
 
 
-def carry_out(bench: Bench, wanted: RunCases, index: int, run: RunEntry) -> CaseRecord:
+def carry_out(tools: AttemptTools, wanted: RunCases, index: int, run: RunEntry) -> CaseRecord:
     """Raises Interrupted, EngineError when the engine fails, and StorageError when what it goes on from is damaged."""
-    bench.check_interrupted()
-    earlier = bench.resume.cases.get(run.run_name)
-    if earlier is not None and is_whole(bench.keep, earlier):
-        case = restore(bench, wanted, run, earlier)
+    tools.check_interrupted()
+    earlier = tools.resume.cases.get(run.run_name)
+    if earlier is not None and is_whole(tools.keep, earlier):
+        case = restore(tools, wanted, run, earlier)
     else:
-        with bench.case_users() as users:
-            place = bench.scratch.bounded(wanted.container.limits.disk_limit_mb * MIB, uid=users.solution)
+        with tools.case_users() as users:
+            place = tools.scratch.bounded(wanted.container.limits.disk_limit_mb * MIB, uid=users.solution)
             try:
-                case = _in_place(bench, wanted, Numbered(index, run, users), place)
+                case = _in_place(tools, wanted, Numbered(index, run, users), place)
             finally:
-                bench.scratch.release(place)
-    bench.keep.append("cases", case)
+                tools.scratch.release(place)
+    tools.keep.append("cases", case)
     return case
 
 
-def _in_place(bench: Bench, wanted: RunCases, asked: Numbered, place: Place) -> CaseRecord:
+def _in_place(tools: AttemptTools, wanted: RunCases, asked: Numbered, place: Place) -> CaseRecord:
     index, run, users = asked.index, asked.run, asked.users
-    inputs = _lay_out(bench, wanted, asked, place)
+    inputs = _lay_out(tools, wanted, asked, place)
     plan = wanted.container
     own: dict[str, Path | Place] = {"io": place, "io_input": inputs}
-    with lent(bench, plan, alias(index), users) as room:
-        env = {**case_env(index, run.interface), **room.env}
-        container = bench.container(plan, own={**own, **room.own}, env=env, users=users)
-        ended, left = carried_out(bench, room, container, run.run_name)
-    record = bench.describe("cases", plan, ended)
-    seen = bench.paths["solution_runs"] / run.run_name
+    with mounted(tools, plan, alias(index), users) as mounts:
+        env = {**case_env(index, run.interface), **mounts.env}
+        container = tools.container(plan, own={**own, **mounts.own}, env=env, users=users)
+        ended, left = carried_out(tools, mounts, container, run.run_name)
+    record = tools.describe("cases", plan, ended)
+    seen = tools.paths["solution_runs"] / run.run_name
     collected = collect(place.path, seen, Caps(bytes=place.limit_bytes), reserved=frozenset({FACTS}))
     violation = _violation(wanted, record, collected) or _misshapen(seen)
     if violation is not None:
         show_nothing(seen)
-        kept = KeptFiles(tails=tuple(tails(bench.keep, place.path, STREAMS)))
+        kept = KeptFiles(tails=tuple(tails(tools.keep, place.path, STREAMS)))
     else:
-        kept = keep_case_files(bench.keep, seen, collected, bench.evidence_bounds)
+        kept = keep_case_files(tools.keep, seen, collected, tools.evidence_bounds)
     case = CaseRecord(
         run_name=run.run_name,
         alias=alias(index),
@@ -75,7 +75,7 @@ def _in_place(bench: Bench, wanted: RunCases, asked: Numbered, place: Place) -> 
         files=kept.files,
         folders=kept.folders,
         listing=kept.listing,
-        given=tuple(_given(bench, run, inputs)),
+        given=tuple(_given(tools, run, inputs)),
         tails=kept.tails,
         place_kind=place.kind,
         events_ref=left.events.ref,
@@ -86,25 +86,25 @@ def _in_place(bench: Bench, wanted: RunCases, asked: Numbered, place: Place) -> 
     return case
 
 
-def _lay_out(bench: Bench, wanted: RunCases, asked: Numbered, place: Place) -> Path:
+def _lay_out(tools: AttemptTools, wanted: RunCases, asked: Numbered, place: Place) -> Path:
     """Fill the case's own /io, and beside it the read-only inputs, which count against nobody's disk; their path."""
     for folder in ("input", "output", "tmp"):
         (place.path / folder).mkdir()
     (place.path / STDIN).write_bytes(stdin_of(asked.run))
     make_writable(place.path, uid=asked.users.solution)
-    return inputs_of(bench, wanted, asked.run)
+    return inputs_of(tools, wanted, asked.run)
 
 
-def _given(bench: Bench, run: RunEntry, inputs: Path) -> Iterator[KeptPart]:
+def _given(tools: AttemptTools, run: RunEntry, inputs: Path) -> Iterator[KeptPart]:
     """What the case was given, with the head of each file in a validation. Of official inputs only names and sizes:
     the overlay has them, and nothing else needs a copy."""
-    shown = bench.plan.mode == "validation"
+    shown = tools.plan.mode == "validation"
     stdin = stdin_of(run)
-    head = bench.keep.put_bytes(stdin[:GIVEN_BYTES]) if shown and stdin else None
+    head = tools.keep.put_bytes(stdin[:GIVEN_BYTES]) if shown and stdin else None
     yield KeptPart(path=STDIN, size_bytes=len(stdin), ref=head)
     for path in (item.path for item in run.input_files or ()):
         size, head_bytes = read_part(inputs, path, GIVEN_BYTES, end=False) or (0, b"")
-        ref = bench.keep.put_bytes(head_bytes) if shown and head_bytes else None
+        ref = tools.keep.put_bytes(head_bytes) if shown and head_bytes else None
         yield KeptPart(path=f"input/{path}", size_bytes=size, ref=ref)
 
 

@@ -12,10 +12,10 @@ from agentics.errors import InvalidDocument
 from agentics.model.evidence.setup_record import SetupInputs, SetupRecord
 from agentics.model.evidence.trial_evidence import Trouble
 from agentics.model.plan.trial_plan import ChallengeSetup, ManifestSource
-from agentics.pipeline.bench import MIB, Bench
-from agentics.pipeline.description import described
-from agentics.pipeline.setups import SetupReuse
-from agentics.pipeline.stage import Context, StageFailure
+from agentics.pipeline.attempt_tools import MIB, AttemptTools
+from agentics.pipeline.contract.description import described
+from agentics.pipeline.contract.stage import Context, StageFailure
+from agentics.pipeline.setup_reuse import SetupReuse
 from agentics.policy.setups import setup_inputs, setup_key
 from agentics.policy.verdict import bad_end
 from agentics.rundir.atomic import utc_now
@@ -38,41 +38,41 @@ GRACE_S = 60
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-    bench, wanted = context.bench, ChallengeSetup.model_validate(options)
-    if bench.setup_reuse is None:
+    tools, wanted = context.tools, ChallengeSetup.model_validate(options)
+    if tools.setup_reuse is None:
         return _make(context, wanted)
-    return _make_or_reuse(context, wanted, bench.setup_reuse)
+    return _make_or_reuse(context, wanted, tools.setup_reuse)
 
 
 def _make_or_reuse(context: Context, wanted: ChallengeSetup, reuse: SetupReuse) -> Context | StageFailure:
-    bench, inputs = context.bench, _inputs(context.bench, wanted, reuse)
+    tools, inputs = context.tools, _inputs(context.tools, wanted, reuse)
     waiting = Waiting(
         # The attempt that makes the product may be paused, or hang. Who has waited so long is quicker alone.
         patience_s=wanted.container.limits.timeout_sec + GRACE_S,
-        stop=bench.interrupt.is_set,
+        stop=tools.interrupt.is_set,
         around=reuse.waiting,
     )
     with reuse.store.claim(setup_key(inputs), waiting) as claim:
         if claim.product is not None:
-            bench.use_setup(claim.product)
+            tools.use_setup(claim.product)
             return _recorded(context, claim, made_at=claim.product.record.made_at, reused=True)
-        bench.check_interrupted()
+        tools.check_interrupted()
         if claim.waited:
-            bench.observe("stage_started", stage=name)
+            tools.observe("stage_started", stage=name)
         made = _make(context, wanted)
         if isinstance(made, StageFailure):
             return made
         made_at = utc_now()
-        _keep(bench, wanted, reuse, claim, inputs, made_at)
+        _keep(tools, wanted, reuse, claim, inputs, made_at)
         return _recorded(made, claim, made_at=made_at, reused=False)
 
 
 def _make(context: Context, wanted: ChallengeSetup) -> Context | StageFailure:
-    bench, plan = context.bench, wanted.container
-    place = bench.bounded("setup", plan.limits.disk_limit_mb, bench.users.evaluator)
-    ended = bench.engine.start(bench.container(plan)).wait()
-    bench.check_interrupted()
-    record = bench.record(name, plan, ended)
+    tools, plan = context.tools, wanted.container
+    place = tools.bounded("setup", plan.limits.disk_limit_mb, tools.users.evaluator)
+    ended = tools.engine.start(tools.container(plan)).wait()
+    tools.check_interrupted()
+    record = tools.record(name, plan, ended)
     context = context.with_container(record)
     problem = None
     if not record.clean:
@@ -84,43 +84,43 @@ def _make(context: Context, wanted: ChallengeSetup) -> Context | StageFailure:
         return with_fault(context, plan, record, trouble, trusted=True)
     make_readable(place.path)
     # A solution may share its container with the evaluator, and what the setup left may be private.
-    bench.own(place.path, bench.users.evaluator, 0o700)
+    tools.own(place.path, tools.users.evaluator, 0o700)
     return context
 
 
-def _inputs(bench: Bench, wanted: ChallengeSetup, reuse: SetupReuse) -> SetupInputs:
-    image = bench.images[wanted.container.image]
+def _inputs(tools: AttemptTools, wanted: ChallengeSetup, reuse: SetupReuse) -> SetupInputs:
+    image = tools.images[wanted.container.image]
     return setup_inputs(
-        bench.plan,
+        tools.plan,
         wanted,
         reuse.challenge(),
         image=(image.use.id, image.relaxed),
-        run_by=(bench.users.argument(wanted.container.user), bench.runtime(wanted.container.role)),
+        run_by=(tools.users.argument(wanted.container.user), tools.runtime(wanted.container.role)),
         network=reuse.network,
     )
 
 
 def _keep(
-    bench: Bench, wanted: ChallengeSetup, reuse: SetupReuse, claim: SetupClaim, inputs: SetupInputs, made_at: str
+    tools: AttemptTools, wanted: ChallengeSetup, reuse: SetupReuse, claim: SetupClaim, inputs: SetupInputs, made_at: str
 ) -> None:
     """Keep what the setup left, if all of it is there."""
-    if not _left_its_manifest(bench, wanted):
+    if not _left_its_manifest(tools, wanted):
         # What an official manifest is called is private.
         claim.note = "not kept: the manifest that it has to leave is missing, or breaks its contract"
         return
-    product = reuse.store.keep(claim, bench.places["setup"], inputs, made_at)
+    product = reuse.store.keep(claim, tools.places["setup"], inputs, made_at)
     if product is not None:
-        bench.use_setup(product)
+        tools.use_setup(product)
 
 
-def _left_its_manifest(bench: Bench, wanted: ChallengeSetup) -> bool:
+def _left_its_manifest(tools: AttemptTools, wanted: ChallengeSetup) -> bool:
     """Whether the stage that reads the manifest will take it, or none has to be there."""
     if wanted.manifest_file is None:
         return True
     source = ManifestSource(place="setup", file=wanted.manifest_file)
-    read = session_manifest if any(stage.name == "session" for stage in bench.plan.stages) else run_manifest
+    read = session_manifest if any(stage.name == "session" for stage in tools.plan.stages) else run_manifest
     try:
-        read(bench, source)
+        read(tools, source)
     except (InvalidDocument, OSError):
         return False
     return True
@@ -128,7 +128,7 @@ def _left_its_manifest(bench: Bench, wanted: ChallengeSetup) -> bool:
 
 def _recorded(context: Context, claim: SetupClaim, *, made_at: str, reused: bool) -> Context:
     """Write down how the attempt came by the product, and tell it."""
-    product = context.bench.setup_product
+    product = context.tools.setup_product
     record = SetupRecord(
         key=f"sha256:{claim.key}",
         reused=reused,
@@ -136,6 +136,6 @@ def _recorded(context: Context, claim: SetupClaim, *, made_at: str, reused: bool
         product=product.record.content if product is not None else None,
         note=claim.note,
     )
-    context.bench.keep.append("setups", record)
-    context.bench.observe("setup_finished", reused=reused, made_at=made_at, note=claim.note)
+    context.tools.keep.append("setups", record)
+    context.tools.observe("setup_finished", reused=reused, made_at=made_at, note=claim.note)
     return context.with_evidence(setup=record)

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agentics.model.document.record import Record
-from agentics.pipeline.description import described
-from agentics.pipeline.stage import Context, StageFailure
+from agentics.pipeline.contract.description import described
+from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.stages.examples import examples, function
 
 name = "data_checks"
 
 
-class Options(Record):
+class DataCheckOptions(Record):
     """`checker` says of an example whether it is good: a function, or its `package.module:name`. `fail_fast`: stop the
     run at the first bad example."""
 
@@ -22,11 +22,11 @@ class Options(Record):
     checker: Callable[[Any], Any] | str | None = None
 
 
-describe = described(name, "Counts the examples that lack a field or do not pass a check.", Options)
+describe = described(name, "Counts the examples that lack a field or do not pass a check.", DataCheckOptions)
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-    wanted = Options.model_validate(options)
+    wanted = DataCheckOptions.model_validate(options)
     check = function(wanted.checker) if wanted.checker is not None else None
     total = missing = rejected = 0
     for index, example in enumerate(examples(context)):

@@ -8,9 +8,9 @@ from typing import Any
 
 from agentics.model.evidence.trial_evidence import ContainerRecord, Trouble
 from agentics.model.plan.trial_plan import ContainerPlan, RunEvaluator
-from agentics.pipeline.bench import MIB, Bench
-from agentics.pipeline.description import described
-from agentics.pipeline.stage import Context, StageFailure
+from agentics.pipeline.attempt_tools import MIB, AttemptTools
+from agentics.pipeline.contract.description import described
+from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.policy.verdict import bad_end, measured
 from agentics.sandbox.collect import usage
 from agentics.sandbox.engine import Running
@@ -21,13 +21,13 @@ describe = described(name, "The evaluator's container.", RunEvaluator, needs=("t
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-    bench, plan = context.bench, RunEvaluator.model_validate(options).container
-    running = bench.ahead or _start(bench, options, gated=False)
-    bench.ahead = None
+    tools, plan = context.tools, RunEvaluator.model_validate(options).container
+    running = tools.ahead or _start(tools, options, gated=False)
+    tools.ahead = None
     running.open_gate()
     ended = running.wait()
-    bench.check_interrupted()
-    record = bench.record(name, plan, ended)
+    tools.check_interrupted()
+    record = tools.record(name, plan, ended)
     context = context.with_container(record)
     if not record.clean:
         return _ended_badly(context, plan, record)
@@ -44,37 +44,37 @@ def _ended_badly(context: Context, plan: ContainerPlan, record: ContainerRecord)
     return failure if failure.trouble.fault == "infrastructure" else failure.context
 
 
-def start_ahead(bench: Bench) -> None:
+def start_ahead(tools: AttemptTools) -> None:
     """Have the evaluator's container ready while the last cases still run; its clock starts at its gate."""
-    options = next((d.options for d in bench.plan.stages if d.name == name), None)
-    if options is not None and bench.ahead is None:
-        bench.ahead = _start(bench, options, gated=True)
+    options = next((d.options for d in tools.plan.stages if d.name == name), None)
+    if options is not None and tools.ahead is None:
+        tools.ahead = _start(tools, options, gated=True)
 
 
-def lay_out_output(bench: Bench, disk_limit_mb: int) -> None:
+def lay_out_output(tools: AttemptTools, disk_limit_mb: int) -> None:
     """The evaluator's own place, and the facts on the submission that it may read."""
-    place = bench.bounded("output", disk_limit_mb, bench.users.evaluator)
-    if bench.plan.topology == "coexecuted_benchmark":
+    place = tools.bounded("output", disk_limit_mb, tools.users.evaluator)
+    if tools.plan.topology == "coexecuted_benchmark":
         scratch = place.path / "tmp"
         scratch.mkdir()
-        bench.own(scratch, bench.users.evaluator, 0o700)
-    bench.own(place.path, bench.users.evaluator, 0o700)
-    folder = bench.plain("metadata")
+        tools.own(scratch, tools.users.evaluator, 0o700)
+    tools.own(place.path, tools.users.evaluator, 0o700)
+    folder = tools.plain("metadata")
     file = folder / "submission.json"
-    file.write_text(json.dumps(bench.submission.model_dump(mode="json"), indent=2), encoding="utf-8")
-    bench.own(file, bench.users.evaluator, 0o600)
-    bench.own(folder, bench.users.evaluator, 0o700)
+    file.write_text(json.dumps(tools.submission.model_dump(mode="json"), indent=2), encoding="utf-8")
+    tools.own(file, tools.users.evaluator, 0o600)
+    tools.own(folder, tools.users.evaluator, 0o700)
 
 
-def _start(bench: Bench, options: Mapping[str, Any], *, gated: bool) -> Running:
+def _start(tools: AttemptTools, options: Mapping[str, Any], *, gated: bool) -> Running:
     plan = RunEvaluator.model_validate(options).container
-    lay_out_output(bench, plan.limits.disk_limit_mb)
-    return bench.engine.start(bench.container(plan), gated=gated)
+    lay_out_output(tools, plan.limits.disk_limit_mb)
+    return tools.engine.start(tools.container(plan), gated=gated)
 
 
 def within_disk(context: Context, stage: str, record: ContainerRecord, limit_mb: int) -> Context | StageFailure:
     """The evaluator's output place keeps its limit, or the challenge is at fault."""
-    if record.clean and usage(context.bench.paths["output"])[0] > limit_mb * MIB:
+    if record.clean and usage(context.tools.paths["output"])[0] > limit_mb * MIB:
         trouble = Trouble(
             stage=stage,
             code="evaluator_disk_limit",

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from agentics.errors import UsageError
-from agentics.pipeline.stage import Context
+from agentics.pipeline.contract.stage import Context
 
 Check = Callable[[Any], Any]
 

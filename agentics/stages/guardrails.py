@@ -7,25 +7,25 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agentics.model.document.record import Record
-from agentics.pipeline.description import described
-from agentics.pipeline.stage import Context, StageFailure
+from agentics.pipeline.contract.description import described
+from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.stages.examples import examples, function
 
 name = "guardrails"
 
 
-class Options(Record):
+class GuardrailOptions(Record):
     """`adapter`: a function, or its `package.module:name`, from an example to the names of what it violates."""
 
     adapter: Callable[[Any], Any] | str
     fail_on_violation: bool = False
 
 
-describe = described(name, "Counts what the examples violate, as an adapter of yours names it.", Options)
+describe = described(name, "Counts what the examples violate, as an adapter of yours names it.", GuardrailOptions)
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-    wanted = Options.model_validate(options)
+    wanted = GuardrailOptions.model_validate(options)
     adapter = function(wanted.adapter)
     found = Counter(str(each) for example in examples(context) for each in adapter(example) or ())
     context = context.put_metric("guardrails", {"violations": found.total(), "by_name": dict(sorted(found.items()))})

@@ -8,31 +8,31 @@ from typing import Any
 
 from agentics.model.job.stage_options import JudgeAnswers
 from agentics.model.job.worker_protocol import Event, JudgeItem, JudgeOrder, JudgeReply
-from agentics.pipeline.description import described
-from agentics.pipeline.jobbench import JobBench
-from agentics.pipeline.stage import Context, StageFailure
+from agentics.pipeline.contract.description import described
+from agentics.pipeline.contract.stage import Context, StageFailure
+from agentics.pipeline.job_tools import JobTools
 from agentics.policy.details import choices, golds
-from agentics.policy.judging import read_verdict
-from agentics.stages.orders import followed, stopped
+from agentics.policy.judge_parsing import read_verdict
+from agentics.stages.worker_orders import followed, stopped
 
 name = "judge_answers"
 describe = described(name, "Asks judges about a model's answers.", JudgeAnswers, needs=("trial", "worker"))
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-    bench, wanted = context.job_bench, JudgeAnswers.model_validate(options)
-    items = tuple(_items(bench))
+    tools, wanted = context.job_bench, JudgeAnswers.model_validate(options)
+    items = tuple(_items(tools))
     if not items:
         return context  # nothing was answered: the result says so
-    done = _Counting(bench, len(items) * len(wanted.judges))
-    with bench.session("judges") as orders:
+    done = _Counting(tools, len(items) * len(wanted.judges))
+    with tools.session("judges") as orders:
         rows = orders.file("items.jsonl", items)
-        known = orders.file("judgements.jsonl", _readable(bench.judgements(), wanted))
+        known = orders.file("judgements.jsonl", _readable(tools.judgements(), wanted))
 
         def order(number: int) -> JudgeOrder:
-            return JudgeOrder(order=number, judges=wanted.judges, items=rows, known=known, limits=bench.limits)
+            return JudgeOrder(order=number, judges=wanted.judges, items=rows, known=known, limits=tools.limits)
 
-        _, failed = followed(bench, orders, order, done)
+        _, failed = followed(tools, orders, order, done)
     return context if failed is None else stopped(context, name, failed)
 
 
@@ -45,8 +45,8 @@ def _readable(judgements: Iterable[JudgeReply], wanted: JudgeAnswers) -> Iterato
 
 
 class _Counting:
-    def __init__(self, bench: JobBench, total: int) -> None:
-        self.bench, self.total, self.done = bench, total, 0
+    def __init__(self, tools: JobTools, total: int) -> None:
+        self.tools, self.total, self.done = tools, total, 0
         self.failures = Counter[str]()
 
     def __call__(self, batch: Sequence[Event]) -> None:
@@ -55,13 +55,13 @@ class _Counting:
         self.failures.update(f"{event.judge}: {event.error.code}" for event in said if event.error is not None)
         if said:
             facts = {"done": self.done, "new": len(said), "total": self.total}
-            self.bench.observe("samples_done", stage=name, **facts, failures=dict(self.failures))
+            self.tools.observe("samples_done", stage=name, **facts, failures=dict(self.failures))
 
 
-def _items(bench: JobBench) -> Iterator[JudgeItem]:
+def _items(tools: JobTools) -> Iterator[JudgeItem]:
     """What was answered, as judges see it: the question, the answer without its reasoning, and the reference."""
-    answers = {(a.key, a.seed, a.doc_id): a for a in bench.told("answers") if a.status == "answered"}
-    for sample in bench.told("samples"):
+    answers = {(a.key, a.seed, a.doc_id): a for a in tools.told("answers") if a.status == "answered"}
+    for sample in tools.told("samples"):
         answer = answers.get((sample.key, sample.seed, sample.doc_id))
         if answer is None or answer.response is None or sample.sampling != "generative":
             continue

@@ -7,12 +7,12 @@ from typing import Any
 
 from agentics.model.job.stage_options import KeepDetails
 from agentics.model.job.worker_protocol import DetailRow, DetailsOrder
-from agentics.pipeline.description import described
-from agentics.pipeline.jobbench import JobBench
-from agentics.pipeline.stage import Context, StageFailure
+from agentics.pipeline.contract.description import described
+from agentics.pipeline.contract.stage import Context, StageFailure
+from agentics.pipeline.job_tools import JobTools
 from agentics.policy.details import detail_rows, judges_of, score_of
-from agentics.policy.judged import JUDGED
-from agentics.stages.orders import followed, stopped
+from agentics.policy.judge_verdicts import JUDGED
+from agentics.stages.worker_orders import followed, stopped
 
 name = "keep_details"
 describe = described(name, "Keeps the details of a task as Parquet.", KeepDetails, needs=("trial", "worker"))
@@ -21,22 +21,22 @@ _BYTES = 4 << 30
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-    bench = context.job_bench
+    tools = context.job_bench
     KeepDetails.model_validate(options)
     metrics = _metrics(context)
-    with bench.session("model") as orders:
-        rows = orders.file("rows.jsonl", _rows(bench))
+    with tools.session("model") as orders:
+        rows = orders.file("rows.jsonl", _rows(tools))
 
         def order(number: int) -> DetailsOrder:
             return DetailsOrder(order=number, rows=rows, output=f"{number}-{_OUTPUT}", metrics=metrics)
 
-        _, failed = followed(bench, orders, order, lambda _: None)
+        _, failed = followed(tools, orders, order, lambda _: None)
         if failed is not None:
             return stopped(context, name, failed)
         data = orders.read(f"{orders.number}-{_OUTPUT}", _BYTES)
     if data is None:
         return context.fail(name, "details_missing", "the worker left no details")
-    return context.with_job(details_ref=bench.keep.put_bytes(data))
+    return context.with_job(details_ref=tools.keep.put_bytes(data))
 
 
 def _metrics(context: Context) -> tuple[str, ...]:
@@ -47,6 +47,6 @@ def _metrics(context: Context) -> tuple[str, ...]:
     return tuple(facts.ready.metrics) if facts is not None and facts.ready is not None else ()
 
 
-def _rows(bench: JobBench) -> Iterator[DetailRow]:
-    told = bench.told("samples"), tuple(bench.told("answers")), tuple(bench.told("judgements"))
-    return detail_rows(score_of(bench.plan), *told, judges_of(bench.plan))
+def _rows(tools: JobTools) -> Iterator[DetailRow]:
+    told = tools.told("samples"), tuple(tools.told("answers")), tuple(tools.told("judgements"))
+    return detail_rows(score_of(tools.plan), *told, judges_of(tools.plan))

@@ -13,25 +13,25 @@ from agentics.model.bundle.manifest import InputFile, RunManifest, SessionManife
 from agentics.model.document.strict_types import compact_json
 from agentics.model.evidence.trial_evidence import Trouble
 from agentics.model.plan.trial_plan import ManifestSource
-from agentics.pipeline.bench import Bench
+from agentics.pipeline.attempt_tools import AttemptTools
 from agentics.sandbox.regular import read_regular
 
 INPUT_BYTES = 256 << 20
 """The largest input file of a case."""
 
 
-def run_manifest(bench: Bench, source: ManifestSource) -> RunManifest:
+def run_manifest(tools: AttemptTools, source: ManifestSource) -> RunManifest:
     """Raises InvalidDocument when it is missing or breaks its contract."""
-    root = bench.paths[source.place]
+    root = tools.paths[source.place]
     manifest = read_run_manifest(_read(root, source.file, RunManifest.cap.bytes), source.file, root)
     for run in manifest.runs:
         _check_depth(run.input_files)
     return manifest
 
 
-def session_manifest(bench: Bench, source: ManifestSource) -> SessionManifest:
+def session_manifest(tools: AttemptTools, source: ManifestSource) -> SessionManifest:
     """Raises InvalidDocument when it is missing or breaks its contract."""
-    root = bench.paths[source.place]
+    root = tools.paths[source.place]
     manifest = read_session_manifest(_read(root, source.file, SessionManifest.cap.bytes), source.file, root)
     _check_depth(manifest.input_files)
     return manifest

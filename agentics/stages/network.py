@@ -12,9 +12,9 @@ from pathlib import Path
 
 from agentics.model.evidence.trial_evidence import ContainerRecord, HostCheck, Trouble
 from agentics.model.plan.trial_plan import ContainerPlan
-from agentics.pipeline.bench import MIB, Bench
-from agentics.pipeline.stage import Context, StageFailure
-from agentics.policy.unreachable import Target, given, suspects
+from agentics.pipeline.attempt_tools import MIB, AttemptTools
+from agentics.pipeline.contract.stage import Context, StageFailure
+from agentics.policy.unreachable import UnreachableHost, given, suspects
 from agentics.sandbox.engine import Limits, Mount
 from agentics.sandbox.regular import read_regular
 
@@ -54,24 +54,26 @@ def with_fault(
 
     Raises Interrupted and EngineError.
     """
-    bench = context.bench
-    if bench.network is None or plan.limits.network_access != "enabled" or record.ended not in ("exited", "timed_out"):
+    tools = context.tools
+    if tools.network is None or plan.limits.network_access != "enabled" or record.ended not in ("exited", "timed_out"):
         return StageFailure(trouble=trouble, context=context)
-    targets = _targets(bench, plan, record, trusted=trusted)
+    targets = _targets(tools, plan, record, trusted=trusted)
     if not targets:
         return StageFailure(trouble=trouble, context=context)
-    checks = _check(bench, plan, trouble.stage, targets)
+    checks = _check(tools, plan, trouble.stage, targets)
     context = context.with_evidence(host_checks=(*context.evidence.host_checks, *checks))
     return StageFailure(trouble=_decided(trouble, targets, checks), context=context)
 
 
-def _targets(bench: Bench, plan: ContainerPlan, record: ContainerRecord, *, trusted: bool) -> tuple[Target, ...]:
-    network = bench.network
+def _targets(
+    tools: AttemptTools, plan: ContainerPlan, record: ContainerRecord, *, trusted: bool
+) -> tuple[UnreachableHost, ...]:
+    network = tools.network
     ours = given(network.environment) if network is not None else ()
     if not trusted:
         return ours
-    log = bench.keep.path(record.log_ref).read_bytes() if record.log_ref is not None else b""
-    return tuple(dict.fromkeys((*suspects(log, _script(bench.challenge, plan)), *ours)))
+    log = tools.keep.path(record.log_ref).read_bytes() if record.log_ref is not None else b""
+    return tuple(dict.fromkeys((*suspects(log, _script(tools.challenge, plan)), *ours)))
 
 
 def _script(challenge: Path, plan: ContainerPlan) -> bytes:
@@ -82,29 +84,31 @@ def _script(challenge: Path, plan: ContainerPlan) -> bytes:
     return b"\n".join(data for data in found if isinstance(data, bytes))
 
 
-def _check(bench: Bench, plan: ContainerPlan, stage: str, targets: Sequence[Target]) -> tuple[HostCheck, ...]:
+def _check(
+    tools: AttemptTools, plan: ContainerPlan, stage: str, targets: Sequence[UnreachableHost]
+) -> tuple[HostCheck, ...]:
     """Try the hosts from a container with the stage's image, user, network and variables, and none of its places."""
-    template = bench.container(plan)
-    network = bench.network
+    template = tools.container(plan)
+    network = tools.network
     container = replace(
         template,
         role=ROLE,
         argv=("sh", "-c", PROBE, "agentics-reach", *(target.argument for target in targets)),
         cwd="/",
-        user=bench.users.argument(plan.image),  # never the supervisor, who is root
+        user=tools.users.argument(plan.image),  # never the supervisor, who is root
         limits=_LIMITS,
-        mounts=(Mount(source=bench.paths["guest"], target=_GUEST), *(network.mounts if network else ())),
+        mounts=(Mount(source=tools.paths["guest"], target=_GUEST), *(network.mounts if network else ())),
         labels={**template.labels, "org.agentics.role": ROLE},
         stdio="log",
         capabilities=(),
         gpus=0,
     )
-    ended = bench.engine.start(container).wait()
-    bench.check_interrupted()
-    return tuple(_read(stage, targets, bench.redactor.known_bytes(ended.log)))
+    ended = tools.engine.start(container).wait()
+    tools.check_interrupted()
+    return tuple(_read(stage, targets, tools.redactor.known_bytes(ended.log)))
 
 
-def _read(stage: str, targets: Sequence[Target], said: bytes) -> Iterator[HostCheck]:
+def _read(stage: str, targets: Sequence[UnreachableHost], said: bytes) -> Iterator[HostCheck]:
     lines = [line.split(" ", 2) for line in said.decode("utf-8", "replace").splitlines()]
     found = {line[1]: line for line in lines if len(line) > 1}
     for target in targets:
@@ -114,7 +118,7 @@ def _read(stage: str, targets: Sequence[Target], said: bytes) -> Iterator[HostCh
         yield HostCheck(stage=stage, host=target.host, port=target.port, reached=reached, detail=why)
 
 
-def _decided(trouble: Trouble, targets: Sequence[Target], checks: Sequence[HostCheck]) -> Trouble:
+def _decided(trouble: Trouble, targets: Sequence[UnreachableHost], checks: Sequence[HostCheck]) -> Trouble:
     for target, check in zip(targets, checks, strict=True):
         if check.reached is False:
             message = f"{trouble.stage} could not use the network: {target.name}: {check.detail}; {trouble.message}"

@@ -8,9 +8,9 @@ from typing import Any
 
 from agentics.model.evidence.trial_evidence import ContainerRecord, Trouble
 from agentics.model.plan.trial_plan import ContainerStage
-from agentics.pipeline.bench import MIB
-from agentics.pipeline.description import described
-from agentics.pipeline.stage import Context, StageFailure
+from agentics.pipeline.attempt_tools import MIB
+from agentics.pipeline.contract.description import described
+from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.policy.verdict import bad_end
 from agentics.sandbox.collect import make_readable, usage
 from agentics.stages.network import with_fault
@@ -27,12 +27,12 @@ class Phase:
         return described(self.name, text, ContainerStage, needs=("trial", "docker"))(options)
 
     def run(self, context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-        bench, plan = context.bench, ContainerStage.model_validate(options).container
-        ended = bench.engine.start(bench.container(plan)).wait()
-        bench.check_interrupted()
-        record = bench.record(self.name, plan, ended)
+        tools, plan = context.tools, ContainerStage.model_validate(options).container
+        ended = tools.engine.start(tools.container(plan)).wait()
+        tools.check_interrupted()
+        record = tools.record(self.name, plan, ended)
         context = context.with_container(record)
-        workspace = bench.paths["workspace"]
+        workspace = tools.paths["workspace"]
         problem = _problem(record)
         if problem is None and usage(workspace)[0] > plan.limits.disk_limit_mb * MIB:
             problem = f"the workspace holds more than {plan.limits.disk_limit_mb} MiB"

@@ -10,9 +10,9 @@ from agentics.archive import extract
 from agentics.model.bundle.solution import SolutionManifest
 from agentics.model.evidence.trial_evidence import Script, ScriptPhase
 from agentics.model.plan.trial_plan import PrepareWorkspace
-from agentics.pipeline.bench import MIB
-from agentics.pipeline.description import described
-from agentics.pipeline.stage import Context
+from agentics.pipeline.attempt_tools import MIB
+from agentics.pipeline.contract.description import described
+from agentics.pipeline.contract.stage import Context
 from agentics.rundir.atomic import utc_now
 from agentics.sandbox.collect import make_writable
 from agentics.sandbox.regular import read_part
@@ -25,14 +25,14 @@ describe = described(name, "Unpacks the solution into its workspace.", PrepareWo
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context:
-    bench, wanted = context.bench, PrepareWorkspace.model_validate(options)
-    solution = bench.solution_at_hand
+    tools, wanted = context.tools, PrepareWorkspace.model_validate(options)
+    solution = tools.solution_at_hand
     unpacked_mb = -(-solution.uncompressed_bytes // MIB)
-    place = bench.bounded("workspace", max(wanted.disk_limit_mb, unpacked_mb + 1), bench.users.solution)
+    place = tools.bounded("workspace", max(wanted.disk_limit_mb, unpacked_mb + 1), tools.users.solution)
     extract(solution, place.path)
-    make_writable(place.path, uid=bench.users.solution)
-    bench.workspace_before = snapshot(place.path, captured_at=utc_now())
-    return context.with_evidence(submission=bench.submission, scripts=tuple(_scripts(place.path, solution.manifest)))
+    make_writable(place.path, uid=tools.users.solution)
+    tools.workspace_before = snapshot(place.path, captured_at=utc_now())
+    return context.with_evidence(submission=tools.submission, scripts=tuple(_scripts(place.path, solution.manifest)))
 
 
 def _scripts(workspace: Path, manifest: SolutionManifest) -> Iterator[Script]:

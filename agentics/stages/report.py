@@ -12,27 +12,27 @@ from pydantic_core import to_jsonable_python
 
 from agentics.model.document.record import Record
 from agentics.model.plan.pipeline import OutputSpec
-from agentics.pipeline.description import described
-from agentics.pipeline.stage import Context, StageFailure
+from agentics.pipeline.contract.description import described
+from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.rundir.atomic import make_directory, write_bytes
-from agentics.rundir.inside import real
+from agentics.rundir.safe_files import real
 
 name = "report"
 EXTENSIONS = {"markdown": "md", "json": "json"}
 
 
-class Options(Record):
+class ReportOptions(Record):
     """`outputs`: names of the experiment's outputs, all if none is named. `directory`: where the files go."""
 
     outputs: tuple[str, ...] = ()
     directory: Path = Path("reports")
 
 
-describe = described(name, "Writes the metrics of a run into files, an artifact for each.", Options)
+describe = described(name, "Writes the metrics of a run into files, an artifact for each.", ReportOptions)
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-    wanted = Options.model_validate(options)
+    wanted = ReportOptions.model_validate(options)
     known = {output.name: output for output in context.experiment.outputs}
     unknown = [each for each in wanted.outputs if each not in known]
     if unknown:

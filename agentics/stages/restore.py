@@ -11,26 +11,26 @@ from agentics.errors import StorageError
 from agentics.model.bundle.manifest import RunEntry
 from agentics.model.evidence.trial_evidence import CaseRecord, Checkpoint, OutputFile
 from agentics.model.plan.trial_plan import RunCases
-from agentics.pipeline.bench import Bench, Keeper
+from agentics.pipeline.attempt_tools import AttemptTools, EvidenceKeeper
 from agentics.sandbox.collect import CollectedFile
-from agentics.stages.seen import inputs_of, show, show_nothing
+from agentics.stages.evaluator_view import inputs_of, show, show_nothing
 
 _CHUNK = 1 << 20
 
 
-def restore(bench: Bench, wanted: RunCases, run: RunEntry, earlier: CaseRecord) -> CaseRecord:
+def restore(tools: AttemptTools, wanted: RunCases, run: RunEntry, earlier: CaseRecord) -> CaseRecord:
     """Show what the evaluator saw of the case when it ran. Raises StorageError when its evidence is not whole."""
-    seen = bench.paths["solution_runs"] / run.run_name
+    seen = tools.paths["solution_runs"] / run.run_name
     show_nothing(seen)
     for folder in earlier.folders:
         (seen / folder).mkdir(parents=True, exist_ok=True)
-    take_out(bench.keep, earlier.files, seen)
+    take_out(tools.keep, earlier.files, seen)
     case = earlier.model_copy(update={"restored": True})
-    show(seen, case, run, inputs_of(bench, wanted, run))
+    show(seen, case, run, inputs_of(tools, wanted, run))
     return case
 
 
-def is_whole(keep: Keeper, kept: CaseRecord | Checkpoint) -> bool:
+def is_whole(keep: EvidenceKeeper, kept: CaseRecord | Checkpoint) -> bool:
     """Whether everything that was left is kept and there: a case may have left too much, and an attempt that was killed
     may not have come to keep it."""
     if isinstance(kept, CaseRecord) and kept.listing is not None:
@@ -38,14 +38,14 @@ def is_whole(keep: Keeper, kept: CaseRecord | Checkpoint) -> bool:
     return all(keep.path(ref).is_file() for ref in kept.refs)
 
 
-def keep_file(keep: Keeper, root: Path, file: CollectedFile) -> OutputFile:
+def keep_file(keep: EvidenceKeeper, root: Path, file: CollectedFile) -> OutputFile:
     """Keep by content a file that was collected to `root`."""
     return OutputFile(
         path=file.path, size_bytes=file.size, ref=keep.put_file(root / file.path), executable=file.executable
     )
 
 
-def take_out(keep: Keeper, files: Sequence[OutputFile], dest: Path) -> None:
+def take_out(keep: EvidenceKeeper, files: Sequence[OutputFile], dest: Path) -> None:
     """Write files by their references below `dest`. Raises StorageError when one is missing or damaged."""
     for file in files:
         target = dest / file.path

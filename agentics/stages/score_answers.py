@@ -6,27 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentics.model.job.stage_options import ScoreAnswers
-from agentics.pipeline.description import described
-from agentics.pipeline.stage import Context, StageFailure
+from agentics.pipeline.contract.description import described
+from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.policy.details import judges_of
 from agentics.policy.jobfailures import of_answers
 from agentics.policy.jobs import job_result
-from agentics.policy.judged import answer_verdicts, read_judgements
+from agentics.policy.judge_verdicts import answer_verdicts, read_judgements
 
 name = "score_answers"
 describe = described(name, "Makes the result of a model's answers.", ScoreAnswers, needs=("trial",))
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-    bench, score, facts = context.job_bench, ScoreAnswers.model_validate(options), context.evidence.job
+    tools, score, facts = context.job_bench, ScoreAnswers.model_validate(options), context.evidence.job
     if facts is None:
         return context.fail(name, "result_missing", "no model was asked before this stage")
-    answers, judgements, judges = tuple(bench.told("answers")), tuple(bench.told("judgements")), judges_of(bench.plan)
+    answers, judgements, judges = tuple(tools.told("answers")), tuple(tools.told("judgements")), judges_of(tools.plan)
     try:
         judged = read_judgements(judgements, answers, judges) if judges is not None else None
         result = job_result(facts, answers, score, judged)
     except ValueError as error:
         return context.fail(name, "result_missing", str(error))
     if judged is not None:
-        bench.keep.append_all("verdicts", tuple(answer_verdicts(judged)))
+        tools.keep.append_all("verdicts", tuple(answer_verdicts(judged)))
     return context.with_job(result=result, failures=of_answers(answers, judgements))

@@ -12,65 +12,65 @@ from agentics.model.bundle.manifest import SessionManifest
 from agentics.model.document.strict_types import pretty_json
 from agentics.model.evidence.trial_evidence import ContainerRecord, SessionRecord, Violation
 from agentics.model.plan.trial_plan import RunSession
-from agentics.pipeline.bench import MIB, Bench
-from agentics.pipeline.description import described
-from agentics.pipeline.stage import Context, StageFailure
+from agentics.pipeline.attempt_tools import MIB, AttemptTools
+from agentics.pipeline.contract.description import described
+from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.policy.endings import ending_facts
 from agentics.policy.topologies.piped import ALIAS
 from agentics.sandbox.collect import make_readable, make_writable, usage
 from agentics.sandbox.engine import Link, Linked
+from agentics.stages.cooperation_mounts import events, mounted
 from agentics.stages.evaluate import lay_out_output, within_disk
 from agentics.stages.manifest import invalid, lay_out, session_manifest
-from agentics.stages.room import events, lent
 
 name = "session"
 describe = described(name, "A piped session of evaluator and solution.", RunSession, needs=("trial", "docker"))
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-    bench, wanted = context.bench, RunSession.model_validate(options)
+    tools, wanted = context.tools, RunSession.model_validate(options)
     try:
-        manifest = session_manifest(bench, wanted.manifest)
-        _lay_out(bench, wanted, manifest)
+        manifest = session_manifest(tools, wanted.manifest)
+        _lay_out(tools, wanted, manifest)
     except (InvalidDocument, OSError) as error:
         return StageFailure(trouble=invalid(name, error), context=context)
-    with lent(bench, wanted.solution, ALIAS, bench.users) as room:
-        env = {"AGENTICS_SESSION_NAME": ALIAS, **room.env}
-        linked = bench.engine.run_linked(
-            bench.container(wanted.solution, own=room.own, env=env),
-            bench.container(wanted.evaluator),
+    with mounted(tools, wanted.solution, ALIAS, tools.users) as mounts:
+        env = {"AGENTICS_SESSION_NAME": ALIAS, **mounts.env}
+        linked = tools.engine.run_linked(
+            tools.container(wanted.solution, own=mounts.own, env=env),
+            tools.container(wanted.evaluator),
             Link(limit_bytes=wanted.limit_bytes, transcript_bytes=wanted.transcript_bytes, grace_s=wanted.grace_s),
         )
-        bench.check_interrupted()
-        said = events(bench, room)
-    solution = bench.record(name, wanted.solution, linked.solution)
-    evaluator = bench.record(name, wanted.evaluator, linked.evaluator)
+        tools.check_interrupted()
+        said = events(tools, mounts)
+    solution = tools.record(name, wanted.solution, linked.solution)
+    evaluator = tools.record(name, wanted.evaluator, linked.evaluator)
     context = context.with_container(solution).with_container(evaluator)
-    session = _record(bench, wanted, manifest, (solution, evaluator), linked)
+    session = _record(tools, wanted, manifest, (solution, evaluator), linked)
     session = session.model_copy(update={"events_ref": said.ref, "events_problem": said.problem})
-    bench.keep.append("sessions", session)
+    tools.keep.append("sessions", session)
     ended = ending_facts(solution, session.violation)
-    bench.observe("case_finished", stage=name, case=manifest.session_name, **ended, done=1, total=1)
+    tools.observe("case_finished", stage=name, case=manifest.session_name, **ended, done=1, total=1)
     context = context.with_evidence(session=session, cases_expected=1)
     return within_disk(context, name, evaluator, wanted.evaluator.limits.disk_limit_mb)
 
 
-def _lay_out(bench: Bench, wanted: RunSession, manifest: SessionManifest) -> None:
-    folder = bench.plain("session")
+def _lay_out(tools: AttemptTools, wanted: RunSession, manifest: SessionManifest) -> None:
+    folder = tools.plain("session")
     inputs = folder / "input"
     inputs.mkdir()
-    lay_out(manifest.input_files, bench.paths[wanted.manifest.place], inputs)
+    lay_out(manifest.input_files, tools.paths[wanted.manifest.place], inputs)
     (folder / "session.json").write_text(pretty_json(manifest.model_dump(mode="json")), encoding="utf-8")
     make_readable(folder)  # whatever our own umask is
-    io = bench.bounded("io", wanted.solution.limits.disk_limit_mb, bench.users.solution)
+    io = tools.bounded("io", wanted.solution.limits.disk_limit_mb, tools.users.solution)
     for each in ("output", "tmp"):
         (io.path / each).mkdir()
-    make_writable(io.path, uid=bench.users.solution)
-    lay_out_output(bench, wanted.evaluator.limits.disk_limit_mb)
+    make_writable(io.path, uid=tools.users.solution)
+    lay_out_output(tools, wanted.evaluator.limits.disk_limit_mb)
 
 
 def _record(
-    bench: Bench,
+    tools: AttemptTools,
     wanted: RunSession,
     manifest: SessionManifest,
     ended: tuple[ContainerRecord, ContainerRecord],
@@ -78,7 +78,7 @@ def _record(
 ) -> SessionRecord:
     limit = wanted.solution.limits.disk_limit_mb
     places = "/io or /agentics-state" if wanted.solution.mounts_place("state") else "/io"
-    over = ended[0].ended == "disk_limit" or usage(bench.paths["io"])[0] > limit * MIB
+    over = ended[0].ended == "disk_limit" or usage(tools.paths["io"])[0] > limit * MIB
     return SessionRecord(
         session_name=manifest.session_name,
         solution=ended[0],
@@ -88,7 +88,7 @@ def _record(
         evaluator_waiting=linked.evaluator_waiting,
         solution_bytes=linked.solution_bytes,
         evaluator_bytes=linked.evaluator_bytes,
-        transcript_ref=bench.keep.put_bytes(_transcript(linked)) if linked.transcript else None,
+        transcript_ref=tools.keep.put_bytes(_transcript(linked)) if linked.transcript else None,
         transcript_truncated=linked.transcript_truncated,
         violation=Violation(kind="disk_limit", detail=f"{places} holds more than {limit} MiB") if over else None,
     )

@@ -6,25 +6,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentics.model.document.record import Record
-from agentics.pipeline.description import described
-from agentics.pipeline.options import option_problems, with_defaults
-from agentics.pipeline.registry import StageUnavailable, resolve
-from agentics.pipeline.stage import Context, StageFailure
+from agentics.pipeline.contract.description import described
+from agentics.pipeline.contract.options import option_problems, with_defaults
+from agentics.pipeline.contract.registry import StageUnavailable, resolve
+from agentics.pipeline.contract.stage import Context, StageFailure
 
 name = "validate"
 
 
-class Options(Record):
+class ValidateOptions(Record):
     """`strict`: what would be a warning stops the run."""
 
     strict: bool = False
 
 
-describe = described(name, "Checks that every stage of the experiment is there and takes its options.", Options)
+describe = described(name, "Checks that every stage of the experiment is there and takes its options.", ValidateOptions)
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-    wanted = Options.model_validate(options)
+    wanted = ValidateOptions.model_validate(options)
     warnings = list(_warnings(context))
     status = "warnings" if warnings else "passed"
     context = context.put_metric("validation", {"status": status, "warnings": warnings})

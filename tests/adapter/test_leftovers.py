@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from agentics.archive.hostile import remove
-from agentics.rundir.benchmark import Benchmark, read_benchmark
+from agentics.rundir.benchmark import AdapterOutput, read_benchmark
 from agentics.rundir.contents import files, strange
 from tests.adapter.conftest import RUN_ID, WRITE, python, refused, score
 
@@ -107,7 +107,7 @@ def test_c3_what_stands_in_place_of_the_whole_directory_is_removed(run, make):
 def test_files_of_its_own_are_kept(run):
     score(run, f"{WRITE}\n{HERE}os.makedirs('plots/a')\nopen('plots/a/é.txt', 'w').write('x')")
     assert (run / "benchmark" / "plots" / "a" / "é.txt").read_text() == "x"
-    assert isinstance(read_benchmark(run, RUN_ID), Benchmark)
+    assert isinstance(read_benchmark(run, RUN_ID), AdapterOutput)
 
 
 def test_c3_no_score_at_all_is_refused_where_there_are_trials(run):

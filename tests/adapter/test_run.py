@@ -17,7 +17,7 @@ from agentics.errors import BenchmarkError
 from agentics.model.run.benchmark import Grading
 from agentics.model.run.design import AdapterCommand
 from agentics.rundir.atomic import read_document, write_document
-from agentics.rundir.benchmark import Benchmark, read_benchmark
+from agentics.rundir.benchmark import AdapterOutput, read_benchmark
 from agentics.rundir.grading import note_process, restore
 from agentics.rundir.trust import seal
 from tests.adapter.conftest import AT, RUN_ID, WRITE, contents, evidence, lines, python, refused, result, score, trial
@@ -31,7 +31,7 @@ def test_an_adapters_rows_are_taken_as_they_are(run):
     assert found.manifest.adapter_id == "mine"
     assert found.predictions[0].prediction.value == "42"
     assert found.directory == run / "benchmark"
-    assert read_benchmark(run, RUN_ID) == Benchmark(
+    assert read_benchmark(run, RUN_ID) == AdapterOutput(
         manifest=found.manifest, predictions=found.predictions, scores=found.scores, summary=found.summary
     )
 
@@ -246,7 +246,7 @@ def test_a_grading_whose_runner_was_killed_is_not_believed_and_is_undone(run, mo
     assert read_benchmark(run, RUN_ID) is None
     restore(run)
     assert contents(run / "benchmark") == before
-    assert isinstance(read_benchmark(run, RUN_ID), Benchmark)
+    assert isinstance(read_benchmark(run, RUN_ID), AdapterOutput)
 
 
 RUNNER = """

@@ -6,7 +6,7 @@ import pytest
 
 from agentics.attacks import commands
 from agentics.attacks.catalogue import read_case
-from agentics.attacks.commands import Commands, run_case
+from agentics.attacks.commands import AttackCommands, run_case
 from agentics.attacks.surroundings import Machine
 
 MACHINE = Machine(engine="docker 1", runtime="runc", places="loop", root=True, network=True)
@@ -17,7 +17,7 @@ def carried_out(tmp_path_factory):
     folder = tmp_path_factory.mktemp("commands")
     config = folder / "agentics.toml"
     config.write_text("")
-    with Commands(folder, config) as found:
+    with AttackCommands(folder, config) as found:
         yield found
 
 

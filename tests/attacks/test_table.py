@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from agentics.attacks.catalogue import Ending, cases
-from agentics.attacks.rows import Row, judged, unshown
-from agentics.attacks.suite import Report
+from agentics.attacks.rows import AttackRow, judged, unshown
+from agentics.attacks.suite import AttackReport
 from agentics.attacks.surroundings import Machine
 from agentics.cli import main
 from agentics.cli.attack import show
@@ -24,12 +24,14 @@ def rows():
     right = [judged(case, MACHINE, replace(case.expected(MACHINE.holding), reason=None), []) for case in CASES[:1]]
     wrong = [judged(case, MACHINE, WRONG, ["NOT CONTAINED " + "[red]\x1b[31m/very/long/path" * 9]) for case in CASES]
     hidden = [unshown(case, MACHINE, "this machine lacks: bounded, loop, network, root") for case in CASES]
-    after = Row.of_group("lies", Ending(status="nothing left"), Ending(status="2 things"), ["mount a", "scratch b"])
+    after = AttackRow.of_group(
+        "lies", Ending(status="nothing left"), Ending(status="2 things"), ["mount a", "scratch b"]
+    )
     return (*right, *wrong, *hidden, after)
 
 
 def test_the_table_fits_a_terminal_and_nothing_in_it_steers_one(rows, capsys):
-    show(Report(machine=MACHINE, part="whole", rows=rows))
+    show(AttackReport(machine=MACHINE, part="whole", rows=rows))
     said = capsys.readouterr().out
     assert max(len(line) for line in said.splitlines()) <= 80
     assert "\x1b" not in said
@@ -41,14 +43,14 @@ def test_the_table_fits_a_terminal_and_nothing_in_it_steers_one(rows, capsys):
 
 def test_what_was_not_shown_counts_neither_way(rows):
     shown = [row for row in rows if row.status == "not shown"]
-    report = Report(machine=MACHINE, part="quick", rows=tuple(shown))
+    report = AttackReport(machine=MACHINE, part="quick", rows=tuple(shown))
     assert report.ok
     assert report.counts == {"ok": 0, "failed": 0, "not shown": len(CASES)}
-    assert not Report(machine=MACHINE, part="quick", rows=rows).ok
+    assert not AttackReport(machine=MACHINE, part="quick", rows=rows).ok
 
 
 def test_the_document_for_programs_has_every_row(rows):
-    document = Report(machine=MACHINE, part="quick", rows=rows).document()
+    document = AttackReport(machine=MACHINE, part="quick", rows=rows).document()
     assert (document["ok"], document["command"], len(document["cases"])) == (False, "doctor", len(rows))
     assert document["machine"]["runtime"] == "runsc"
     assert {"case", "group", "numbers", "title", "expected", "found", "status", "why"} == set(document["cases"][0])

@@ -15,7 +15,7 @@ import pytest
 from agentics.attacks.material import lay
 from agentics.cli import main
 from agentics.errors import EngineError
-from agentics.rundir.artifacts import Artifacts
+from agentics.rundir.artifacts import ArtifactStore
 from agentics.rundir.reader import read_evidence, read_run
 from tests.canary import material
 from tests.canary.scan import INPUT, WORD, files, leaks
@@ -107,7 +107,7 @@ def test_no_public_byte_holds_a_planted_word(topology, mode, evaluated, terminal
 def test_no_participant_can_read_a_planted_word(topology, mode, evaluated):
     run_dir, _, _ = evaluated(topology, mode)
     view = read_run(run_dir)
-    artifacts = Artifacts(view.layout.artifacts)
+    artifacts = ArtifactStore(view.layout.artifacts)
     seen = {}
     for trial in view.trials:
         evidence = read_evidence(trial)
@@ -234,7 +234,7 @@ def test_trouble_with_the_engine_tells_nothing_though_the_engine_quotes_it_all(c
         yield engine
 
     # The one seam for an engine: which one is here is asked of the machine, not of the request.
-    monkeypatch.setattr("agentics.runner.workshop.open_engine", open_engine)
+    monkeypatch.setattr("agentics.runner.run_resources.open_engine", open_engine)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("AGENTICS_CONFIG", str(tmp_path / "agentics.toml"))
     monkeypatch.setattr(sys, "argv", ["agentics"])

@@ -11,9 +11,9 @@ import pytest
 from agentics import pipeline
 from agentics.errors import EngineError
 from agentics.model.plan.pipeline import experiment
-from agentics.pipeline.registry import Registry
-from agentics.pipeline.stage import StageFailure
-from agentics.pipeline.store import DirectoryStore
+from agentics.pipeline.contract.registry import Registry
+from agentics.pipeline.contract.stage import StageFailure
+from agentics.pipeline.run_store import DirectoryStore
 from agentics.sandbox.engine import Image
 from tests.runner.lab import raises
 
@@ -129,7 +129,7 @@ def test_b9_what_a_package_of_stages_says_when_it_breaks_is_shown_without_secret
 
 @pytest.mark.parametrize("words", [(), ("--json",)])
 def test_b9_what_the_doctor_says_of_an_engine_is_shown_without_secrets(lab, monkeypatch, words):
-    monkeypatch.setattr("agentics.runner.doctor.open_engine", lambda *_: raises(EngineError(TELLING))(None))
+    monkeypatch.setattr("agentics.usecases.doctor.open_engine", lambda *_: raises(EngineError(TELLING))(None))
     said = lab("doctor", *words)
     assert "example.org" in said.out
     untold(lab, said)

@@ -150,7 +150,7 @@ def test_without_an_engine_the_run_starts_fails_and_says_so(lab):
 @pytest.mark.parametrize("flag", ["--json", "--json-stream"])
 def test_a_bug_is_an_envelope_too_and_only_the_traceback_says_more(lab, flag, monkeypatch):
     lab.bundle("one")
-    monkeypatch.setattr("agentics.runner.trial.judge", raises(ZeroDivisionError("what it was")))
+    monkeypatch.setattr("agentics.runner.trial_runner.judge", raises(ZeroDivisionError("what it was")))
     said = lab.eval("one", flag)
     assert said.status == 1
     assert "ZeroDivisionError: what it was" in said.err

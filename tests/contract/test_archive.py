@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentics.archive import extract, read_solution
-from agentics.archive.envelope import Limits, inspect, unpack, verify
+from agentics.archive.envelope import ArchiveLimits, inspect, unpack, verify
 from agentics.errors import InvalidDocument
 
 MANIFEST = b'{"protocol":"zip_project","protocol_version":1,"commands":{"run":"run.sh"}}'
-SMALL = Limits(compressed=1 << 20, expanded=1 << 16, entries=8)
+SMALL = ArchiveLimits(compressed=1 << 20, expanded=1 << 16, entries=8)
 
 
 def make(entries, **options):
@@ -159,8 +159,8 @@ def test_limits_are_inclusive(tmp_path):
     assert codes(make([("a", bytes(1 << 15)), ("b", bytes(1 << 15))])) == []
     assert codes(make([("a", bytes(1 << 15)), ("b", bytes((1 << 15) + 1))])) == ["archive_too_large"]
     data = make([("a", b"")])
-    assert codes(data, Limits(compressed=len(data), expanded=1, entries=1)) == []
-    assert codes(data, Limits(compressed=len(data) - 1, expanded=1, entries=1)) == ["archive_too_large"]
+    assert codes(data, ArchiveLimits(compressed=len(data), expanded=1, entries=1)) == []
+    assert codes(data, ArchiveLimits(compressed=len(data) - 1, expanded=1, entries=1)) == ["archive_too_large"]
 
 
 def test_solutions_have_the_limits_of_the_contract(zipped):

@@ -10,10 +10,10 @@ import zlib
 
 import pytest
 
-from agentics.archive.envelope import Limits, inspect, read, unpack, verify
+from agentics.archive.envelope import ArchiveLimits, inspect, read, unpack, verify
 from agentics.errors import InvalidDocument
 
-LIMITS = Limits(compressed=1 << 24, expanded=1 << 24, entries=8)
+LIMITS = ArchiveLimits(compressed=1 << 24, expanded=1 << 24, entries=8)
 CENTRAL, LOCAL, END = b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06"
 METHODS = {"deflate": zipfile.ZIP_DEFLATED, "bzip2": zipfile.ZIP_BZIP2, "lzma": zipfile.ZIP_LZMA}
 NOISE = random.Random(1).randbytes(200_000)

@@ -19,7 +19,7 @@ from agentics.model.document.size_caps import MANIFEST, OTHER, RESULT, SMALL
 from agentics.model.job.jobspec import JobSpec
 from agentics.model.job.suite import Suite
 from agentics.policy.checks import read_challenge
-from agentics.runner.experiment_file import parse_experiment
+from agentics.request.experiment_file import parse_experiment
 
 
 def codes(findings):

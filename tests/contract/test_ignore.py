@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentics.archive import read_solution
-from agentics.archive.glob import TooMuchWork, Work
+from agentics.archive.glob import MatchBudget, TooMuchWork
 from agentics.archive.ignore import ignores, patterns
 from agentics.errors import InvalidDocument
 
 MANIFEST = {"protocol": "zip_project", "protocol_version": 1, "note": "", "commands": {"run": "run.sh"}}
 
 
-def matches(line: str, path: str, work: Work | None = None) -> bool:
-    return ignores(patterns(line.encode(), ".gitignore", work or Work()), path, directory=False) is True
+def matches(line: str, path: str, work: MatchBudget | None = None) -> bool:
+    return ignores(patterns(line.encode(), ".gitignore", work or MatchBudget()), path, directory=False) is True
 
 
 def solution(root, ignore: str | bytes):
@@ -50,7 +50,7 @@ HOSTILE = {
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("line", HOSTILE)
 def test_patterns_that_backtracking_never_ends_with_take_little_work(line):
-    work = Work(left=2_000_000)
+    work = MatchBudget(left=2_000_000)
     assert not matches(line, HOSTILE[line], work)
     assert work.left > 0
 
@@ -65,12 +65,12 @@ def test_a_solution_with_such_patterns_is_packed(tmp_path):
 
 @pytest.mark.timeout(300)
 def test_more_work_than_a_solution_may_cause_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("agentics.archive.pack.Work", lambda: Work(left=100))
+    monkeypatch.setattr("agentics.archive.pack.MatchBudget", lambda: MatchBudget(left=100))
     assert refusal(solution(tmp_path, "*a*b*c")) == ("ignore_files_too_costly", ".")
 
 
 def test_the_work_of_all_patterns_is_counted_together():
-    work = Work(left=500)
+    work = MatchBudget(left=500)
     found = patterns(b"/abc\n/abd\n/abe", ".gitignore", work)
     assert ignores(found, "abc", directory=False) is True
     with pytest.raises(TooMuchWork):

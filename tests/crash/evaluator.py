@@ -16,9 +16,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from agentics.cli.serving import end_as
-from agentics.runner import commands, workshop
-from agentics.runner import evaluate as _imported  # noqa: F401 - before the fork, so that each child starts at once
+from agentics.runner import run_resources
 from agentics.sandbox.docker import engine as _too  # noqa: F401
+from agentics.usecases import control_run
+from agentics.usecases import evaluate as _imported  # noqa: F401 - before the fork, so that each child starts at once
 from tests.crash.moments import Moments
 from tests.fake_engine import FakeEngine, writes
 from tests.runner.lab import evaluator
@@ -57,8 +58,8 @@ def _without_containers() -> None:
     def open_engine(*_):
         yield engine
 
-    workshop.open_engine = open_engine
-    commands.open_engine = open_engine
+    run_resources.open_engine = open_engine
+    control_run.open_engine = open_engine
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from agentics.model.document.formats import read
 from agentics.model.evidence.hooks import ControlPlane, HookEvent
 from agentics.model.run.experiment_file import RULES, ExperimentFile
 from agentics.policy.topologies.parts import CHECKPOINT_ENV, COOPERATION_ENV
-from agentics.runner.commands import TERMINAL
+from agentics.usecases.control_run import TERMINAL
 from tests.docs.conftest import DOCUMENTS, ROOT, code_blocks, commands, section
 
 PAGES = [path for path in DOCUMENTS if path.exists()]

@@ -12,8 +12,8 @@ OURS = (
     "model/job/plugin.py",
     "model/job/suite.py",
     "model/job/judge_template.py",
-    "runner/jobfile.py",
-    "runner/hosts.py",
+    "request/job_file.py",
+    "model_worker/launch.py",
 )
 GIVEN = re.compile(
     r'code="([a-z_]+)"|OrderError\([^"]*?"[a-z]+", "([a-z_]+)"|(?:_problem|Failure|refuse)\("([a-z_]+)"'

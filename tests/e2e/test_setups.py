@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agentics.attacks import material
-from agentics.rundir.artifacts import Artifacts
+from agentics.rundir.artifacts import ArtifactStore
 from agentics.rundir.reader import read_evidence, read_run
 
 ROOT = Path(__file__).parents[2]
@@ -100,7 +100,7 @@ def what_evaluators_saw(run_dir):
         evidence = read_evidence(trial)
         pair = (evidence.session.evaluator,) if evidence.session else ()
         evaluator = next(c for c in (*evidence.containers, *pair) if c.role.endswith("evaluator"))
-        said = Artifacts(view.layout.artifacts).read(evaluator.log_ref)
+        said = ArtifactStore(view.layout.artifacts).read(evaluator.log_ref)
         roles = [container.role for container in evidence.containers]
         yield "challenge-setup" in roles, evidence.setup, said
 

@@ -11,7 +11,7 @@ lab = _lab
 
 
 @pytest.fixture
-def shop(lab):
+def stocked(lab):
     """The lab with bundles `one` and `two` and solutions `mine` and `other`."""
     lab.bundle("one")
     lab.bundle("two")

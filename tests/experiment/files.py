@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentics.errors import InvalidDocument
-from agentics.runner.experiment_file import asked_for, parse_experiment
+from agentics.request.experiment_file import asked_for, parse_experiment
 
 PLAIN = {
     "name": "n",

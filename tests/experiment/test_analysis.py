@@ -24,22 +24,22 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def compared(shop):
+def compared(stocked):
     """A run in which `other` fails on task two, and its words to `agentics`."""
     good, bad = evaluator(), evaluator(passed=0)
     count = iter(range(100))
-    shop.engine.behaviours["separated-evaluator"] = lambda c: bad(c) if next(count) == 3 else good(c)
-    shop("eval", "one", "two", "--solution", "mine", "--solution", "other", "--run-id", "r")
-    return shop
+    stocked.engine.behaviours["separated-evaluator"] = lambda c: bad(c) if next(count) == 3 else good(c)
+    stocked("eval", "one", "two", "--solution", "mine", "--solution", "other", "--run-id", "r")
+    return stocked
 
 
-def rows(shop, table: str):
-    text = (shop.home / "outputs" / "r" / "analysis" / "tables" / f"{table}.jsonl").read_text()
+def rows(stocked, table: str):
+    text = (stocked.home / "outputs" / "r" / "analysis" / "tables" / f"{table}.jsonl").read_text()
     return [json.loads(line) for line in text.splitlines()]
 
 
-def written(shop):
-    root = shop.home / "outputs" / "r"
+def written(stocked):
+    root = stocked.home / "outputs" / "r"
     write_analysis(Layout(root), read_run(root))
     return root / "analysis"
 
@@ -119,15 +119,15 @@ def test_a_slot_that_was_never_run_is_pending(compared):
     assert [r.status for r in tables(sheet).trials if r.trial_id is None] == ["pending"]
 
 
-def test_of_an_official_run_the_tables_hold_what_the_outcome_holds(shop):
-    shop.eval("one", "--mode", "official")
-    written(shop)
-    outcome = json.dumps(shop.outcome())
-    assert [r["metric_name"] for r in rows(shop, "metrics_long")] == ["score"]
-    (trial,) = rows(shop, "trials")
+def test_of_an_official_run_the_tables_hold_what_the_outcome_holds(stocked):
+    stocked.eval("one", "--mode", "official")
+    written(stocked)
+    outcome = json.dumps(stocked.outcome())
+    assert [r["metric_name"] for r in rows(stocked, "metrics_long")] == ["score"]
+    (trial,) = rows(stocked, "trials")
     ours = {"schema_version", "is_baseline", "trial_status", "outcome", "repl_idx", "started_at", "ended_at"}
     assert {k for k, v in trial.items() if k not in ours and v is not None and json.dumps(v) not in outcome} == set()
-    assert "slowest_ms" not in "".join(p.read_text() for p in (shop.home / "outputs/r/analysis").rglob("*.jsonl"))
+    assert "slowest_ms" not in "".join(p.read_text() for p in (stocked.home / "outputs/r/analysis").rglob("*.jsonl"))
 
 
 def test_the_sql_names_every_table_and_gives_figures_a_type():
@@ -147,11 +147,11 @@ def test_a_comparison_is_told_on_the_terminal(compared):
     assert "1.000" in said.out
 
 
-def test_what_is_excluded_is_told_with_its_reason(shop):
+def test_what_is_excluded_is_told_with_its_reason(stocked):
     count, good = iter(range(100)), evaluator()
-    shop.engine.behaviours["separated-evaluator"] = lambda c: good(c) if next(count) else exited(3)
-    shop.eval("one", "two", "--solution", "other")
-    said = shop("run", "compare", "outputs/r")
+    stocked.engine.behaviours["separated-evaluator"] = lambda c: good(c) if next(count) else exited(3)
+    stocked.eval("one", "two", "--solution", "other")
+    said = stocked("run", "compare", "outputs/r")
     assert "1.00 over 1/2, 1 excluded" in said.out
     assert "1 pair excluded" in said.err
     assert "baseline: the evaluator ended badly" in said.err
@@ -176,9 +176,9 @@ def test_nonsense_is_refused(compared, words, code, hint):
     assert (said.status, said.json["error"]["code"], said.json["error"]["hint"]) == (2, code, hint)
 
 
-def test_one_variant_is_no_comparison(shop):
-    shop.eval("one")
-    said = shop("run", "compare", "outputs/r", "--json")
+def test_one_variant_is_no_comparison(stocked):
+    stocked.eval("one")
+    said = stocked("run", "compare", "outputs/r", "--json")
     assert (said.status, said.json["error"]["code"]) == (2, "nothing_to_compare")
 
 

@@ -14,34 +14,34 @@ from tests.runner.lab import SPEC
 
 
 @pytest.fixture
-def file(shop):
-    return write(shop.home, {**PLAIN, "replications": 2, "scheduling": "paired_interleaved"})
+def file(stocked):
+    return write(stocked.home, {**PLAIN, "replications": 2, "scheduling": "paired_interleaved"})
 
 
 @pytest.fixture
-def probed(shop, monkeypatch):
+def probed(stocked, monkeypatch):
     """The engine also when it is asked before a run."""
 
     @contextmanager
     def open_engine(*_):
-        yield shop.engine
+        yield stocked.engine
 
-    shop.engine.probe = lambda image, _runtime: shop.engine.note("probe", image)
-    monkeypatch.setattr("agentics.runner.preflight.open_engine", open_engine)
+    stocked.engine.probe = lambda image, _runtime: stocked.engine.note("probe", image)
+    monkeypatch.setattr("agentics.usecases.preflight.open_engine", open_engine)
     monkeypatch.setenv("AGENTICS_MIN_FREE_BYTES", "1")
-    return shop
+    return stocked
 
 
-def checks(shop, file) -> tuple[int, dict[str, tuple[bool, bool]], dict[str, str]]:
-    said = shop("experiment", "preflight", file, "--json")
+def checks(stocked, file) -> tuple[int, dict[str, tuple[bool, bool]], dict[str, str]]:
+    said = stocked("experiment", "preflight", file, "--json")
     told = said.json["checks"]
     assert said.json["passed"] is said.json["ok"] is (said.status == 0)
     return said.status, {c["name"]: (c["passed"], c["skipped"]) for c in told}, {c["name"]: c["message"] for c in told}
 
 
-def test_a_run_is_always_a_new_one_and_says_what_it_was(shop):
-    file = write(shop.home, PLAIN)
-    said = [shop("experiment", "run", file, "--json") for _ in range(2)]
+def test_a_run_is_always_a_new_one_and_says_what_it_was(stocked):
+    file = write(stocked.home, PLAIN)
+    said = [stocked("experiment", "run", file, "--json") for _ in range(2)]
     assert [one.status for one in said] == [0, 0]
     assert len({one.json["run"]["run_id"] for one in said}) == 2
     told = said[0].json
@@ -52,16 +52,18 @@ def test_a_run_is_always_a_new_one_and_says_what_it_was(shop):
     assert set(told["outcomes"]) == {"mine", "other"}
 
 
-def test_options_win_over_the_file(shop):
-    file = write(shop.home, {**PLAIN, "exit_policy": "relaxed"})
-    said = shop("experiment", "run", file, "--json", "--limit", "1", "--exit-policy", "strict", "--output-path", "here")
+def test_options_win_over_the_file(stocked):
+    file = write(stocked.home, {**PLAIN, "exit_policy": "relaxed"})
+    said = stocked(
+        "experiment", "run", file, "--json", "--limit", "1", "--exit-policy", "strict", "--output-path", "here"
+    )
     assert said.json["run"]["run_id"].endswith("_LIMITED")
     assert said.json["outcomes"]["mine"]["exit_policy"] == "strict"
-    assert (shop.home / "here" / said.json["run"]["run_id"]).is_dir()
+    assert (stocked.home / "here" / said.json["run"]["run_id"]).is_dir()
 
 
-def test_a_plan_lists_every_slot_in_order_and_starts_nothing(shop, file):
-    said = shop("experiment", "plan", file, "--json").json
+def test_a_plan_lists_every_slot_in_order_and_starts_nothing(stocked, file):
+    said = stocked("experiment", "plan", file, "--json").json
     assert [(s["variant_id"], s["task_id"], s["repl_idx"]) for s in said["schedule"]][:5] == [
         ("mine", "one.linux-arm64-cpu", 0),
         ("mine", "one.linux-arm64-cpu", 1),
@@ -71,8 +73,8 @@ def test_a_plan_lists_every_slot_in_order_and_starts_nothing(shop, file):
     ]
     assert said["summary"]["total_trials"] == len(said["schedule"]) == 8
     assert said["resolved_experiment"]["design"]["policies"]["scheduling"] == "paired_interleaved"
-    assert shop.engine.containers == []
-    assert "paired interleaved" in shop("experiment", "plan", file).out
+    assert stocked.engine.containers == []
+    assert "paired interleaved" in stocked("experiment", "plan", file).out
 
 
 def test_nothing_stands_in_the_way(probed, file):
@@ -131,7 +133,7 @@ def test_without_an_engine_the_other_checks_are_still_made(probed, file, monkeyp
         msg = "no engine answers"
         raise EngineMissing(msg)
 
-    monkeypatch.setattr("agentics.runner.preflight.open_engine", open_engine)
+    monkeypatch.setattr("agentics.usecases.preflight.open_engine", open_engine)
     status, found, _ = checks(probed, file)
     assert (status, found["container_ready"], found["agent_runtime_reachable"]) == (1, (False, False), (False, True))
     assert found["benchmark_grader_reachable"] == (True, False)

@@ -6,7 +6,7 @@ import pytest
 
 from agentics.errors import AgenticsError, InvalidDocument
 from agentics.model.run.design import AdapterCommand, Design, Pruning, RetryPolicy
-from agentics.runner.experiment_file import asked_for, parse_experiment
+from agentics.request.experiment_file import asked_for, parse_experiment
 from tests.experiment.files import PLAIN, RESOLVED, changed, refusals, request, write
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -38,7 +38,7 @@ bindings = {depth = 3, text = "x"}
 """
 
 
-def test_the_three_formats_say_the_same(shop):
+def test_the_three_formats_say_the_same(stocked):
     document = {
         "name": "n",
         "seed": 7,
@@ -49,18 +49,18 @@ def test_the_three_formats_say_the_same(shop):
         ],
         "retry": {"max_attempts": 2, "retry_on": ["timeout"]},
     }
-    from_json = request(shop.home, document)
-    assert from_json == request(shop.home, YAML, "e.yaml") == request(shop.home, YAML, "e.yml")
+    from_json = request(stocked.home, document)
+    assert from_json == request(stocked.home, YAML, "e.yaml") == request(stocked.home, YAML, "e.yml")
     # TOML has no null.
     without = changed(document, "/variants/1/bindings", {"depth": 3, "text": "x"})
-    assert request(shop.home, without) == request(shop.home, TOML, "e.toml")
+    assert request(stocked.home, without) == request(stocked.home, TOML, "e.toml")
 
 
-def test_what_is_not_said_is_one_plain_run_of_every_variant_on_every_task(shop):
-    asked = request(shop.home, PLAIN)
+def test_what_is_not_said_is_one_plain_run_of_every_variant_on_every_task(stocked):
+    asked = request(stocked.home, PLAIN)
     assert asked.design == Design(comparison="paired")
-    assert asked.bundles == (shop.home / "one", shop.home / "two")
-    assert asked.solutions == (("mine", shop.home / "mine"), ("other", shop.home / "other"))
+    assert asked.bundles == (stocked.home / "one", stocked.home / "two")
+    assert asked.solutions == (("mine", stocked.home / "mine"), ("other", stocked.home / "other"))
     assert (asked.mode, asked.tasks, asked.adapter, asked.run_id) == ("validation", (), None, None)
 
 
@@ -108,10 +108,10 @@ EFFECTS = {
 
 
 @pytest.mark.parametrize("key", EFFECTS)
-def test_every_field_has_its_effect(shop, key):
+def test_every_field_has_its_effect(stocked, key):
     value, look, expected = EFFECTS[key]
-    assert look(request(shop.home, {**PLAIN, key: value})) == expected
-    assert look(request(shop.home, {**PLAIN, "name": "other"})) != expected
+    assert look(request(stocked.home, {**PLAIN, key: value})) == expected
+    assert look(request(stocked.home, {**PLAIN, "name": "other"})) != expected
 
 
 def test_every_field_of_the_file_is_tested_for_its_effect():
@@ -143,11 +143,11 @@ def test_every_field_of_the_file_is_tested_for_its_effect():
         ("/replication", 2, "unknown_key"),
     ],
 )
-def test_bad_values_are_refused_at_their_place(shop, pointer, value, code):
+def test_bad_values_are_refused_at_their_place(stocked, pointer, value, code):
     document = changed(PLAIN, pointer, value)
     if pointer.startswith("/benchmark"):
         document["benchmark"]["adapter"] = {"command": ["a"]}
-    found = refusals(shop.home, document)
+    found = refusals(stocked.home, document)
     assert code in [c for c, _ in found]
     assert any(place.startswith(pointer.rpartition("/")[0]) for _, place in found)
 
@@ -157,24 +157,24 @@ def test_bad_values_are_refused_at_their_place(shop, pointer, value, code):
     [None, {}, {"adapter": None}, {"adapter": {}}, {"adapter": {"command": []}}, {"adapter": {"command": [""]}}],
 )
 @pytest.mark.parametrize("document", [PLAIN, RESOLVED], ids=["plain", "resolved"])
-def test_c2_a_benchmark_without_a_command_is_refused_before_there_is_a_run(shop, benchmark, document):
-    path = write(shop.home, {**document, "benchmark": benchmark})
-    said = shop("experiment", "run", path, "--json")
+def test_c2_a_benchmark_without_a_command_is_refused_before_there_is_a_run(stocked, benchmark, document):
+    path = write(stocked.home, {**document, "benchmark": benchmark})
+    said = stocked("experiment", "run", path, "--json")
     assert said.status == 2
     places = [finding["pointer"] for finding in said.json["error"]["details"]["findings"]]
     assert places[0].startswith("/benchmark")
     assert "/benchmark/adapter/command".startswith(places[0].removesuffix("/0"))
-    assert not (shop.home / "outputs").exists()
+    assert not (stocked.home / "outputs").exists()
 
 
-def test_a_comparison_of_one_variant_is_refused(shop):
+def test_a_comparison_of_one_variant_is_refused(stocked):
     alone = {**PLAIN, "variants": [{"solution": "mine"}]}
-    assert request(shop.home, alone).design.comparison == "none"
-    assert refusals(shop.home, {**alone, "comparison": "paired"}) == [("nothing_to_compare", "/comparison")]
+    assert request(stocked.home, alone).design.comparison == "none"
+    assert refusals(stocked.home, {**alone, "comparison": "paired"}) == [("nothing_to_compare", "/comparison")]
 
 
-def test_an_unknown_key_is_named_with_its_line_and_the_nearest_known(shop):
-    path = write(shop.home, YAML + "replicatons: 2\n", "e.yaml")
+def test_an_unknown_key_is_named_with_its_line_and_the_nearest_known(stocked):
+    path = write(stocked.home, YAML + "replicatons: 2\n", "e.yaml")
     with pytest.raises(InvalidDocument) as refused:
         parse_experiment(path)
     (finding,) = refused.value.findings
@@ -199,9 +199,9 @@ def test_an_unknown_key_is_named_with_its_line_and_the_nearest_known(shop):
         (BOMB, "too_many_values", 1),
     ],
 )
-def test_yaml_that_is_more_than_json_is_refused_with_its_line(shop, text, code, line):
+def test_yaml_that_is_more_than_json_is_refused_with_its_line(stocked, text, code, line):
     with pytest.raises(InvalidDocument) as refused:
-        parse_experiment(write(shop.home, text, "e.yaml"))
+        parse_experiment(write(stocked.home, text, "e.yaml"))
     (finding,) = refused.value.findings
     assert (finding.code, finding.line) == (code, line)
 
@@ -221,28 +221,28 @@ def test_yaml_that_is_more_than_json_is_refused_with_its_line(shop, text, code, 
         ("missing/e.json", None),
     ],
 )
-def test_what_cannot_be_read_is_an_error_of_ours(shop, name, text):
-    path = shop.home / name
+def test_what_cannot_be_read_is_an_error_of_ours(stocked, name, text):
+    path = stocked.home / name
     if text is not None:
         path.write_text(text, encoding="utf-8")
-    assert shop("experiment", "run", path, "--json").status == 2
+    assert stocked("experiment", "run", path, "--json").status == 2
 
 
-def test_a_word_of_a_command_that_begins_with_a_dot_is_relative_to_the_file(shop):
-    asked = request(shop.home, {**PLAIN, "benchmark": {"adapter": {"command": ["python3", "./a.py", "."]}}})
+def test_a_word_of_a_command_that_begins_with_a_dot_is_relative_to_the_file(stocked):
+    asked = request(stocked.home, {**PLAIN, "benchmark": {"adapter": {"command": ["python3", "./a.py", "."]}}})
     assert asked.adapter is not None
-    assert asked.adapter.command == ("python3", str((shop.home / "a.py").resolve()), ".")
+    assert asked.adapter.command == ("python3", str((stocked.home / "a.py").resolve()), ".")
 
 
-def test_an_overlay_belongs_to_its_task_and_to_official_mode(shop):
-    (shop.home / "private").mkdir()
+def test_an_overlay_belongs_to_its_task_and_to_official_mode(stocked):
+    (stocked.home / "private").mkdir()
     tasks = [{"bundle": "one", "overlays": ["private"]}, "two"]
-    asked = request(shop.home, {**PLAIN, "mode": "official", "tasks": tasks})
-    assert asked.overlays == (("one", shop.home / "private"),)
-    assert refusals(shop.home, {**PLAIN, "tasks": tasks}) == [("overlay_in_validation", "/tasks/0/overlays")]
+    asked = request(stocked.home, {**PLAIN, "mode": "official", "tasks": tasks})
+    assert asked.overlays == (("one", stocked.home / "private"),)
+    assert refusals(stocked.home, {**PLAIN, "tasks": tasks}) == [("overlay_in_validation", "/tasks/0/overlays")]
 
 
-def test_a_task_that_is_no_bundle_is_an_error_of_ours(shop):
-    path = write(shop.home, {**PLAIN, "tasks": ["mine"]})
+def test_a_task_that_is_no_bundle_is_an_error_of_ours(stocked):
+    path = write(stocked.home, {**PLAIN, "tasks": ["mine"]})
     with pytest.raises(AgenticsError):
         asked_for(parse_experiment(path), path.parent)

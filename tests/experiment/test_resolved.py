@@ -11,19 +11,19 @@ from agentics import config as configuration
 from agentics.errors import Refused, UsageError
 from agentics.model.run.design import AdapterCommand, Design, Pruning, RetryPolicy
 from agentics.model.run.experiment import ResolvedExperiment
-from agentics.runner.campaign import EvalRequest, compile_request
-from agentics.runner.experiment import differences, request_from, resolve, resolved
-from agentics.runner.experiment_file import asked_for, compiled, parse_experiment
+from agentics.request.campaign import EvalRequest, compile_request
+from agentics.request.experiment_file import asked_for, compiled, parse_experiment
+from agentics.request.resolved_experiment import differences, request_from, resolve, resolved
 
 
 @pytest.fixture
-def full(shop) -> EvalRequest:
+def full(stocked) -> EvalRequest:
     """A request that says everything."""
-    (shop.home / "private").mkdir()
+    (stocked.home / "private").mkdir()
     return EvalRequest(
-        bundles=(shop.home / "one", shop.home / "two"),
-        solutions=(("a", shop.home / "mine"), ("b", shop.home / "other")),
-        overlays=(("one", shop.home / "private"),),
+        bundles=(stocked.home / "one", stocked.home / "two"),
+        solutions=(("a", stocked.home / "mine"), ("b", stocked.home / "other")),
+        overlays=(("one", stocked.home / "private"),),
         target="linux-arm64-cpu",
         mode="official",
         tasks=("one",),
@@ -60,11 +60,11 @@ def test_a_request_comes_back_from_what_was_written(full):
     assert request_from(again(resolved(campaign))) == full
 
 
-def test_a_plain_request_comes_back_with_absolute_paths(shop):
-    asked = EvalRequest(bundles=(shop.home / "one",), solutions=((None, shop.home / "mine"),))
+def test_a_plain_request_comes_back_with_absolute_paths(stocked):
+    asked = EvalRequest(bundles=(stocked.home / "one",), solutions=((None, stocked.home / "mine"),))
     back = request_from(again(resolved(compile_request(asked, configuration.load()))))
     named = {"id": "eval", "name": "eval", "workload_type": "challenge_evaluation"}
-    assert back == replace(asked, solutions=(("mine", shop.home / "mine"),), baseline="mine", experiment=named)
+    assert back == replace(asked, solutions=(("mine", stocked.home / "mine"),), baseline="mine", experiment=named)
 
 
 def test_every_field_of_a_request_is_kept_or_belongs_to_the_invocation(full):
@@ -95,10 +95,10 @@ def test_c22_what_differs_is_named_field_by_field(full):
     )
 
 
-def test_c22_true_is_not_one(shop):
+def test_c22_true_is_not_one(stocked):
     def bound(value):
         asked = EvalRequest(
-            bundles=(shop.home / "one",), solutions=(("a", shop.home / "mine"),), bindings={"a": {"x": value}}
+            bundles=(stocked.home / "one",), solutions=(("a", stocked.home / "mine"),), bindings={"a": {"x": value}}
         )
         return resolve(compile_request(asked, configuration.load()))
 
@@ -106,15 +106,15 @@ def test_c22_true_is_not_one(shop):
     assert differences(bound([1, 2]), bound([1])) == ("/baseline/bindings/x",)
 
 
-def test_a_changed_solution_is_a_difference(shop):
-    asked = EvalRequest(bundles=(shop.home / "one",), solutions=(("a", shop.home / "mine"),))
+def test_a_changed_solution_is_a_difference(stocked):
+    asked = EvalRequest(bundles=(stocked.home / "one",), solutions=(("a", stocked.home / "mine"),))
     before = resolve(compile_request(asked, configuration.load()))
-    (shop.home / "mine" / "run.sh").write_text("exit 1\n")
+    (stocked.home / "mine" / "run.sh").write_text("exit 1\n")
     assert differences(before, resolve(compile_request(asked, configuration.load()))) == ("/ext/solutions/a",)
 
 
-def test_what_an_older_version_wrote_cannot_be_gone_on_with(shop):
-    asked = EvalRequest(bundles=(shop.home / "one",), solutions=(("a", shop.home / "mine"),))
+def test_what_an_older_version_wrote_cannot_be_gone_on_with(stocked):
+    asked = EvalRequest(bundles=(stocked.home / "one",), solutions=(("a", stocked.home / "mine"),))
     document = resolved(compile_request(asked, configuration.load()))
     del document["ext"]["request"]
     with pytest.raises(UsageError) as refused:
@@ -122,11 +122,11 @@ def test_what_an_older_version_wrote_cannot_be_gone_on_with(shop):
     assert refused.value.code == "not_resumable"
 
 
-def test_a_written_experiment_runs_again_until_something_of_it_changed(shop):
-    shop.eval("one")
-    path = shop.home / "outputs" / "r" / "resolved_experiment.json"
-    assert shop("experiment", "run", path, "--output-path", "again", "--json").status == 0
-    (shop.home / "mine" / "run.sh").write_text("exit 1\n")
+def test_a_written_experiment_runs_again_until_something_of_it_changed(stocked):
+    stocked.eval("one")
+    path = stocked.home / "outputs" / "r" / "resolved_experiment.json"
+    assert stocked("experiment", "run", path, "--output-path", "again", "--json").status == 0
+    (stocked.home / "mine" / "run.sh").write_text("exit 1\n")
     with pytest.raises(Refused) as refused:
         compiled(asked_for(parse_experiment(path), path.parent), configuration.load())
     assert refused.value.code == "experiment_changed"

@@ -7,12 +7,12 @@ import pytest
 from agentics import config as configuration
 from agentics.errors import InvalidDocument
 from agentics.model.run.design import AdapterCommand, Design, Pruning, RetryPolicy
-from agentics.runner.experiment_file import asked_for, compiled, parse_experiment
+from agentics.request.experiment_file import asked_for, compiled, parse_experiment
 from tests.experiment.files import RESOLVED, changed, refusals, request, write
 
 
-def test_a_resolved_form_that_somebody_wrote_is_carried_out(shop):
-    asked = request(shop.home, RESOLVED)
+def test_a_resolved_form_that_somebody_wrote_is_carried_out(stocked):
+    asked = request(stocked.home, RESOLVED)
     assert asked.design == Design(
         scheduling="randomized",
         comparison="paired",
@@ -23,22 +23,22 @@ def test_a_resolved_form_that_somebody_wrote_is_carried_out(shop):
         retry=RetryPolicy(max_attempts=2, retry_on=("timeout",)),
         pruning=Pruning(max_consecutive_failures=5),
     )
-    assert asked.bundles == (shop.home / "one", shop.home / "two")
-    assert asked.solutions == (("a", shop.home / "mine"), ("b", shop.home / "other"))
+    assert asked.bundles == (stocked.home / "one", stocked.home / "two")
+    assert asked.solutions == (("a", stocked.home / "mine"), ("b", stocked.home / "other"))
     assert asked.bindings == {"b": {"depth": 2}}
     assert asked.trial_timeout_s == 1.5
     assert asked.adapter == AdapterCommand(command=("adapter", "x"), timeout_s=5, required_evidence=("stdout_ref",))
 
 
-def test_the_limit_of_a_data_set_is_its_first_tasks(shop):
-    path = write(shop.home, changed(RESOLVED, "/dataset/limit", 1))
+def test_the_limit_of_a_data_set_is_its_first_tasks(stocked):
+    path = write(stocked.home, changed(RESOLVED, "/dataset/limit", 1))
     campaign = compiled(asked_for(parse_experiment(path), path.parent), configuration.load())
     assert {trial.task.ref for trial in campaign.trials} == {"one.linux-arm64-cpu"}
 
 
-def test_the_bundles_can_be_listed(shop):
-    asked = request(shop.home, {**RESOLVED, "ext": {"bundles": ["two"]}})
-    assert asked.bundles == (shop.home / "two",)
+def test_the_bundles_can_be_listed(stocked):
+    asked = request(stocked.home, {**RESOLVED, "ext": {"bundles": ["two"]}})
+    assert asked.bundles == (stocked.home / "two",)
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_the_bundles_can_be_listed(shop):
         ("/runtime/policy/sandbox/resources", {"cpu_count": 2}),
     ],
 )
-def test_what_a_resolved_form_says_and_nobody_would_do_is_refused(shop, pointer, value):
-    ((code, place),) = refusals(shop.home, changed(RESOLVED, pointer, value))
+def test_what_a_resolved_form_says_and_nobody_would_do_is_refused(stocked, pointer, value):
+    ((code, place),) = refusals(stocked.home, changed(RESOLVED, pointer, value))
     assert code == "unsupported_field"
     assert place.startswith(pointer)
 
@@ -89,13 +89,13 @@ def test_what_a_resolved_form_says_and_nobody_would_do_is_refused(shop, pointer,
         ("/dataset/limit", 0, "out_of_range"),
     ],
 )
-def test_a_resolved_form_that_contradicts_itself_is_refused(shop, pointer, value, code):
-    assert code in [c for c, _ in refusals(shop.home, changed(RESOLVED, pointer, value))]
+def test_a_resolved_form_that_contradicts_itself_is_refused(stocked, pointer, value, code):
+    assert code in [c for c, _ in refusals(stocked.home, changed(RESOLVED, pointer, value))]
 
 
-def test_the_old_key_for_variants_leads_to_the_new_one(shop):
+def test_the_old_key_for_variants_leads_to_the_new_one(stocked):
     with pytest.raises(InvalidDocument) as refused:
-        parse_experiment(write(shop.home, {**RESOLVED, "variants": []}))
+        parse_experiment(write(stocked.home, {**RESOLVED, "variants": []}))
     (finding,) = refused.value.findings
     assert (finding.code, finding.pointer) == ("unknown_key", "/variants")
     assert "variant_plan" in str(finding.hint)

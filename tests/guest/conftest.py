@@ -11,7 +11,7 @@ import pytest
 
 import agentics
 import agentics.sandbox.guest
-from agentics.pipeline.bench import SUPERVISOR_CAPABILITIES
+from agentics.pipeline.attempt_tools import SUPERVISOR_CAPABILITIES
 from agentics.policy.shared_use import read_report
 from agentics.sandbox.docker import attach
 

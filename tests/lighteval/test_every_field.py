@@ -21,7 +21,7 @@ from agentics.model.job.jobspec import (
     ScoringConfig,
     TaskSpec,
 )
-from agentics.runner.job import Job
+from agentics.request.job import PlannedJob
 from tests.lighteval.test_plans import BACKENDS, GENERATION, compiled, spec
 
 JUDGES = [{"judge_model_name": name, "base_url": "http://10.0.0.1/v1"} for name in ("a", "b", "c")]
@@ -167,7 +167,7 @@ def other(kind: str, name: str, schema: dict[str, Any]) -> Any:
     raise AssertionError(msg)
 
 
-def done_by(compiled: Job) -> tuple[Any, ...]:
+def done_by(compiled: PlannedJob) -> tuple[Any, ...]:
     """What follows from a job: its plans by name, what its variant is called, where its artifacts go, and which."""
     artifacts = compiled.spec.artifacts
     return compiled.plan_digest, tuple(compiled.plans), compiled.variant, artifacts.output_dir, artifacts.tensorboard

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from agentics.config import Config, Lighteval, Network
+from agentics.config import Config, Lighteval, NetworkGrant
 from agentics.lighteval.planning import hub_cache
-from agentics.runner.jobfile import compile_job
+from agentics.request.job_file import compile_job
 from tests.lighteval.conftest import CAPITALS, DUMMY, LOCAL, spec
 from tests.lighteval.test_plans import spec as job_of
 
@@ -17,7 +17,7 @@ HUB = {key: value for key, value in LOCAL.items() if key != "model_path"}
 
 
 def allowed(root: Path, *, network: bool = True) -> Config:
-    return Config(lighteval=Lighteval(hub=root / "hub"), network=Network(allowed=network))
+    return Config(lighteval=Lighteval(hub=root / "hub"), network=NetworkGrant(allowed=network))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentics import config as configuration
-from agentics.runner.jobfile import compile_job
+from agentics.request.job_file import compile_job
 from tests.lighteval.environment import ROOT
 
 GOLDEN = Path(__file__).with_name("golden")

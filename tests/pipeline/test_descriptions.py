@@ -12,11 +12,11 @@ import pytest
 
 from agentics import pipeline
 from agentics.model.plan.pipeline import experiment
-from agentics.pipeline.description import normalise, problems
-from agentics.pipeline.options import option_problems, with_defaults
-from agentics.pipeline.registry import Registry, StageUnavailable
+from agentics.pipeline.contract.description import normalise, problems
+from agentics.pipeline.contract.option_types import value_problems
+from agentics.pipeline.contract.options import option_problems, with_defaults
+from agentics.pipeline.contract.registry import Registry, StageUnavailable
 from agentics.pipeline.timing import needs
-from agentics.pipeline.types import value_problems
 from agentics.stages import BUILT_IN, registry
 from tests.runner.lab import lab
 

@@ -17,9 +17,9 @@ import pytest
 from agentics import pipeline
 from agentics.errors import UsageError
 from agentics.model.plan.pipeline import Experiment, experiment, problems, to_json
-from agentics.pipeline.registry import Registry
-from agentics.pipeline.stage import Context, StageFailure
-from agentics.pipeline.store import DirectoryStore
+from agentics.pipeline.contract.registry import Registry
+from agentics.pipeline.contract.stage import Context, StageFailure
+from agentics.pipeline.run_store import DirectoryStore
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,7 +15,7 @@ from agentics.model.job.worker_protocol import (
     TaskReady,
 )
 from agentics.policy.jobs import FOUR_HASHES, job_result
-from agentics.policy.judged import read_judgements
+from agentics.policy.judge_verdicts import read_judgements
 
 ALL_HASHES = {name: f"{index}" * 16 for index, name in enumerate(FOUR_HASHES)}
 

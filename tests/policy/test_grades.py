@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentics.model.run.directory import Scope
-from agentics.policy.grades import RunFacts, TrialFacts, grades
+from agentics.policy.grades import GradeFacts, TrialFacts, grades
 
 SCOPE = Scope(
     task="t", bundle_digest="b", solution_digest="s", target="linux", mode="validation", images={"solution": "i"}
@@ -28,7 +28,7 @@ def trial(variant="a", task="t", repl_idx=0, **more):
 
 
 def given(*trials, comparison="none", clean_commit=True):
-    return grades(RunFacts(comparison=comparison, clean_commit=clean_commit, trials=trials))
+    return grades(GradeFacts(comparison=comparison, clean_commit=clean_commit, trials=trials))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from agentics.model.bundle.solution import SolutionManifest
 from agentics.model.plan.trial_plan import ContainerPlan, Plan
 from agentics.policy.checks import read_challenge
 from agentics.policy.planning import plan
-from agentics.policy.topologies.parts import Request
+from agentics.policy.topologies.parts import PlanRequest
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 GOLDEN = Path(__file__).parent / "golden"
@@ -42,7 +42,7 @@ def compiled(name, mode, **more) -> Plan:
             "commands": {"setup": "scripts/setup.sh", "build": "scripts/build.sh", "run": "scripts/run.sh"},
         }
     )
-    return plan(Request(challenge=bundle, target=bundle.targets[0], manifest=manifest, mode=mode, **more))
+    return plan(PlanRequest(challenge=bundle, target=bundle.targets[0], manifest=manifest, mode=mode, **more))
 
 
 @pytest.mark.parametrize(("name", "mode"), CASES)
@@ -81,7 +81,7 @@ def test_a_phase_without_a_script_is_not_planned():
     manifest = SolutionManifest.model_validate(
         {"protocol": "zip_project", "protocol_version": 1, "commands": {"run": "run.sh"}}
     )
-    request = Request(challenge=bundle, target=bundle.targets[0], manifest=manifest, mode="validation")
+    request = PlanRequest(challenge=bundle, target=bundle.targets[0], manifest=manifest, mode="validation")
     assert [stage.name for stage in plan(request).stages] == ["prepare", "cases", "evaluate", "read_result"]
 
 

@@ -12,7 +12,7 @@ from agentics.model.run.outcome import Invocation, NoGit, SampleSummary
 from agentics.policy.redact import Redactor
 from agentics.rundir.atomic import utc_now
 from agentics.rundir.project import project, tasks_to_run
-from agentics.rundir.run import Request, begin, end, open_run
+from agentics.rundir.run import RunRequest, begin, end, open_run
 from agentics.rundir.trial import begin_attempt, check_scopes, finish, trial_for
 from tests.runner.lab import Lab, evaluator, lab, solution
 
@@ -42,7 +42,7 @@ class Driver:
         facts = {"bundle_digest": "sha256:b", "solution_digest": "sha256:s", "target": "t", "mode": "validation"}
         return Scope(task=task, **{**facts, **more})
 
-    def request(self, *tasks: str, **more) -> Request:
+    def request(self, *tasks: str, **more) -> RunRequest:
         facts = {
             "variants": {"v": "v"},
             "requested": {"v": tasks},
@@ -52,7 +52,7 @@ class Driver:
             "agentics_version": "0",
             "redactor": Redactor(),
         }
-        return Request(**{**facts, **more})
+        return RunRequest(**{**facts, **more})
 
     def result(self, ids, attempt: int, status: str, **more) -> TrialResult:
         now = utc_now()

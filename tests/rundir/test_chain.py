@@ -28,7 +28,7 @@ def digest(data: bytes) -> str:
 
 
 @pytest.fixture
-def book(tmp_path):
+def recorder(tmp_path):
     path = tmp_path / "l.jsonl"
     for n in range(1, 6):
         ledger.append(path, Line(n=n, text="ä" * 10))
@@ -39,19 +39,19 @@ def lines(path):
     return path.read_bytes().split(b"\n")[:-1]
 
 
-def test_every_line_ends_with_the_digest_of_the_line_before(book):
+def test_every_line_ends_with_the_digest_of_the_line_before(recorder):
     before = "sha256:" + "0" * 64
-    for line in lines(book):
+    for line in lines(recorder):
         assert list(json.loads(line))[-1] == "prev"
         assert json.loads(line)["prev"] == before
         before = digest(line)
-    assert ledger.heads(book) == (5, before)
-    assert ledger.check_chain(book) is None
+    assert ledger.heads(recorder) == (5, before)
+    assert ledger.check_chain(recorder) is None
 
 
-def test_what_is_read_is_what_was_appended(book):
-    assert [line.n for line in ledger.read(book, LINES)] == [1, 2, 3, 4, 5]
-    assert ledger.read(book, LINES)[0] == Line(n=1, text="ä" * 10)
+def test_what_is_read_is_what_was_appended(recorder):
+    assert [line.n for line in ledger.read(recorder, LINES)] == [1, 2, 3, 4, 5]
+    assert ledger.read(recorder, LINES)[0] == Line(n=1, text="ä" * 10)
 
 
 def test_a_text_that_looks_like_a_link_stays_a_text(tmp_path):
@@ -83,31 +83,31 @@ def test_a_line_longer_than_what_is_read_at_once_is_chained_whole(tmp_path):
     assert ledger.check_chain(path) is None
 
 
-def test_a_torn_line_is_cut_off_and_the_next_is_chained_to_the_one_before_it(book):
-    whole = book.read_bytes()
+def test_a_torn_line_is_cut_off_and_the_next_is_chained_to_the_one_before_it(recorder):
+    whole = recorder.read_bytes()
     for torn in (whole[-40:-1], b"{", b"\x00" * 70_000):
-        book.write_bytes(whole + torn)
-        assert ledger.heads(book)[0] == 5
-        ledger.append(book, Line(n=6))
-        assert ledger.check_chain(book) is None
-        assert [line.n for line in ledger.read(book, LINES)] == [1, 2, 3, 4, 5, 6]
-        book.write_bytes(whole)
+        recorder.write_bytes(whole + torn)
+        assert ledger.heads(recorder)[0] == 5
+        ledger.append(recorder, Line(n=6))
+        assert ledger.check_chain(recorder) is None
+        assert [line.n for line in ledger.read(recorder, LINES)] == [1, 2, 3, 4, 5, 6]
+        recorder.write_bytes(whole)
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
-def test_c6_an_altered_line_is_named_by_its_number(book, number):
-    found = lines(book)
+def test_c6_an_altered_line_is_named_by_its_number(recorder, number):
+    found = lines(recorder)
     for place in (b'"n":', b'"text":"', b'"prev":"sha256:'):
         at = found[number - 1].index(place) + len(place)
         altered = bytearray(found[number - 1])
         altered[at] ^= 1
         changed = [*found[: number - 1], bytes(altered), *found[number:]]
-        book.write_bytes(b"\n".join(changed) + b"\n")
-        assert ledger.check_chain(book) == number, place
+        recorder.write_bytes(b"\n".join(changed) + b"\n")
+        assert ledger.check_chain(recorder) == number, place
 
 
-def test_c6_lines_taken_out_moved_or_unchained_break_the_chain(book):
-    found = lines(book)
+def test_c6_lines_taken_out_moved_or_unchained_break_the_chain(recorder):
+    found = lines(recorder)
     stripped = json.loads(found[2])
     del stripped["prev"]
     for changed in (
@@ -117,15 +117,15 @@ def test_c6_lines_taken_out_moved_or_unchained_break_the_chain(book):
         [*found[:2], found[2], *found[2:]],
         [*found[:2], json.dumps(stripped).encode(), *found[3:]],
     ):
-        book.write_bytes(b"\n".join(changed) + b"\n")
-        assert ledger.check_chain(book) is not None
+        recorder.write_bytes(b"\n".join(changed) + b"\n")
+        assert ledger.check_chain(recorder) is not None
 
 
-def test_c6_a_ledger_cut_at_a_line_has_another_head(book):
-    kept = ledger.heads(book)
-    book.write_bytes(b"\n".join(lines(book)[:4]) + b"\n")
-    assert ledger.check_chain(book) is None
-    assert ledger.heads(book) != kept
+def test_c6_a_ledger_cut_at_a_line_has_another_head(recorder):
+    kept = ledger.heads(recorder)
+    recorder.write_bytes(b"\n".join(lines(recorder)[:4]) + b"\n")
+    assert ledger.check_chain(recorder) is None
+    assert ledger.heads(recorder) != kept
 
 
 def test_threads_that_append_to_one_ledger_leave_one_chain(tmp_path):

@@ -12,7 +12,7 @@ from agentics.errors import StorageError
 from agentics.model.document.record import Record
 from agentics.model.run.directory import RunControl
 from agentics.rundir import ledger
-from agentics.rundir.artifacts import Artifacts
+from agentics.rundir.artifacts import ArtifactStore
 from agentics.rundir.atomic import canonical_bytes, make_directory, read_document, write_bytes, write_document
 
 
@@ -104,7 +104,7 @@ def test_every_line_that_was_acknowledged_survives_a_kill(tmp_path, script, roun
 @pytest.mark.parametrize("rounds", [1, 3, 6])
 def test_every_ref_of_a_commit_is_whole_after_a_kill(tmp_path, script, rounds):
     told = _killed_after(script(STORE, tmp_path), rounds)
-    store = Artifacts(tmp_path)
+    store = ArtifactStore(tmp_path)
     for ref in " ".join(told).split():
         assert len(store.read(ref)) == 60000
     store.sweep()
@@ -184,14 +184,14 @@ def test_a_document_survives_the_round_trip(tmp_path):
 
 
 def test_equal_content_is_kept_once_and_visible_after_the_commit(tmp_path):
-    store = Artifacts(tmp_path / "sha256")
+    store = ArtifactStore(tmp_path / "sha256")
     (tmp_path / "f").write_bytes(b"abc")
     ref = store.put(b"abc")
     assert store.put(tmp_path / "f") == ref == f"artifact://sha256/{hashlib.sha256(b'abc').hexdigest()}"
     assert store.read(ref) == b"abc"
-    assert Artifacts(tmp_path / "sha256").path(ref).exists() is False
+    assert ArtifactStore(tmp_path / "sha256").path(ref).exists() is False
     store.commit()
-    assert Artifacts(tmp_path / "sha256").read(ref) == b"abc"
+    assert ArtifactStore(tmp_path / "sha256").read(ref) == b"abc"
     assert store.put(b"abc") == ref
     store.commit()
     store.close()
@@ -200,7 +200,7 @@ def test_equal_content_is_kept_once_and_visible_after_the_commit(tmp_path):
 
 @pytest.mark.parametrize("size", [0, 1, 1 << 20, (3 << 20) + 7])
 def test_content_of_any_size_comes_back_as_it_was(tmp_path, size):
-    store = Artifacts(tmp_path)
+    store = ArtifactStore(tmp_path)
     (source := tmp_path / "f").write_bytes(data := os.urandom(size))
     ref = store.put(source)
     store.commit()
@@ -208,7 +208,7 @@ def test_content_of_any_size_comes_back_as_it_was(tmp_path, size):
 
 
 def test_a_link_or_a_pipe_is_not_content(tmp_path):
-    store = Artifacts(tmp_path / "s")
+    store = ArtifactStore(tmp_path / "s")
     (tmp_path / "secret").write_text("host secret")
     (tmp_path / "link").symlink_to(tmp_path / "secret")
     os.mkfifo(tmp_path / "pipe")
@@ -225,12 +225,12 @@ def test_a_link_or_a_pipe_is_not_content(tmp_path):
 )  # fmt: skip
 def test_only_exact_refs_name_content(tmp_path, ref):
     with pytest.raises(StorageError) as e:
-        Artifacts(tmp_path).read(ref)
+        ArtifactStore(tmp_path).read(ref)
     assert e.value.code == "bad_artifact_ref"
 
 
 def test_content_that_changed_is_noticed(tmp_path):
-    store = Artifacts(tmp_path)
+    store = ArtifactStore(tmp_path)
     ref = store.put(b"abc")
     store.commit()
     store.path(ref).write_bytes(b"abd")

@@ -203,7 +203,9 @@ def test_ac6_what_no_operation_changes_is_held_against_an_attestation_that_is_ou
     assert lab(*OPERATIONS["regrade"]).status == 0
     (regraded,) = (done / "regrades").iterdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("agentics.runner.invocation.write_attestation", lambda _: None)  # as if it died right before
+        patch.setattr(
+            "agentics.runner.invocation_recorder.write_attestation", lambda _: None
+        )  # as if it died right before
         assert lab(*OPERATIONS["eval"]).status == 0
     assert verify(done).altered == ()
     regraded.write_bytes(regraded.read_bytes().replace(b"passed", b"failed"))
@@ -213,7 +215,7 @@ def test_ac6_what_no_operation_changes_is_held_against_an_attestation_that_is_ou
 
 def test_c20_a_replay_in_a_run_whose_process_died_attests_to_nothing_of_it(done, lab):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("agentics.runner.invocation.write_attestation", lambda _: None)
+        patch.setattr("agentics.runner.invocation_recorder.write_attestation", lambda _: None)
         assert lab(*OPERATIONS["eval"]).status == 0
     (done / "mine/run_outcome.json").unlink()
     assert lab(*OPERATIONS["replay"]).status == 0

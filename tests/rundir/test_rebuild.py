@@ -13,7 +13,7 @@ from agentics.rundir.contents import files
 from agentics.rundir.layout import Layout
 from agentics.rundir.rebuild import compare
 from agentics.rundir.verify import verify
-from agentics.runner.commands import rebuild
+from agentics.usecases.control_run import rebuild
 from tests.runner.lab import evaluator
 
 pytestmark = pytest.mark.slow

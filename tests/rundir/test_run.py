@@ -13,7 +13,7 @@ from agentics.model.run.outcome import ErrorRecord, Invocation
 from agentics.policy.redact import Redactor, secrets_in
 from agentics.rundir import state
 from agentics.rundir.atomic import read_document
-from agentics.rundir.held import transition, transition_trial
+from agentics.rundir.open_run import transition, transition_trial
 from agentics.rundir.project import project, tasks_to_run
 from agentics.rundir.reader import read_run
 from agentics.rundir.run import begin, end, open_run, skip

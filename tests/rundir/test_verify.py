@@ -11,9 +11,9 @@ import pytest
 
 from agentics.errors import EngineError, UsageError
 from agentics.rundir import ledger
-from agentics.rundir.artifacts import Artifacts
+from agentics.rundir.artifacts import ArtifactStore
 from agentics.rundir.contents import PLACES, files
-from agentics.rundir.held import ENTRIES
+from agentics.rundir.open_run import ENTRIES
 from agentics.rundir.verify import verify
 from tests.runner.lab import raises
 
@@ -128,7 +128,7 @@ def test_c6_every_ref_in_any_record_names_an_artifact_that_is_what_its_name_says
         if file.kind != "content":
             refs |= set(re.findall(rb"artifact://sha256/[0-9a-f]{64}", file.at.read_bytes()))
     assert len(refs) > 10
-    store = Artifacts(finished / "artifacts" / "sha256")
+    store = ArtifactStore(finished / "artifacts" / "sha256")
     for ref in refs:
         assert hashlib.sha256(store.read(ref.decode())).hexdigest() == ref.decode().rpartition("/")[2]
 

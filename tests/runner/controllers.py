@@ -11,7 +11,7 @@ from agentics.errors import Refused
 from agentics.model.run.control import ControlRequest
 from agentics.rundir.atomic import utc_now
 from agentics.rundir.layout import Layout
-from agentics.runner import commands
+from agentics.usecases import control_run
 from tests.fake_engine import Held, exited
 from tests.stages.agents import Agent
 
@@ -37,7 +37,7 @@ def paused_by(lab, timeout_s=300.0):
 
     def pause():
         try:
-            return commands.pause(lab.home / "outputs" / "r", trial_id=None, label=None, timeout_s=timeout_s)
+            return control_run.pause(lab.home / "outputs" / "r", trial_id=None, label=None, timeout_s=timeout_s)
         except Refused as refused:
             return refused.code
 
@@ -49,7 +49,7 @@ def killed_by(lab):
 
     def kill():
         try:
-            return commands.kill(lab.home / "outputs" / "r", configuration.load()).run_id
+            return control_run.kill(lab.home / "outputs" / "r", configuration.load()).run_id
         except Refused as refused:
             return refused.code
 

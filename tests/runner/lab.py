@@ -15,10 +15,10 @@ import pytest
 
 from agentics import config as configuration
 from agentics.cli import main
-from agentics.runner.campaign import EvalRequest, compile_request
-from agentics.runner.evaluate import Ended, evaluate
-from agentics.runner.progress import silent
+from agentics.pipeline.progress import silent
+from agentics.request.campaign import EvalRequest, compile_request
 from agentics.sandbox.labels import TRIAL
+from agentics.usecases.evaluate import EndedRun, evaluate
 from tests.conftest import BUNDLES
 from tests.fake_engine import Behaviour, FakeEngine, exited, mounted
 
@@ -131,7 +131,7 @@ class Lab:
     def eval(self, *words: str | Path, run_id: str = "r") -> Said:
         return self("eval", *words, "--solution", "mine", "--run-id", run_id)
 
-    def run(self, *bundles: str, solutions: Sequence[str] = ("mine",), run_id: str = "r", **more: Any) -> Ended:
+    def run(self, *bundles: str, solutions: Sequence[str] = ("mine",), run_id: str = "r", **more: Any) -> EndedRun:
         """An experiment, as its file would be compiled; keywords are those of `EvalRequest`."""
         request = EvalRequest(
             bundles=tuple(self.home / name for name in bundles),
@@ -200,7 +200,7 @@ def lab(tmp_path, monkeypatch, capsys) -> Iterator[Lab]:
         yield made.engine
 
     # The one place where containers are replaced: everything above the engine is what a user has.
-    monkeypatch.setattr("agentics.runner.workshop.open_engine", open_engine)
+    monkeypatch.setattr("agentics.runner.run_resources.open_engine", open_engine)
     monkeypatch.chdir(home)
     yield made
     left = [path.name for path in (tmp_path / "scratch").glob("*")]

@@ -282,10 +282,10 @@ class Race:
             self.thread.join(0.05)
 
     def pause(self):
-        from agentics.runner import commands
+        from agentics.usecases import control_run
 
         try:
-            commands.pause(self.lab.home / "outputs" / self.run_id, trial_id=None, label=None, timeout_s=1)
+            control_run.pause(self.lab.home / "outputs" / self.run_id, trial_id=None, label=None, timeout_s=1)
             self.answers.append("ok")
         except AgenticsError as refused:
             self.answers.append(refused.code)
@@ -294,17 +294,19 @@ class Race:
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(10))
 def test_c17_a_pause_that_races_with_the_end_of_a_trial_leaves_legal_states(lab, monkeypatch, block):
-    from agentics.runner import commands
-    from agentics.runner import trial as trials
-    from agentics.runner.floor import Floor
+    from agentics.control.active_attempts import ActiveAttempts
+    from agentics.runner import trial_runner as trials
+    from agentics.usecases import control_run
 
     lab.bundle("one", cases=1)
     usual = evaluator()
-    settle, finish, enter = Floor.settle, trials.finish, Floor.enter
+    settle, finish, enter = ActiveAttempts.settle, trials.finish, ActiveAttempts.enter
     for seed in range(block * 20, block * 20 + 20):
         race = Race(lab, seed)
-        monkeypatch.setattr(Floor, "enter", lambda *a, r=race: (r.at("before"), enter(*a))[1])
-        monkeypatch.setattr(Floor, "settle", lambda *a, r=race: (r.at("ended"), settle(*a), r.at("settled"))[1])
+        monkeypatch.setattr(ActiveAttempts, "enter", lambda *a, r=race: (r.at("before"), enter(*a))[1])
+        monkeypatch.setattr(
+            ActiveAttempts, "settle", lambda *a, r=race: (r.at("ended"), settle(*a), r.at("settled"))[1]
+        )
         monkeypatch.setattr(trials, "finish", lambda *a, r=race: (finish(*a), r.at("written"))[0])
         lab.engine.behaviours["run"] = lambda _, r=race: (r.at("running"), exited())[1]
         lab.engine.behaviours["separated-evaluator"] = usual
@@ -317,7 +319,7 @@ def test_c17_a_pause_that_races_with_the_end_of_a_trial_leaves_legal_states(lab,
                 assert not ended.done(), seed
                 assert lab.read(f"{race.run_id}/runtime/run_control.json")["status"] == "paused", seed
                 assert lab.read(f"{race.run_id}/trials/trial_1/trial_state.json")["status"] == "paused", seed
-                commands.unfreeze(root, trial_id=None)
+                control_run.unfreeze(root, trial_id=None)
             assert ended.result(60).exit_status == 0, (seed, race.answers)
         assert race.answers[0] in ("ok", "pause_no_active_trial", "pause_non_running", "no_such_run")
         assert lab.read(f"{race.run_id}/runtime/run_control.json")["status"] == "completed"

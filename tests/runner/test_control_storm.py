@@ -11,7 +11,7 @@ import pytest
 
 from agentics.errors import AgenticsError
 from agentics.model.run.design import Design
-from agentics.runner import commands
+from agentics.usecases import control_run
 from tests.fake_engine import exited
 from tests.runner.controllers import COOPERATES, PATIENCE_S, killed_by, left_by_a_dead_controller, place, running, until
 from tests.runner.lab import solution
@@ -56,9 +56,9 @@ class Storm:
             return left_by_a_dead_controller(self.lab, action, f"left-{self.number}")
         try:
             if action == "pause":
-                commands.pause(self.root, trial_id=None, label=None, timeout_s=1.0)
+                control_run.pause(self.root, trial_id=None, label=None, timeout_s=1.0)
             else:
-                commands.unfreeze(self.root, trial_id=None)
+                control_run.unfreeze(self.root, trial_id=None)
         except AgenticsError:
             pass
         return None
@@ -67,7 +67,7 @@ class Storm:
 @pytest.fixture
 def no_docker(lab, monkeypatch):
     """A kill of a run without a process asks the lab's engine, too."""
-    monkeypatch.setattr(commands, "open_engine", lambda *_: nullcontext(lab.engine))
+    monkeypatch.setattr(control_run, "open_engine", lambda *_: nullcontext(lab.engine))
 
 
 @pytest.mark.slow

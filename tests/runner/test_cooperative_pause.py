@@ -9,8 +9,8 @@ import pytest
 
 from agentics.errors import EngineError
 from agentics.model.run.design import Design
-from agentics.runner import evaluate as evaluating
 from agentics.sandbox.labels import TRIAL
+from agentics.usecases import evaluate as evaluating
 from tests.fake_engine import Held, exited
 from tests.runner.controllers import (
     COOPERATES,

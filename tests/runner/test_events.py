@@ -8,15 +8,15 @@ import threading
 import pytest
 
 from agentics.errors import StorageError
-from agentics.rundir.eventlog import Tail, read
-from agentics.runner.events import Events
+from agentics.rundir.eventlog import EventTail, read
+from agentics.runner.run_events import RunEvents
 
 
 @pytest.fixture
 def told(tmp_path):
     """Events that are told to a list."""
     lines = []
-    return Events(tmp_path / "events.jsonl", run_id="r", run_dir=tmp_path, sink=lines.append), lines
+    return RunEvents(tmp_path / "events.jsonl", run_id="r", run_dir=tmp_path, sink=lines.append), lines
 
 
 def test_threads_that_tell_at_once_make_whole_lines_in_the_order_of_their_numbers(told):
@@ -39,7 +39,7 @@ def test_threads_that_tell_at_once_make_whole_lines_in_the_order_of_their_number
 
 def test_a_line_is_in_the_file_before_the_listener_has_it(tmp_path):
     path, seen = tmp_path / "events.jsonl", []
-    events = Events(path, run_id="r", run_dir=tmp_path, sink=lambda line: seen.append(path.read_text()))
+    events = RunEvents(path, run_id="r", run_dir=tmp_path, sink=lambda line: seen.append(path.read_text()))
     events.emit("run_started")
     events.emit("benchmark_finished", benchmark_dir="/b")
     assert [len(text.splitlines()) for text in seen] == [1, 2]
@@ -53,7 +53,7 @@ def test_a_listener_who_goes_away_is_not_called_again_and_nothing_else_changes(t
         calls.append(line)
         raise gone
 
-    events = Events(tmp_path / "events.jsonl", run_id="r", run_dir=tmp_path, sink=sink)
+    events = RunEvents(tmp_path / "events.jsonl", run_id="r", run_dir=tmp_path, sink=sink)
     for _ in range(3):
         events.emit("run_resumed")
     assert (len(calls), [event.seq for event in read(events.path)]) == (1, [1, 2, 3])
@@ -84,20 +84,20 @@ def test_numbers_go_on_where_another_process_stopped_also_in_the_middle_of_a_lin
     events.emit("run_started")
     with events.path.open("a") as file:
         file.write('{"seq": 2, "torn')
-    again = Events(events.path, run_id="r", run_dir=tmp_path, sink=None)
+    again = RunEvents(events.path, run_id="r", run_dir=tmp_path, sink=None)
     again.emit("run_started")
     assert [event.seq for event in read(events.path)] == [1, 2]
 
 
 def test_events_that_cannot_be_written_are_an_error(tmp_path):
-    events = Events(tmp_path / "none" / "events.jsonl", run_id="r", run_dir=tmp_path, sink=None)
+    events = RunEvents(tmp_path / "none" / "events.jsonl", run_id="r", run_dir=tmp_path, sink=None)
     with pytest.raises(StorageError):
         events.emit("run_started")
 
 
 def test_a_follower_gets_each_event_once_also_when_the_file_is_replaced(told, tmp_path):
     events, lines = told
-    tail = Tail(events.path)
+    tail = EventTail(events.path)
     assert tail.read() == ()
     events.emit("run_started")
     events.emit("run_paused")

@@ -9,8 +9,8 @@ import pytest
 
 from agentics.model.evidence.explanation import Explanation
 from agentics.rundir.verify import verify
-from agentics.runner.commands import rebuild
 from agentics.sandbox.labels import TRIAL as TRIAL_LABEL
+from agentics.usecases.control_run import rebuild
 from tests.fake_engine import exited, mounted, writes
 from tests.runner.lab import evaluator
 

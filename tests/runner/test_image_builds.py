@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from agentics.errors import EngineError, Stopped
+from agentics.pipeline.progress import silent
 from agentics.runner.image_builds import ImageBuilds
-from agentics.runner.progress import silent
 from agentics.sandbox.image_building import BuildFolders
-from agentics.sandbox.images import Stored, definitions
+from agentics.sandbox.images import StoredImage, definitions
 from tests.memory_store import MemoryStore
 from tests.runner.lab import SPEC
 
@@ -51,13 +51,13 @@ def test_an_image_that_is_there_is_not_built_again(bare):
 
 def test_an_image_of_an_older_definition_is_built_again(bare):
     key, _ = BASE.label
-    bare.engine.store.images[BASE.alias] = Stored(id="sha256:1", size_bytes=0, labels={key: "sha256:old"})
+    bare.engine.store.images[BASE.alias] = StoredImage(id="sha256:1", size_bytes=0, labels={key: "sha256:old"})
     bare.eval("one")
     assert len(bare.engine.store.jobs) == 1
 
 
 def test_an_image_that_somebody_else_made_under_our_name_is_used_as_it_is(bare):
-    bare.engine.store.images[BASE.alias] = Stored(id="sha256:1", size_bytes=0, labels={})
+    bare.engine.store.images[BASE.alias] = StoredImage(id="sha256:1", size_bytes=0, labels={})
     bare.eval("one")
     assert bare.engine.store.jobs == []
     assert bare.tasks() == [("passed", None, 1)]
@@ -76,7 +76,7 @@ def test_a_bundle_of_the_public_platform_gets_the_large_image_and_a_shipped_one_
     theirs = {**SPEC["targets"][0], "resource_profile": {**profile, "solution_image": image, "evaluator_image": image}}
     bare.bundle("two", targets=[theirs])
     cpu = definitions()["cpu"]
-    bare.engine.store.images[cpu.alias] = Stored(id="sha256:2", size_bytes=0, labels=dict([cpu.label]))
+    bare.engine.store.images[cpu.alias] = StoredImage(id="sha256:2", size_bytes=0, labels=dict([cpu.label]))
     bare.eval("one", "two")
     used = {bare.read(f"r/trials/trial_{n}/evidence.json")["images"]["solution"]["used"] for n in (1, 2)}
     assert used == {"agentics-base", "agentics-cpu"}

@@ -19,7 +19,7 @@ MODELS = "name: models\njobspecs: [small.json, large.json]\n"
 
 
 @pytest.fixture
-def bench(jobs):
+def tools(jobs):
     """Two models on the same two tasks, and a challenge with a solution."""
     jobs.spec("small", tasks=("one", "two"), options={"fails": [0]})
     jobs.spec("large", tasks=("one", "two"))
@@ -36,47 +36,47 @@ def bench(jobs):
 
 
 @pytest.mark.parametrize("text", [BOTH, MODELS])
-def test_a_model_is_a_baseline(bench, text):
-    said = bench.experiment(f"{text}baseline: large\n", "run", "--run-id", "r", "--json")
+def test_a_model_is_a_baseline(tools, text):
+    said = tools.experiment(f"{text}baseline: large\n", "run", "--run-id", "r", "--json")
     assert said.status == 0, said.err
-    resolved = bench.lab.read("r/resolved_experiment.json")
+    resolved = tools.lab.read("r/resolved_experiment.json")
     assert resolved["baseline"]["variant_id"] == "large"
-    found = bench.lab("run", "compare", "outputs/r", "--json").json
+    found = tools.lab("run", "compare", "outputs/r", "--json").json
     assert found["baseline"] == "large"
     against = {one["variant"]: one["paired"] for one in found["comparisons"]}
     assert set(against) == {"small", "mine"} if text is BOTH else {"small"}
 
 
-def test_an_experiment_whose_baseline_is_a_model_is_gone_on_with_and_resolved_again(bench):
-    bench.experiment(f"{BOTH}baseline: large\n", "run", "--run-id", "r")
-    before = bench.lab.read("r/resolved_experiment.json")
-    assert bench.lab("run", "continue", "outputs/r").status == 0
-    assert bench.lab.read("r/resolved_experiment.json") == before
-    (bench.home / "resolved.json").write_text(json.dumps(before))
-    planned = bench.lab("experiment", "plan", bench.home / "resolved.json", "--json")
+def test_an_experiment_whose_baseline_is_a_model_is_gone_on_with_and_resolved_again(tools):
+    tools.experiment(f"{BOTH}baseline: large\n", "run", "--run-id", "r")
+    before = tools.lab.read("r/resolved_experiment.json")
+    assert tools.lab("run", "continue", "outputs/r").status == 0
+    assert tools.lab.read("r/resolved_experiment.json") == before
+    (tools.home / "resolved.json").write_text(json.dumps(before))
+    planned = tools.lab("experiment", "plan", tools.home / "resolved.json", "--json")
     assert planned.json["resolved_experiment"]["baseline"]["variant_id"] == "large"
 
 
 @pytest.mark.parametrize(("text", "names"), [(BOTH, "small, large"), (MODELS, "small, large")])
-def test_a_baseline_that_is_no_variant_is_refused_with_the_names_that_there_are(bench, text, names):
-    said = bench.experiment(f"{text}baseline: lorge\n", "plan", "--json")
+def test_a_baseline_that_is_no_variant_is_refused_with_the_names_that_there_are(tools, text, names):
+    said = tools.experiment(f"{text}baseline: lorge\n", "plan", "--json")
     assert (said.status, said.json["error"]["code"]) == (2, "unknown_variant")
     assert said.json["error"]["hint"] == "did you mean 'large'?"
-    said = bench.experiment(f"{text}baseline: zzz\n", "plan", "--json")
+    said = tools.experiment(f"{text}baseline: zzz\n", "plan", "--json")
     assert names in said.json["error"]["hint"]
 
 
-def test_a_preflight_of_models_says_what_it_read(bench):
-    said = bench.experiment(MODELS, "preflight", "--json")
+def test_a_preflight_of_models_says_what_it_read(tools):
+    said = tools.experiment(MODELS, "preflight", "--json")
     told = {one["name"]: one["message"] for one in said.json["checks"]}
     assert "small.json" in told["dataset_task_ids"]
     assert told["variant_runtime_profiles"] == "no solution: the variants are models"
 
 
-def test_a_slot_that_nobody_planned_is_neither_pending_nor_excluded(bench):
-    bench.spec("small", tasks=("one", "two"))
-    bench.experiment(BOTH, "run", "--run-id", "r")
-    found = bench.lab("run", "compare", "outputs/r", "--baseline", "small", "--json").json
+def test_a_slot_that_nobody_planned_is_neither_pending_nor_excluded(tools):
+    tools.spec("small", tasks=("one", "two"))
+    tools.experiment(BOTH, "run", "--run-id", "r")
+    found = tools.lab("run", "compare", "outputs/r", "--baseline", "small", "--json").json
     assert {name: (one["total"], one["valid"]) for name, one in found["variants"].items()} == {
         "mine": (1, 1),
         "small": (2, 2),
@@ -90,18 +90,18 @@ def test_a_slot_that_nobody_planned_is_neither_pending_nor_excluded(bench):
     )
 
 
-def test_two_models_of_one_run_are_compared_by_their_answers(bench):
-    bench.spec("small", tasks=("one", "two"))
-    bench.experiment(BOTH, "run", "--run-id", "r")
-    said = bench.lab("job", "compare", "outputs/r", "outputs/r", "--json")
+def test_two_models_of_one_run_are_compared_by_their_answers(tools):
+    tools.spec("small", tasks=("one", "two"))
+    tools.experiment(BOTH, "run", "--run-id", "r")
+    said = tools.lab("job", "compare", "outputs/r", "outputs/r", "--json")
     assert (said.status, said.json["error"]["code"]) == (2, "ambiguous_variant")
     assert "--baseline-model" in said.json["error"]["hint"]
     assert "small, large" in said.json["error"]["hint"]
     words = ("--baseline-model", "small", "--model", "large", "--json")
-    found = bench.lab("job", "compare", "outputs/r", "outputs/r", *words).json
+    found = tools.lab("job", "compare", "outputs/r", "outputs/r", *words).json
     assert (found["baseline"], found["variant"]) == ("small (r)", "large (r)")
     assert [task["task"] for task in found["tasks"]] == ["one|0", "two|0"]
-    said = bench.lab("job", "compare", "outputs/r", "outputs/r", "--model", "lorge", "--json")
+    said = tools.lab("job", "compare", "outputs/r", "outputs/r", "--model", "lorge", "--json")
     assert said.json["error"]["hint"]
 
 
@@ -121,19 +121,19 @@ def test_the_workers_image_is_built_first_whoever_asks_for_a_model(jobs, command
     assert jobs.result(variant="small")["reason"] == "image_build_failed"
 
 
-def test_what_lacks_answers_is_seen_wherever_models_are_laid_side_by_side(bench, monkeypatch):
+def test_what_lacks_answers_is_seen_wherever_models_are_laid_side_by_side(tools, monkeypatch):
     drawn = []
     monkeypatch.setattr(compare, "draw", lambda *words: drawn.append(words))
-    bench.experiment(f"{MODELS}baseline: large\n", "run", "--run-id", "r")
-    said = bench.lab("run", "compare", "outputs/r", "--plot", "x.svg")
+    tools.experiment(f"{MODELS}baseline: large\n", "run", "--run-id", "r")
+    said = tools.lab("run", "compare", "outputs/r", "--plot", "x.svg")
     assert "over 6/8 against 8/8" in said.out
     assert "small rests on 6 of 8 samples: one|0 lacks 1, two|0 lacks 1" in said.out
     assert "large rests on" not in said.out
-    found = bench.lab("run", "compare", "outputs/r", "--json").json
+    found = tools.lab("run", "compare", "outputs/r", "--json").json
     coverage = {name: one["coverage"] for name, one in found["variants"].items()}
     assert coverage["small"] == {"n": 6, "of": 8, "lacking": {"one|0": 1, "two|0": 1}}
     assert coverage["large"] == {"n": 8, "of": 8, "lacking": {}}
-    place = bench.lab.home / "outputs/r/analysis/tables"
+    place = tools.lab.home / "outputs/r/analysis/tables"
 
     def table(name):
         return [json.loads(line) for line in (place / f"{name}.jsonl").read_text().splitlines()]
@@ -147,15 +147,15 @@ def test_what_lacks_answers_is_seen_wherever_models_are_laid_side_by_side(bench,
     small = [row for row in table("metrics_long") if row["variant_id"] == "small"]
     assert [(row["metric_name"], row["metric_n"], row["metric_of"]) for row in small] == [("em", 3, 4), ("em", 3, 4)]
     ((path, title, observations, comparisons),) = drawn
-    picture = bench.home / Path(path).name
+    picture = tools.home / Path(path).name
     draw(picture, title, observations, comparisons)
     assert "6 of 8 samples" in picture.read_text()
     assert "8 of 8 samples" not in picture.read_text()
 
 
-def test_the_metrics_of_solutions_have_no_samples(bench):
-    bench.experiment(BOTH, "run", "--run-id", "r")
-    rows = (bench.lab.home / "outputs/r/analysis/tables/metrics_long.jsonl").read_text().splitlines()
+def test_the_metrics_of_solutions_have_no_samples(tools):
+    tools.experiment(BOTH, "run", "--run-id", "r")
+    rows = (tools.lab.home / "outputs/r/analysis/tables/metrics_long.jsonl").read_text().splitlines()
     mine = [row for row in map(json.loads, rows) if row["variant_id"] == "mine"]
     assert mine
     assert {row["metric_n"] for row in mine} == {None}

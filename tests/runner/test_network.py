@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from agentics.config import Config, Network
+from agentics.config import Config, NetworkGrant
 from agentics.errors import EngineMissing
-from agentics.runner.hosts import Containers
-from agentics.runner.workers import Needs
+from agentics.model_worker.launch import ContainerLauncher
+from agentics.model_worker.pool import WorkerNeeds
 from agentics.sandbox.network import open_network
 from agentics.sandbox.places import Scratch
 from tests.fake_engine import FakeEngine, mounted
@@ -109,12 +109,12 @@ def test_a_ca_bundle_that_no_stage_needs_is_not_even_read(desk):
 def test_a_models_worker_gets_it_too_if_its_backend_is_a_server(tmp_path, network):
     engine = FakeEngine()
     with Scratch(tmp_path / "scratch", "directory") as scratch:
-        config = Config(network=Network(environment={"HTTPS_PROXY": "http://proxy.example:1", "HOME_PAGE": "x"}))
+        config = Config(network=NetworkGrant(environment={"HTTPS_PROXY": "http://proxy.example:1", "HOME_PAGE": "x"}))
         given = open_network(config, scratch)
-        hosts = Containers(
+        hosts = ContainerLauncher(
             engine=engine, scratch=scratch, image=lambda: "i", uid=os.geteuid(), labels={"a": "b"}, network=given
         )
-        hosts.start(Needs(network=network, secrets=(), mounts=(), preload=False)).close()
+        hosts.start(WorkerNeeds(network=network, secrets=(), mounts=(), preload=False)).close()
     (worker,) = engine.containers
     assert (worker.network, worker.env["HOME"]) == (network, "/tmp")
     assert ("HTTPS_PROXY" in worker.env, "https_proxy" in worker.env) == (network, network)
@@ -264,7 +264,7 @@ def examined(desk, monkeypatch):
         raise EngineMissing("no container engine answers")
         yield
 
-    monkeypatch.setattr("agentics.runner.doctor.open_engine", no_engine)
+    monkeypatch.setattr("agentics.usecases.doctor.open_engine", no_engine)
 
     def examine(settings, ca=CERTIFICATE):
         lab = desk(settings)

@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from agentics.errors import EngineError
-from agentics.runner import trial as trials
+from agentics.runner import trial_runner as trials
 from tests.fake_engine import exited
 from tests.runner.lab import evaluator, on_trial, raises
 

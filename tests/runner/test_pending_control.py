@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from agentics.control import controller_requests
 from agentics.errors import EngineError, StorageError
 from agentics.model.run.design import AdapterCommand
 from agentics.pipeline import cooperation
 from agentics.rundir import mailbox
-from agentics.runner import controller
-from agentics.runner import evaluate as evaluating
+from agentics.usecases import evaluate as evaluating
 from tests.fake_engine import Held
 from tests.memory_store import MemoryStore
 from tests.runner.controllers import (
@@ -102,8 +102,8 @@ def test_c21_a_pause_of_a_run_that_a_signal_ends_is_refused(lab, monkeypatch):
     lab.bundle("one", cases=1)
     case, stops = Mute(), []
     lab.engine.behaviours["run"] = case
-    usual = evaluating.Stop
-    monkeypatch.setattr(evaluating, "Stop", lambda **more: stops.append(usual(**more)) or stops[0])
+    usual = evaluating.StopSignal
+    monkeypatch.setattr(evaluating, "StopSignal", lambda **more: stops.append(usual(**more)) or stops[0])
     with running(lab, "one", **COOPERATES) as ended, ThreadPoolExecutor(max_workers=1) as pool:
         assert case.entered.wait(PATIENCE_S)
         pause = pool.submit(paused_by(lab))
@@ -258,7 +258,7 @@ def test_an_answer_that_cannot_be_written_is_written_later_and_done_once(lab, mo
 @pytest.mark.parametrize("what", ["transition", "transition_trial"])
 def test_a_pause_that_cannot_be_written_down_is_taken_back(lab, monkeypatch, what):
     lab.bundle("one", cases=1)
-    case, usual, full = Held(), getattr(controller, what), [StorageError("full", code="storage_error")]
+    case, usual, full = Held(), getattr(controller_requests, what), [StorageError("full", code="storage_error")]
     lab.engine.behaviours["run"] = case
 
     def writes(*args, **more):
@@ -266,7 +266,7 @@ def test_a_pause_that_cannot_be_written_down_is_taken_back(lab, monkeypatch, wha
             raise full.pop()
         usual(*args, **more)
 
-    monkeypatch.setattr(controller, what, writes)
+    monkeypatch.setattr(controller_requests, what, writes)
     with running(lab, "one") as ended:
         assert case.entered.wait(PATIENCE_S)
         assert control(lab, "pause")[1]["error"]["code"] == "storage_error"

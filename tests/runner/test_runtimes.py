@@ -82,7 +82,7 @@ def test_a_container_of_a_case_has_a_user_that_its_attempt_has_not(lab, configur
     configured('uids = "70100-70199"')
     # The file system calls that need root are all that root is needed for here.
     monkeypatch.setattr("agentics.runner.machine.user_mode", lambda _: "own")
-    monkeypatch.setattr("agentics.runner.workshop.user_mode", lambda _: "own")
+    monkeypatch.setattr("agentics.runner.run_resources.user_mode", lambda _: "own")
     held: list[set[str]] = []
 
     def look(_):

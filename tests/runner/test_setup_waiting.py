@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from agentics.control.active_attempts import ActiveAttempt, ActiveAttempts
 from agentics.model.run.design import Design
-from agentics.runner.floor import Floor, Ticket
 from agentics.sandbox.filelock import try_lock
 from agentics.sandbox.labels import TRIAL
 from tests.fake_engine import FakeEngine, Held, exited
@@ -116,8 +116,10 @@ def test_a_signal_ends_who_waits(made):
 
 
 def test_the_clock_of_who_waits_stands_still(made, monkeypatch):
-    stopped, usual = [], Ticket.stop_clock
-    monkeypatch.setattr(Ticket, "stop_clock", lambda self, now: (stopped.append(self.ids.trial_id), usual(self, now)))
+    stopped, usual = [], ActiveAttempt.stop_clock
+    monkeypatch.setattr(
+        ActiveAttempt, "stop_clock", lambda self, now: (stopped.append(self.ids.trial_id), usual(self, now))
+    )
     solution(made.home, "other")
     held = Held(then=leaves())
     made.engine.behaviours["challenge-setup"] = held
@@ -133,35 +135,35 @@ def test_the_clock_of_who_waits_stands_still(made, monkeypatch):
 
 def test_waiting_counts_against_no_limit_and_neither_does_being_paused_meanwhile():
     now = [0.0]
-    floor = Floor(FakeEngine(), {}, threading.Event(), clock=lambda: now[0])
-    ticket = Ticket(None, floor.stop, began=0.0, limit_s=10.0)
+    active_attempts = ActiveAttempts(FakeEngine(), {}, threading.Event(), clock=lambda: now[0])
+    active = ActiveAttempt(None, active_attempts.stop, began=0.0, limit_s=10.0)
     now[0] = 5.0
-    with floor.waiting(ticket):
+    with active_attempts.waiting(active):
         now[0] = 1000.0
-        assert not ticket.over_limit(now[0])
-        ticket.stop_clock(now[0])
+        assert not active.over_limit(now[0])
+        active.stop_clock(now[0])
         now[0] = 2000.0
-    assert not ticket.over_limit(now[0])
-    ticket.start_clock(3000.0)
-    assert not ticket.over_limit(3004.9)
-    assert ticket.over_limit(3005.0)
+    assert not active.over_limit(now[0])
+    active.start_clock(3000.0)
+    assert not active.over_limit(3004.9)
+    assert active.over_limit(3005.0)
 
 
 def test_the_time_for_which_a_trial_stands_frozen_does_not_count_against_its_limit():
     now = [0.0]
-    floor = Floor(FakeEngine(), {}, threading.Event(), clock=lambda: now[0])
-    ticket = floor.enter(lambda: SimpleNamespace(ids=SimpleNamespace(trial_id="trial_1")), limit_s=10.0)
+    active_attempts = ActiveAttempts(FakeEngine(), {}, threading.Event(), clock=lambda: now[0])
+    active = active_attempts.enter(lambda: SimpleNamespace(ids=SimpleNamespace(trial_id="trial_1")), limit_s=10.0)
     now[0] = 6.0
-    assert floor.freeze(lambda _: True, lambda _: None) == ("trial_1",)
+    assert active_attempts.freeze(lambda _: True, lambda _: None) == ("trial_1",)
     now[0] = 1000.0
-    floor.end_late()
-    assert floor.thaw(lambda _: True, lambda _: None) == ("trial_1",)
+    active_attempts.end_late()
+    assert active_attempts.thaw(lambda _: True, lambda _: None) == ("trial_1",)
     now[0] = 1003.9
-    floor.end_late()
-    assert ticket.why is None
+    active_attempts.end_late()
+    assert active.why is None
     now[0] = 1004.0
-    floor.end_late()
-    assert ticket.why == "time_limit"
+    active_attempts.end_late()
+    assert active.why == "time_limit"
 
 
 # --- The machine ------------------------------------------------------------------------------------------------------

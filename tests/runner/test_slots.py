@@ -196,9 +196,9 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from agentics.rundir import commit
 from agentics.runner import workshop
-from agentics.runner.campaign import EvalRequest, compile_request
-from agentics.runner.evaluate import evaluate
-from agentics.runner.progress import silent
+from agentics.request.campaign import EvalRequest, compile_request
+from agentics.usecases.evaluate import evaluate
+from agentics.pipeline.progress import silent
 from agentics import config
 from tests.fake_engine import FakeEngine
 from tests.runner.lab import evaluator

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from agentics.policy.load import Limits
+from agentics.policy.load import LoadLimits
 from agentics.sandbox import load
 from tests.sandbox.machine import CORES, HZ, Machine
 
 OURS = "a" * 64
 OTHERS = "b" * 64
-LIMITS = Limits(doubtful_share=0.2)
+LIMITS = LoadLimits(doubtful_share=0.2)
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def test_an_operator_may_doubt_sooner_later_or_never(machine):
         proc.pressure_s += 9
 
     shares = (0.4, 0.6, 1.0)
-    found = [measured(machine, change, limits=Limits(doubtful_share=share)).doubtful for share in shares]
+    found = [measured(machine, change, limits=LoadLimits(doubtful_share=share)).doubtful for share in shares]
     assert found == [True, False, False]
 
 

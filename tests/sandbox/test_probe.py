@@ -34,7 +34,7 @@ FACTS = EngineFacts(
 )
 
 
-GOOD = isolation.Sharing(files=True, pipes=True, usage=True, seccomp=True, own_kernel=False, memory_limit=True)
+GOOD = isolation.NamespaceSharing(files=True, pipes=True, usage=True, seccomp=True, own_kernel=False, memory_limit=True)
 
 
 class Machine:

@@ -10,7 +10,7 @@ import pytest
 from agentics.sandbox import pipes
 from agentics.sandbox.engine import Link
 from agentics.sandbox.log import Log
-from agentics.sandbox.relay import End, Relay, Transcript
+from agentics.sandbox.relay import Relay, RelayEnd, Transcript
 
 
 class Program:
@@ -22,7 +22,7 @@ class Program:
         for end in (out, self._inp, self.hear_at):
             os.set_blocking(end, False)
         self._out = out
-        self.end = End(speaker, out, self._inp, self._close_stdin)
+        self.end = RelayEnd(speaker, out, self._inp, self._close_stdin)
 
     def say(self, data):
         os.write(self.say_at, data)

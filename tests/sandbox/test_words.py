@@ -21,7 +21,7 @@ from agentics.sandbox.settings import EngineSettings
 
 LIMITS = Limits(timeout_s=1, memory_bytes=64 << 20, cpu_millis=500, disk_bytes=1 << 20)
 PLAIN = Container(role="run", image="i", argv=("a",), cwd="/w", user="1:1", limits=LIMITS, labels={"own": "label"})
-AROUND = create.Surroundings(settings=EngineSettings(), owner={labels.OWNER: "me"}, seccomp="{}")
+AROUND = create.CreateSettings(settings=EngineSettings(), owner={labels.OWNER: "me"}, seccomp="{}")
 
 
 RUNC = "OCI runtime create failed: runc create failed: unable to start container process: "
@@ -276,13 +276,13 @@ def test_version_two_counters_are_read(hierarchy):
     group = groups.make()
     assert group.parent == f"/{group.path}"
     fill(group)
-    assert groups.read(group) == cgroup.Usage(cpu_s=1.5, memory_peak_bytes=4096, pids_peak=3, oom_kills=2)
+    assert groups.read(group) == cgroup.GroupUsage(cpu_s=1.5, memory_peak_bytes=4096, pids_peak=3, oom_kills=2)
 
 
 def test_counters_that_a_kernel_lacks_are_unknown_and_not_zero(hierarchy):
     root, _ = hierarchy
     groups = cgroup.Groups("v2", root)
-    assert groups.read(groups.make()) == cgroup.Usage()
+    assert groups.read(groups.make()) == cgroup.GroupUsage()
 
 
 def test_systemd_is_told_a_slice():

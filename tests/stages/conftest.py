@@ -16,13 +16,13 @@ from agentics.archive import read_solution
 from agentics.bundle import load_challenge
 from agentics.model.evidence.trial_evidence import ImageUse, TrialEvidence
 from agentics.model.plan.pipeline import BackendRef, Experiment
-from agentics.pipeline.bench import Bench, ReadyImage, Resume, Users
+from agentics.pipeline.attempt_tools import AttemptTools, ReadyImage, Resume, Users
+from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.pipeline.cooperation import Cooperation
-from agentics.pipeline.stage import Context, StageFailure
 from agentics.policy.planning import plan
-from agentics.policy.topologies.parts import Request
-from agentics.rundir.artifacts import Artifacts
-from agentics.runner.keeping import AttemptKeeper
+from agentics.policy.topologies.parts import PlanRequest
+from agentics.rundir.artifacts import ArtifactStore
+from agentics.runner.evidence_store import AttemptEvidence
 from agentics.sandbox.places import Scratch
 from agentics.stages import BUILT_IN
 from tests.fake_engine import FakeEngine
@@ -31,16 +31,16 @@ from tests.runner.lab import bundle, solution
 
 @dataclass
 class Attempt:
-    """`bench` is what its stages work with; `root` is where its ledgers lie."""
+    """`tools` is what its stages work with; `root` is where its ledgers lie."""
 
-    bench: Bench
+    tools: AttemptTools
     root: Path
 
     def run(self, stage: str) -> Context | StageFailure:
         """One stage of the plan by itself. Raises what it raises."""
-        options = next(each.options for each in self.bench.plan.stages if each.name == stage)
-        experiment = Experiment(id="e", backend=BackendRef(id="b"), pipeline=self.bench.plan.stages)
-        assigns = {"bench": self.bench, "evidence": self.blank()}
+        options = next(each.options for each in self.tools.plan.stages if each.name == stage)
+        experiment = Experiment(id="e", backend=BackendRef(id="b"), pipeline=self.tools.plan.stages)
+        assigns = {"tools": self.tools, "evidence": self.blank()}
         context = Context(experiment_id="e", run_id="r", experiment=experiment, assigns=assigns)
         return BUILT_IN.find(stage).stage.run(context, options)
 
@@ -48,7 +48,7 @@ class Attempt:
         return self.run("cases").evidence.cases
 
     def blank(self) -> TrialEvidence:
-        wanted = self.bench.plan
+        wanted = self.tools.plan
         return TrialEvidence(
             topology=wanted.topology, mode=wanted.mode, target=wanted.target, trust=wanted.trust, images={}
         )
@@ -60,11 +60,11 @@ class Attempt:
         return [{key: value for key, value in line.items() if key != "prev"} for line in lines]
 
     def content(self, ref: str) -> bytes:
-        return self.bench.keep.path(ref).read_bytes()
+        return self.tools.keep.path(ref).read_bytes()
 
     def seen(self) -> dict[str, tuple[int, bytes | None]]:
         """Everything that an evaluator would see of the cases: modes and bytes by path."""
-        root = self.bench.paths["solution_runs"]
+        root = self.tools.paths["solution_runs"]
         return {
             str(path.relative_to(root)): (path.stat().st_mode, path.read_bytes() if path.is_file() else None)
             for path in sorted(root.rglob("*"))
@@ -90,7 +90,7 @@ def image() -> str:
 @pytest.fixture
 def attempt(tmp_path, engine, image, scratch) -> Iterator[Any]:
     """Makes attempts at one challenge with one store of artifacts, as the attempts of a run share theirs."""
-    artifacts = Artifacts(tmp_path / "artifacts")
+    artifacts = ArtifactStore(tmp_path / "artifacts")
     (tmp_path / "artifacts").mkdir()
     challenge = bundle(tmp_path, "one", cases=2)
     solution(tmp_path)
@@ -102,7 +102,7 @@ def attempt(tmp_path, engine, image, scratch) -> Iterator[Any]:
     def make(*, cooperation: Cooperation | None = None, resume: Resume | None = None, **more: Any) -> Attempt:
         loaded = load_challenge(more.pop("challenge", challenge))
         mine = read_solution(more.pop("solution", tmp_path / "mine"), name="mine")
-        request = Request(
+        request = PlanRequest(
             challenge=loaded.challenge,
             target=loaded.challenge.targets[0],
             manifest=mine.manifest,
@@ -110,7 +110,7 @@ def attempt(tmp_path, engine, image, scratch) -> Iterator[Any]:
         )
         root = tmp_path / f"attempt-{len(made)}"
         root.mkdir()
-        bench = Bench(
+        tools = AttemptTools(
             engine=engine,
             scratch=scratch,
             plan=plan(request),
@@ -121,21 +121,21 @@ def attempt(tmp_path, engine, image, scratch) -> Iterator[Any]:
             solution=mine,
             metric_schema=loaded.challenge.metric_schema,
             submission_id="0",
-            keep=AttemptKeeper(artifacts, root),
+            keep=AttemptEvidence(artifacts, root),
             interrupt=threading.Event(),
             observer=lambda *_, **__: None,
             jobs=1,
             cooperation=cooperation,
             resume=resume or Resume(),
         )
-        bench.paths["challenge"] = loaded.root
-        bench.plain("workspace")
-        made.append(Attempt(bench, root))
+        tools.paths["challenge"] = loaded.root
+        tools.plain("workspace")
+        made.append(Attempt(tools, root))
         return made[-1]
 
     yield make
     for each in made:
-        each.bench.close()
+        each.tools.close()
 
 
 def by_case(behaviours: Mapping[str, Any]):

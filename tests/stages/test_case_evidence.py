@@ -9,7 +9,7 @@ import pytest
 
 from agentics.config import EvidenceBounds
 from agentics.model.evidence.trial_evidence import CaseRecord
-from agentics.pipeline.bench import Resume
+from agentics.pipeline.attempt_tools import Resume
 from tests.stages.test_restore import leaves
 
 STREAMS = (("stdout.txt", "42\n"), ("stderr.txt", "oh"))
@@ -27,7 +27,7 @@ def case(attempt, engine):
     def carried_out(allowed, *files, **more):
         engine.behaviours["run"] = leaves(*files, **more)
         made = attempt(limit=1)
-        made.bench.evidence_bounds = allowed
+        made.tools.evidence_bounds = allowed
         return made.cases()[0], made
 
     return carried_out

@@ -10,7 +10,7 @@ import pytest
 
 from agentics.model.evidence.trial_evidence import Checkpoint
 from agentics.model.plan.trial_plan import RunCases
-from agentics.pipeline.bench import Interrupted, Resume
+from agentics.pipeline.attempt_tools import Interrupted, Resume
 from agentics.pipeline.cooperation import Cooperation
 from tests.conftest import BUNDLES
 from tests.fake_engine import conversation, mounted
@@ -183,7 +183,7 @@ def test_c15_of_two_cases_that_stop_side_by_side_both_leave_their_checkpoint(att
 
     engine.behaviours["run"] = agent(act)
     made = attempt(cooperation=talk, **SDK)
-    made.bench.jobs = 2
+    made.tools.jobs = 2
     with pytest.raises(Interrupted):
         made.cases()
     assert versions.keys() == {FIRST, SECOND} == talk.acknowledged("stop", versions) == talk.stopped
@@ -198,7 +198,7 @@ def test_c15_a_checkpoint_survives_that_the_run_is_told_to_end_at_once(attempt, 
         ask("stop")
         one.checkpoint("last", data="x")
         one.step(0)
-        made.bench.interrupt.set()
+        made.tools.interrupt.set()
 
     engine.behaviours["run"] = agent(act)
     with pytest.raises(Interrupted):
@@ -300,9 +300,9 @@ def test_nothing_of_a_room_is_left_behind(attempt, engine, talk):
     engine.behaviours["run"] = agent(lambda one: one.checkpoint("a", data="x"))
     made = attempt(cooperation=talk, **SDK)
     made.cases()
-    lent = [mount.source for one in engine.containers for mount in one.mounts if "/agentics-" in mount.target]
-    assert len(lent) == 4
-    assert not any(path.exists() for path in lent)
+    mounted = [mount.source for one in engine.containers for mount in one.mounts if "/agentics-" in mount.target]
+    assert len(mounted) == 4
+    assert not any(path.exists() for path in mounted)
 
 
 def test_a_session_is_lent_a_room_and_its_events_are_kept(attempt, engine):
@@ -323,7 +323,7 @@ def test_a_solution_is_never_told_what_its_session_is_called(attempt, engine, va
 
     def converse(solution, evaluator, link):
         rooms = [mount.source for mount in solution.mounts if mount.target == "/agentics-control"]
-        texts = [path.read_text() for room in rooms for path in room.iterdir()]
+        texts = [path.read_text() for mounts in rooms for path in mounts.iterdir()]
         told.append([*solution.env.items(), *solution.argv, *texts])
         assert solution.env["AGENTICS_SESSION_NAME"] == "session-0001"
         return conversation()
@@ -373,6 +373,6 @@ def test_cases_that_are_asked_side_by_side_answer_for_themselves(tmp_path, talk,
 
 
 def test_the_options_of_a_plan_made_before_are_read_as_they_were(attempt):
-    plain = attempt().bench.plan
+    plain = attempt().tools.plan
     options = next(stage.options for stage in plain.stages if stage.name == "cases")
     assert not RunCases.model_validate(options).container.mounts_place("state")

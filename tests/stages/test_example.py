@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agentics.model.evidence.trial_evidence import CaseRecord, Checkpoint
-from agentics.pipeline.bench import Interrupted, Resume
+from agentics.pipeline.attempt_tools import Interrupted, Resume
 from agentics.pipeline.cooperation import Cooperation
 from agentics.sandbox.docker.engine import connect
 from tests.conftest import BUNDLES

@@ -13,7 +13,7 @@ from agentics.pipeline import cooperation
 from agentics.pipeline.cooperation import Cooperation
 from agentics.policy import hooks
 from agentics.policy.hooks import Heard, listen
-from agentics.stages import room
+from agentics.stages import cooperation_mounts
 from tests.stages.agents import AT, agent
 
 SDK = {"integration": "sdk_control"}
@@ -44,7 +44,7 @@ def outside(tmp_path):
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "directory", "too large"])
 def test_an_events_file_that_is_none_is_not_read_and_the_record_says_so(left, outside, kind, monkeypatch):
-    monkeypatch.setattr(room, "EVENTS_BYTES", 1000)
+    monkeypatch.setattr(cooperation_mounts, "EVENTS_BYTES", 1000)
     monkeypatch.setattr(cooperation, "EVENTS_BYTES", 1000)
 
     def act(one):
@@ -123,8 +123,8 @@ def test_a_link_or_a_file_among_checkpoints_is_none(left, outside):
 
 
 def test_of_very_many_checkpoints_only_the_first_are_taken(left):
-    case = left(lambda one: [one.checkpoint(f"c{n:03d}") for n in range(room.MOST_CHECKPOINTS + 1)])
-    assert len(case.checkpoints) == room.MOST_CHECKPOINTS
+    case = left(lambda one: [one.checkpoint(f"c{n:03d}") for n in range(cooperation_mounts.MOST_CHECKPOINTS + 1)])
+    assert len(case.checkpoints) == cooperation_mounts.MOST_CHECKPOINTS
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentics.errors import StorageError
-from agentics.pipeline.bench import Resume
+from agentics.pipeline.attempt_tools import Resume
 from agentics.pipeline.cooperation import Cooperation
 from tests.fake_engine import exited, mounted, out_of_memory, timed_out
 from tests.stages.agents import agent
@@ -164,7 +164,7 @@ def test_a_case_that_names_anything_that_was_never_kept_is_run_again(attempt, en
     (case,) = attempt(limit=1, integration="sdk_control").cases()
     ref = {"log": case.container.log_ref, "events": case.events_ref, "checkpoint": case.checkpoints[0].files[0].ref}
     again = attempt(limit=1, integration="sdk_control", resume=Resume(cases={case.run_name: case}))
-    again.bench.keep.path(ref[what]).unlink()
+    again.tools.keep.path(ref[what]).unlink()
     assert [each.restored for each in again.cases()] == [False]
 
 
@@ -181,7 +181,7 @@ def test_an_evaluator_is_told_the_same_of_a_submission_whose_solution_is_gone(at
     resume = Resume(cases=finished(live).cases, submission=evidence.submission)
     live.run("evaluate")
     again = attempt(resume=resume)
-    again.bench.solution = None
+    again.tools.solution = None
     again.cases()
     again.run("evaluate")
     assert told[0] == told[1]
@@ -199,7 +199,7 @@ def test_a_damaged_file_is_an_error_of_ours_and_never_shown(attempt, challenge, 
     engine.behaviours["run"] = leaves(("stdout.txt", "42\n"))
     live = attempt()
     resume = finished(live)
-    kept = live.bench.keep.path(resume.cases["case-1"].files[0].ref)
+    kept = live.tools.keep.path(resume.cases["case-1"].files[0].ref)
     kept.chmod(0o600)
     kept.write_text("43\n")
     with pytest.raises(StorageError) as damaged:

@@ -22,7 +22,7 @@ _SEARCHES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
+class CheckSurroundings:
     """Where a JobSpec is read. Its paths are relative to `folder`; `plugins` and `data` are the operator's folders.
 
     `templates`: the ids of the judge templates that are here; None: they are not looked at. `environment`: the
@@ -49,7 +49,7 @@ class Surroundings:
 class Review:
     """One check of one JobSpec. A rule that uses `plugins` or what follows needs `custom_plugins`."""
 
-    around: Surroundings
+    around: CheckSurroundings
     search: Search | None = None
     named: dict[str, tuple[Located, PluginTask]] = field(default_factory=dict)
     tasks: dict[str, KnownTask] = field(default_factory=dict)

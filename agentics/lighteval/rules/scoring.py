@@ -150,13 +150,13 @@ def _pack(review: Review, spec: JobSpec) -> Iterator[Problem]:
     except UsageError as error:
         yield Problem(code=error.code, message=error.message, path=("benchmark_pack_id",), hint=error.hint)
         return
-    book = review.around.suites()
+    suites = review.around.suites()
     name = wanted.partition("@")[0]
-    versions = [each.suite.version for each in book.versions(name)]
-    names = sorted({each.suite.name for each in book.listed})
+    versions = [each.suite.version for each in suites.versions(name)]
+    names = sorted({each.suite.name for each in suites.listed})
     hint = either(get_close_matches(name, names, n=1)) or "`agentics suite list` shows what is there"
-    if book.findings:
-        hint = f"{book.findings[0].file} is not in order: {book.findings[0].message}"
+    if suites.findings:
+        hint = f"{suites.findings[0].file} is not in order: {suites.findings[0].message}"
     if versions:
         hint = f"there is {', '.join(f'{name}@{version}' for version in versions)}"
     message = f"there is no suite {wanted!r:.100}"

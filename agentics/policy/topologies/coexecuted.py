@@ -15,7 +15,7 @@ from agentics.policy.topologies import parts
 TRUST: Trust = "shared_container"
 
 
-def stages(request: parts.Request, execution: Coexecuted) -> tuple[StageDefinition, ...]:
+def stages(request: parts.PlanRequest, execution: Coexecuted) -> tuple[StageDefinition, ...]:
     """Raises UsageError for a variant that is not plain: there is no container of the solution's own to give it to."""
     _check_plain(request)
     setup = execution.official_evaluation_setup if request.mode == "official" else execution.validation_setup
@@ -56,7 +56,7 @@ def stages(request: parts.Request, execution: Coexecuted) -> tuple[StageDefiniti
     )
 
 
-def _check_plain(request: parts.Request) -> None:
+def _check_plain(request: parts.PlanRequest) -> None:
     name = request.challenge.challenge_name
     hint = "coexecuted_benchmark runs the solution inside the evaluator's container"
     if request.bindings:

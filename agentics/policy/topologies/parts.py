@@ -41,7 +41,7 @@ CHECKPOINT_ENV = {"AGENTICS_CHECKPOINT_DIR": f"{CONTROL}/checkpoint"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class PlanRequest:
     """What is to be planned: one solution on one target of one challenge. `limit`: the first N cases only; `bindings`
     and `integration` are the variant's."""
 
@@ -73,7 +73,7 @@ def limits(stage: StageSpec) -> StageLimits:
     )
 
 
-def solution_phases(request: Request) -> tuple[StageDefinition, ...]:
+def solution_phases(request: PlanRequest) -> tuple[StageDefinition, ...]:
     """Unpack, then the solution's own setup and build where it declares them: one workspace, a container each."""
     profile, commands = request.target.resource_profile, request.manifest.commands
     disk = max(profile.solution.setup.disk_limit_mb, profile.solution.build.disk_limit_mb)
@@ -100,7 +100,7 @@ def _phase(stage: str, phase: str, script: str, within: StageLimits) -> StageDef
 
 
 def participant(
-    request: Request,
+    request: PlanRequest,
     *,
     argv: tuple[str, ...],
     env: dict[str, str],
@@ -140,7 +140,10 @@ def participant(
 
 
 def challenge_setup(
-    request: Request, setup: Setup | None, manifest: tuple[str, str] | None = None, env: dict[str, str] | None = None
+    request: PlanRequest,
+    setup: Setup | None,
+    manifest: tuple[str, str] | None = None,
+    env: dict[str, str] | None = None,
 ) -> tuple[StageDefinition, ...]:
     """The challenge's setup for this side, if it has one. `manifest`: the flag and the file it must leave."""
     if setup is None:

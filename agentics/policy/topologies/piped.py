@@ -22,7 +22,7 @@ TRANSCRIPT_BYTES = 1 << 20
 GRACE_S = 2.0
 
 
-def stages(request: parts.Request, execution: Piped) -> tuple[StageDefinition, ...]:
+def stages(request: parts.PlanRequest, execution: Piped) -> tuple[StageDefinition, ...]:
     """Raises ValueError when the challenge declares no session for this mode."""
     official = request.mode == "official"
     setup = execution.official_evaluation_setup if official else execution.validation_setup
@@ -51,7 +51,7 @@ def stages(request: parts.Request, execution: Piped) -> tuple[StageDefinition, .
     )
 
 
-def _participant(request: parts.Request) -> ContainerPlan:
+def _participant(request: parts.PlanRequest) -> ContainerPlan:
     return parts.participant(
         request,
         argv=("sh", "-c", RUN, "agentics-piped-run", f"/workspace/{request.manifest.commands.run}"),
@@ -60,7 +60,7 @@ def _participant(request: parts.Request) -> ContainerPlan:
     )
 
 
-def _evaluator(request: parts.Request, execution: Piped) -> ContainerPlan:
+def _evaluator(request: parts.PlanRequest, execution: Piped) -> ContainerPlan:
     spec = execution.interactive_evaluator
     official = request.mode == "official"
     setup = execution.official_evaluation_setup if official else execution.validation_setup

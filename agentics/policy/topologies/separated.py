@@ -23,7 +23,7 @@ RUN = (
 )
 
 
-def stages(request: parts.Request, execution: Separated) -> tuple[StageDefinition, ...]:
+def stages(request: parts.PlanRequest, execution: Separated) -> tuple[StageDefinition, ...]:
     """Raises ValueError when the challenge declares no cases for this mode."""
     official = request.mode == "official"
     setup = execution.official_evaluation_setup if official else execution.validation_setup
@@ -66,7 +66,7 @@ def stages(request: parts.Request, execution: Separated) -> tuple[StageDefinitio
     )
 
 
-def _case(request: parts.Request) -> ContainerPlan:
+def _case(request: parts.PlanRequest) -> ContainerPlan:
     return parts.participant(
         request,
         argv=("sh", "-c", RUN, "agentics-run", f"/workspace/{request.manifest.commands.run}"),

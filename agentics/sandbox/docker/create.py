@@ -34,7 +34,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
+class CreateSettings:
     """What the engine and the host add to what was asked. `volumes`: paths that the image declares as volumes.
     `streams`: the host directory with the FIFOs; `streams_group`: whose group must reach them, None where everybody
     does. `attached`: the streams go through the engine instead. `cgroup_namespaces`: the engine can give a container
@@ -52,7 +52,7 @@ class Surroundings:
     own_kernel: bool = False
 
 
-def config(container: Container, argv: tuple[str, ...], around: Surroundings) -> Json:
+def config(container: Container, argv: tuple[str, ...], around: CreateSettings) -> Json:
     """The body of the API's create call."""
     stdin = around.attached and container.stdio == "pipe"
     return {
@@ -82,7 +82,7 @@ def user(container: Container) -> str:
     return "0:0" if "root_user" in container.relaxed else container.user
 
 
-def _host(container: Container, around: Surroundings) -> Json:
+def _host(container: Container, around: CreateSettings) -> Json:
     limits = container.limits
     root_is_writable = "writable_root" in container.relaxed
     host: Json = {
@@ -125,7 +125,7 @@ def _tasks(processes: int) -> int:
     return processes * _TASKS_EACH + _TASKS_OF_A_KERNEL
 
 
-def _ulimits(container: Container, around: Surroundings) -> list[Json]:
+def _ulimits(container: Container, around: CreateSettings) -> list[Json]:
     """A kernel of its own counts processes by user: of those that the engine's kernel counts, it is not to run out,
     since it would end with all that runs in it."""
     limits = container.limits
@@ -135,14 +135,14 @@ def _ulimits(container: Container, around: Surroundings) -> list[Json]:
     return [{"Name": name, "Soft": value, "Hard": value} for name, value in wanted.items()]
 
 
-def _security(container: Container, around: Surroundings) -> list[str]:
+def _security(container: Container, around: CreateSettings) -> list[str]:
     options = ["no-new-privileges:true"]
     if around.seccomp is not None and "default_seccomp" not in container.relaxed:
         options.append(f"seccomp={around.seccomp}")
     return options
 
 
-def _tmpfs(container: Container, around: Surroundings) -> dict[str, str]:
+def _tmpfs(container: Container, around: CreateSettings) -> dict[str, str]:
     """The writable places that a container has of its own. Their pages count against its memory.
 
     An image's VOLUME would be a writable place without bounds: it becomes one with bounds, empty.
@@ -172,7 +172,7 @@ def _bind(mount: Mount) -> Json:
     }
 
 
-def _streams(around: Surroundings) -> list[Json]:
+def _streams(around: CreateSettings) -> list[Json]:
     if around.streams is None:
         return []
     return [{"Type": "bind", "Source": around.streams, "Target": TARGET, "ReadOnly": True}]

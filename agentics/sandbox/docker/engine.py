@@ -22,9 +22,9 @@ from agentics.errors import EngineError, EngineMissing
 from agentics.sandbox import cgroup, labels, seccomp
 from agentics.sandbox.docker.api import Api
 from agentics.sandbox.docker.hosts import FORBIDDEN_HINT, Address, candidates
-from agentics.sandbox.docker.isolation import Sharing
+from agentics.sandbox.docker.isolation import NamespaceSharing
 from agentics.sandbox.docker.linked import run_linked
-from agentics.sandbox.docker.live import Host, launch
+from agentics.sandbox.docker.live import EngineState, launch
 from agentics.sandbox.docker.pause import pause, unpause
 from agentics.sandbox.docker.running import DockerRunning
 from agentics.sandbox.docker.runtimes import Runtimes
@@ -136,7 +136,7 @@ class DockerEngine:
             removals = list(self._host.removals)
         wait(removals)
 
-    def probe(self, image: str, runtime: str | None = None) -> Sharing:
+    def probe(self, image: str, runtime: str | None = None) -> NamespaceSharing:
         """What this engine does under that runtime (None: its default), found out once, with that image.
 
         Raises EngineError where it does not isolate, does not see our scratch directory, or does not keep limits."""
@@ -284,12 +284,12 @@ class DockerEngine:
         """Whether the engine most likely shares our kernel and file system."""
         return self._api.host.startswith("unix://") and self._info.get("KernelVersion") == this_machine.release()
 
-    def _make_host(self, scratch: Path, settings: EngineSettings) -> Host:
+    def _make_host(self, scratch: Path, settings: EngineSettings) -> EngineState:
         local = self._local()
         driver = str(self._info.get("CgroupDriver", ""))
         if _name(self._version) == "podman":
             settings = replace(settings, tmp_inodes=None)  # its API refuses nr_inodes
-        return Host(
+        return EngineState(
             api=self._api,
             settings=settings,
             scratch=scratch,

@@ -18,7 +18,7 @@ from typing import Any
 from agentics.archive.hostile import discard
 from agentics.errors import EngineError
 from agentics.sandbox import pipes
-from agentics.sandbox.docker.live import Host, launch
+from agentics.sandbox.docker.live import EngineState, launch
 from agentics.sandbox.docker.running import DockerRunning
 from agentics.sandbox.engine import Container, Exit, Limits, Mount
 
@@ -39,7 +39,7 @@ _INTERFACES = "sed -n 's/^ *\\([^ :]*\\):.*/interface \\1/p' /proc/net/dev; echo
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sharing:
+class NamespaceSharing:
     """What was found. `seccomp`: our filter is in force. `own_kernel`: another kernel than the engine's answered.
     `memory_limit`: a program could not hold more memory than its container may."""
 
@@ -52,7 +52,7 @@ class Sharing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class IsolationRequest:
     """Which image to look with, under which runtime (None: the engine's default), on an engine of which kernel.
     `identity`: all that the answer depends on. `same_kernel`: the engine's kernel is ours."""
 
@@ -63,7 +63,7 @@ class Asked:
     same_kernel: bool
 
 
-def find_out(host: Host, asked: Asked) -> Sharing:
+def find_out(host: EngineState, asked: IsolationRequest) -> NamespaceSharing:
     """From the cache, or from a container. Raises EngineError(code="not_isolated") and runs nothing more when a
     container without a network has one."""
     key = _key(host.scratch, asked.identity)
@@ -74,13 +74,13 @@ def find_out(host: Host, asked: Asked) -> Sharing:
     return known
 
 
-def has_network(host: Host, image: str, runtime: str) -> bool:
+def has_network(host: EngineState, image: str, runtime: str) -> bool:
     """Whether a container that is to have a network gets an interface beside the loopback."""
     container = replace(_container(image, runtime, _INTERFACES), network=True)
     return set(_parse(_run(host, container)).get("interface", ())) > {"lo"}
 
 
-def _try(host: Host, asked: Asked) -> Sharing:
+def _try(host: EngineState, asked: IsolationRequest) -> NamespaceSharing:
     nonce = secrets.token_hex(8)
     folder = host.scratch / secrets.token_hex(8)
     folder.mkdir()
@@ -93,7 +93,7 @@ def _try(host: Host, asked: Asked) -> Sharing:
         said = _parse(ended)
         own_kernel = said.get("kernel") != [asked.kernel]
         _require_isolation(said, same_kernel=asked.same_kernel and not own_kernel)
-        return Sharing(
+        return NamespaceSharing(
             files=said.get("nonce") == [nonce],
             pipes=_heard(fifos) == nonce,
             usage=bool(ended.cpu_s),  # a group that its container is not in counts nothing
@@ -118,7 +118,7 @@ def _container(image: str, runtime: str | None, script: str) -> Container:
     )
 
 
-def _run(host: Host, container: Container) -> Exit:
+def _run(host: EngineState, container: Container) -> Exit:
     """Its words come over the engine's own streams: those work wherever an engine does."""
     live = launch(replace(host, shares_pipes=False), container)
     try:
@@ -164,12 +164,12 @@ def _key(scratch: Path, identity: tuple[str, ...]) -> str:
     return hashlib.sha256(json.dumps([identity, where]).encode()).hexdigest()
 
 
-def _recall(cache: Path | None, key: str) -> Sharing | None:
+def _recall(cache: Path | None, key: str) -> NamespaceSharing | None:
     found = _entries(cache).get(key)
-    names = Sharing.__dataclass_fields__
+    names = NamespaceSharing.__dataclass_fields__
     if not isinstance(found, dict) or set(found) != set(names):
         return None
-    return Sharing(**{name: bool(found[name]) for name in names})
+    return NamespaceSharing(**{name: bool(found[name]) for name in names})
 
 
 def _entries(cache: Path | None) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def _entries(cache: Path | None) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _remember(cache: Path | None, key: str, sharing: Sharing) -> None:
+def _remember(cache: Path | None, key: str, sharing: NamespaceSharing) -> None:
     """A cache that cannot be written costs a probe the next time, and nothing else."""
     if cache is None:
         return

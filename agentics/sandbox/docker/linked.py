@@ -9,10 +9,10 @@ from typing import Literal
 
 from agentics.errors import EngineError
 from agentics.sandbox.clock import Clock
-from agentics.sandbox.docker.live import DEATH_S, Host, Live, launch
+from agentics.sandbox.docker.live import DEATH_S, EngineState, Live, launch
 from agentics.sandbox.docker.running import Watchman
 from agentics.sandbox.engine import Container, Exit, Link, Linked
-from agentics.sandbox.relay import End, Relay, Speaker
+from agentics.sandbox.relay import Relay, RelayEnd, Speaker
 
 _IDLE_WINDOW_S = 0.25
 _IDLE_SHARE = 0.05
@@ -35,7 +35,7 @@ class Side:
 
 
 @dataclass(kw_only=True)
-class Session:
+class LinkedSession:
     """A linked pair while it runs. Their clock is one: who stands still makes the other wait."""
 
     solution: Side
@@ -51,7 +51,7 @@ class Session:
         return (self.solution, self.evaluator)
 
 
-def run_linked(hosts: tuple[Host, Host], solution: Container, evaluator: Container, link: Link) -> Linked:
+def run_linked(hosts: tuple[EngineState, EngineState], solution: Container, evaluator: Container, link: Link) -> Linked:
     """`hosts`: the solution's and the evaluator's. Raises EngineError. The solution's limit counts from the first byte
     that it is sent, the evaluator's from its start; `wall_s` of each counts from there too."""
     lives: list[Live] = []
@@ -69,7 +69,7 @@ def run_linked(hosts: tuple[Host, Host], solution: Container, evaluator: Contain
             live.dispose()
 
 
-def _started(hosts: tuple[Host, Host], pair: tuple[Container, Container]) -> list[Live]:
+def _started(hosts: tuple[EngineState, EngineState], pair: tuple[Container, Container]) -> list[Live]:
     """Both, created and started side by side. If one fails, none is left."""
 
     clock = Clock()
@@ -94,26 +94,26 @@ def _started(hosts: tuple[Host, Host], pair: tuple[Container, Container]) -> lis
     return [future.result() for future in futures]
 
 
-def _session(solution: Live, evaluator: Live, link: Link) -> Session:
+def _session(solution: Live, evaluator: Live, link: Link) -> LinkedSession:
     sides = Side(speaker="solution", live=solution, watchman=Watchman.over(solution))
     other = Side(speaker="evaluator", live=evaluator, watchman=Watchman.over(evaluator))
     relay = Relay(_end(sides), _end(other), link, clock=solution.clock)
-    session = Session(solution=sides, evaluator=other, relay=relay, link=link, clock=solution.clock)
+    session = LinkedSession(solution=sides, evaluator=other, relay=relay, link=link, clock=solution.clock)
     other.deadline = (evaluator.began or session.clock()) + evaluator.container.limits.timeout_s
     for side in session.sides:
         _watch(session, side)
     return session
 
 
-def _end(side: Side) -> End:
+def _end(side: Side) -> RelayEnd:
     streams = side.live.streams
     if streams is None or streams.out is None:
         msg = "a linked container needs stdio=pipe"
         raise EngineError(msg, code="engine_no_streams", retryable=False)
-    return End(side.speaker, streams.out, streams.inp, streams.close_stdin)
+    return RelayEnd(side.speaker, streams.out, streams.inp, streams.close_stdin)
 
 
-def _watch(session: Session, side: Side) -> None:
+def _watch(session: LinkedSession, side: Side) -> None:
     streams, watch = side.live.streams, side.live.watch
     if watch is not None:
         session.relay.watch(watch, ("ended", side))
@@ -123,7 +123,7 @@ def _watch(session: Session, side: Side) -> None:
         session.relay.watch(streams.ready, ("ready", side))
 
 
-def _converse(session: Session) -> None:
+def _converse(session: LinkedSession) -> None:
     """Until both have ended and all that they said has been carried."""
     while any(side.over is None for side in session.sides):
         for name, side in _carry(session, min(_due(session), session.clock() + _LOOK_S)):
@@ -136,7 +136,7 @@ def _converse(session: Session) -> None:
         session.relay.drain(side.speaker)
 
 
-def _carry(session: Session, due: float) -> list[tuple[str, Side]]:
+def _carry(session: LinkedSession, due: float) -> list[tuple[str, Side]]:
     """Nothing but carry bytes until something is due or happens: a round trip shall cost little more than its bytes."""
     relay, clock = session.relay, session.clock
     news: list[tuple[str, Side]] = []
@@ -149,7 +149,7 @@ def _carry(session: Session, due: float) -> list[tuple[str, Side]]:
     return news
 
 
-def _hear(session: Session, name: str, side: Side) -> None:
+def _hear(session: LinkedSession, name: str, side: Side) -> None:
     streams = side.live.streams
     if streams is None:
         return
@@ -161,7 +161,7 @@ def _hear(session: Session, name: str, side: Side) -> None:
         session.relay.replace_stdin(side.speaker, streams.let_go_of_stdin)
 
 
-def _ended(session: Session, side: Side) -> None:
+def _ended(session: LinkedSession, side: Side) -> None:
     side.over = session.clock()
     relay, live = session.relay, side.live
     if live.watch is not None:
@@ -176,7 +176,7 @@ def _ended(session: Session, side: Side) -> None:
     relay.drain(side.speaker)
 
 
-def _due(session: Session) -> float:
+def _due(session: LinkedSession) -> float:
     """When something has to be looked at, even if nobody says a word."""
     left = [side for side in session.sides if side.over is None]
     times = [side.watchman.next_look() for side in left]
@@ -188,7 +188,7 @@ def _due(session: Session) -> float:
     return min(times)
 
 
-def _keep_limits(session: Session) -> None:
+def _keep_limits(session: LinkedSession) -> None:
     now, solution, evaluator = session.clock(), session.solution, session.evaluator
     if solution.deadline == _FOREVER and session.relay.count("evaluator"):
         solution.deadline = now + solution.live.container.limits.timeout_s
@@ -204,7 +204,7 @@ def _keep_limits(session: Session) -> None:
         _kill(session, solution, "killed")
 
 
-def _keep_limits_of(session: Session, side: Side, now: float) -> None:
+def _keep_limits_of(session: LinkedSession, side: Side, now: float) -> None:
     if side.over is not None:
         return
     if side.killed_at is not None:
@@ -220,13 +220,15 @@ def _keep_limits_of(session: Session, side: Side, now: float) -> None:
         _kill(session, side, "disk_limit")
 
 
-def _kill(session: Session, side: Side, why: Literal["timed_out", "output_limit", "disk_limit", "killed"]) -> None:
+def _kill(
+    session: LinkedSession, side: Side, why: Literal["timed_out", "output_limit", "disk_limit", "killed"]
+) -> None:
     if side.over is None and side.killed_at is None:
         side.killed_at = session.clock()
         side.live.kill(why)
 
 
-def _is_waiting(session: Session, now: float) -> bool:
+def _is_waiting(session: LinkedSession, now: float) -> bool:
     """Whether the evaluator is at its end because of the other: it does not compute, it waits for a living solution."""
     if session.solution.over is not None or session.window is None:
         return False
@@ -238,7 +240,7 @@ def _is_waiting(session: Session, now: float) -> bool:
     return idle and session.relay.is_waiting("evaluator")
 
 
-def _linked(session: Session) -> Linked:
+def _linked(session: LinkedSession) -> Linked:
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="linked-finish") as pool:
         solution, evaluator = pool.map(lambda side: side.live.finish(), session.sides)
     first = _first_to_end(session, solution, evaluator)
@@ -256,7 +258,7 @@ def _linked(session: Session) -> Linked:
     )
 
 
-def _first_to_end(session: Session, solution: Exit, evaluator: Exit) -> Speaker:
+def _first_to_end(session: LinkedSession, solution: Exit, evaluator: Exit) -> Speaker:
     """By the engine's stamps. They are taken a little after the end, so two ends close together are told apart by the
     pipes: who dies of the other's end of file cannot have had its own before it."""
     difference = _moment(solution) - _moment(evaluator)

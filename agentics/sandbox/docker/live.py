@@ -19,7 +19,7 @@ from agentics.sandbox.docker import attach, create
 from agentics.sandbox.docker.api import Api, StartRefused
 from agentics.sandbox.docker.attach import Attached
 from agentics.sandbox.docker.frozen import Frozen
-from agentics.sandbox.docker.watch import Watch
+from agentics.sandbox.docker.watch import EndWatch
 from agentics.sandbox.engine import Container, Ended, Exit, Kernel
 from agentics.sandbox.log import Log
 from agentics.sandbox.settings import EngineSettings
@@ -34,7 +34,7 @@ DEATH_S = 60.0  # how long a killed container may take to be gone before we call
 
 
 @dataclass(kw_only=True)
-class Host:
+class EngineState:
     """What all containers of one engine share that have one runtime. Those of other runtimes share `live`, `removals`,
     `lock` and `frozen` with them. `kernel` None: not looked at yet."""
 
@@ -63,7 +63,7 @@ class Live:
     long, even if it is thrown away meanwhile. Whoever starts, freezes, thaws or kills it holds `moving`. Of those who
     are frozen together, a lower `turn` comes first."""
 
-    host: Host
+    host: EngineState
     container: Container
     log: Log
     argv: tuple[str, ...]
@@ -71,9 +71,9 @@ class Live:
     turn: int = 0
     report: Log | None = None
     streams: pipes.Pipes | Attached | None = None
-    group: cgroup.Group | None = None
+    group: cgroup.ControlGroup | None = None
     id: str = ""
-    watch: Watch | None = None
+    watch: EndWatch | None = None
     began: float | None = None
     opened: float | None = None
     killed: Ended | None = None
@@ -107,7 +107,7 @@ class Live:
             if not wanted:
                 msg = "could not start a container: it was removed before"
                 raise EngineError(msg, code="engine_not_found", retryable=True)
-            self.watch = Watch(self.host.api.expect_exit(self.id))
+            self.watch = EndWatch(self.host.api.expect_exit(self.id))
             if isinstance(self.streams, Attached):
                 self.streams.connect(self.host.api, self.id)
             try:
@@ -220,11 +220,11 @@ class Live:
             raise EngineError(msg, code="engine_not_ended")
         code = self.watch.exit_code
         state = self.host.api.state(self.id)
-        used = self.host.groups.read(self.group) if self.host.groups and self.group else cgroup.Usage()
+        used = self.host.groups.read(self.group) if self.host.groups and self.group else cgroup.GroupUsage()
         oom = bool(state.get("OOMKilled")) or bool(used.oom_kills) or self._died_at_its_limit(code, used)
         return _exit(self, code, state, used, oom_killed=oom)
 
-    def _died_at_its_limit(self, code: int, used: cgroup.Usage) -> bool:
+    def _died_at_its_limit(self, code: int, used: cgroup.GroupUsage) -> bool:
         """Whether a runtime with a kernel of its own was killed for memory: it dies as a whole, and the engine may hear
         of its end before it hears why."""
         limit, peak = self.container.limits.memory_bytes, used.memory_peak_bytes or 0
@@ -281,7 +281,9 @@ class Live:
         )
 
 
-def launch(host: Host, container: Container, *, gated: bool = False, clock: Clock | None = None, turn: int = 0) -> Live:
+def launch(
+    host: EngineState, container: Container, *, gated: bool = False, clock: Clock | None = None, turn: int = 0
+) -> Live:
     """A created container, not yet started; whatever fails on the way leaves nothing behind."""
     log = Log(cap=container.limits.log_bytes, flood=host.settings.flood_bytes)
     live = Live(host=host, container=container, log=log, argv=container.argv, clock=clock or Clock(), turn=turn)
@@ -292,7 +294,7 @@ def launch(host: Host, container: Container, *, gated: bool = False, clock: Cloc
     try:
         _lay_streams(live, gated=gated)
         live.group = host.groups.make() if host.groups else None
-        around = create.Surroundings(
+        around = create.CreateSettings(
             settings=host.settings,
             owner=host.owner,
             seccomp=host.seccomp,
@@ -335,7 +337,7 @@ def _lay_streams(live: Live, *, gated: bool) -> None:
         live.argv = pipes.gated(argv)
 
 
-def _exit(live: Live, code: int, state: dict[str, Any], used: cgroup.Usage, *, oom_killed: bool) -> Exit:
+def _exit(live: Live, code: int, state: dict[str, Any], used: cgroup.GroupUsage, *, oom_killed: bool) -> Exit:
     ended = _ended(live, code, oom_killed=oom_killed)
     paused_s = live.paused_s
     started, finished = str(state["StartedAt"]), str(state["FinishedAt"])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agentics.errors import EngineError
-from agentics.sandbox.docker.live import Host, Live
+from agentics.sandbox.docker.live import EngineState, Live
 
 
-def pause(host: Host, labels: Mapping[str, str]) -> int:
+def pause(host: EngineState, labels: Mapping[str, str]) -> int:
     """How many containers stand still now that ran before. When it raises EngineError, the pause is not in force."""
     with host.frozen.acting:
         # In force before we look: what starts from here on sees it, and what has started is among those we look at.
@@ -21,7 +21,7 @@ def pause(host: Host, labels: Mapping[str, str]) -> int:
             raise
 
 
-def unpause(host: Host, labels: Mapping[str, str]) -> int:
+def unpause(host: EngineState, labels: Mapping[str, str]) -> int:
     """How many containers go on. Raises EngineError after it has tried all; then it can be tried again."""
     with host.frozen.acting:
         host.frozen.drop(labels)
@@ -31,7 +31,7 @@ def unpause(host: Host, labels: Mapping[str, str]) -> int:
         return thawed
 
 
-def _thaw(host: Host, labels: Mapping[str, str]) -> tuple[int, list[EngineError]]:
+def _thaw(host: EngineState, labels: Mapping[str, str]) -> tuple[int, list[EngineError]]:
     thawed, errors = 0, []
     for live in reversed(_carrying(host, labels)):
         if host.frozen.holds(live.labels):  # by another pause, of other labels
@@ -43,7 +43,7 @@ def _thaw(host: Host, labels: Mapping[str, str]) -> tuple[int, list[EngineError]
     return thawed, errors
 
 
-def _carrying(host: Host, labels: Mapping[str, str]) -> list[Live]:
+def _carrying(host: EngineState, labels: Mapping[str, str]) -> list[Live]:
     with host.lock:
         found = [live for live in host.live if labels.items() <= live.labels.items()]
     return sorted(found, key=lambda live: live.turn)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from agentics.errors import EngineError
 from agentics.sandbox.collect import usage
 from agentics.sandbox.docker.live import DEATH_S, Live
-from agentics.sandbox.docker.watch import Watch
+from agentics.sandbox.docker.watch import EndWatch
 from agentics.sandbox.engine import Ended, Exit, Mount
 from agentics.sandbox.log import Log
 from agentics.sandbox.pipes import Pipes
@@ -102,7 +102,7 @@ def _over(mount: Mount) -> bool:
     return too_big or (mount.watch_inodes is not None and inodes > mount.watch_inodes)
 
 
-def _until_the_end(live: Live, watch: Watch, watchman: Watchman) -> None:
+def _until_the_end(live: Live, watch: EndWatch, watchman: Watchman) -> None:
     """Returns when the container has ended and its log is read. Raises EngineError when it outlives its killing."""
     logs = _logs(live)
     with selectors.DefaultSelector() as selector:

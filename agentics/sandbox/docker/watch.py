@@ -11,7 +11,7 @@ from contextlib import suppress
 from agentics.errors import EngineError
 
 
-class Watch:
+class EndWatch:
     """`fileno()` becomes readable when the container has ended, or when the engine was lost."""
 
     def __init__(self, block: Callable[[], int]) -> None:

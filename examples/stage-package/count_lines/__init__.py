@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentics.model.document.record import Record
-from agentics.pipeline.description import described
-from agentics.pipeline.stage import Context, StageFailure
+from agentics.pipeline.contract.description import described
+from agentics.pipeline.contract.stage import Context, StageFailure
 
 name = "count_lines"
 

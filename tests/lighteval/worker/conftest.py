@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from agentics.lighteval.exchange import Exchange, Session
+from agentics.lighteval.exchange import Exchange, WorkerSession
 from agentics.model.job.worker_protocol import Answer, EndOrder, EvaluateOrder, Event
 from tests.lighteval.environment import PLUGINS, ROOT, tiny_checkpoint, worker_python
 
@@ -43,11 +43,13 @@ class Worker:
     sessions: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
 
-    def session(self) -> Session:
+    def session(self) -> WorkerSession:
         self.sessions += 1
         return self.exchange.session(f"s{self.sessions}")
 
-    def ask(self, order: dict[str, Any], known: list[BaseModel] | None = None, session: Session | None = None) -> Told:
+    def ask(
+        self, order: dict[str, Any], known: list[BaseModel] | None = None, session: WorkerSession | None = None
+    ) -> Told:
         """Give the order to a session of its own, which ends with it, or to one that goes on."""
         asked = session or self.session()
         if known is not None:
@@ -58,7 +60,7 @@ class Worker:
             if session is None:
                 asked.send(lambda number: EndOrder(order=number))
 
-    def follow(self, order: Callable[[int], Any], session: Session) -> Told:
+    def follow(self, order: Callable[[int], Any], session: WorkerSession) -> Told:
         return Told([event for batch in session.carry_out(order, self.stop) for event in batch])
 
 

@@ -1,0 +1,1 @@
+"""Attempts that run: freeze, thaw and end them; requests of controllers; signals."""
