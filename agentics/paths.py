@@ -13,7 +13,7 @@ from typing import Literal
 
 from agentics.errors import UsageError
 
-Use = Literal["read", "file", "folder", "write", "name"]
+PathUse = Literal["read", "file", "folder", "write", "name"]
 """`read`: a file or a directory. `file`: a file. `folder`: a directory that is made where it is missing, and written
 into. `write`: a file that is made or replaced. `name`: only named, and read where it is needed."""
 
@@ -31,7 +31,7 @@ _WORDS = {
 }
 
 
-def checked(given: str | Path, role: str, use: Use = "read") -> Path:
+def checked(given: str | Path, role: str, use: PathUse = "read") -> Path:
     """The path, if it can be used so. `role`: what it is for, as `run directory` or `--plot`.
 
     A path at which nothing is passes: whoever needs it says so. Raises UsageError (bad_path) with the role for an empty
@@ -89,7 +89,7 @@ def _status(path: Path) -> os.stat_result | None:
         return None
 
 
-def _check_use(path: Path, found: os.stat_result | None, use: Use) -> None:
+def _check_use(path: Path, found: os.stat_result | None, use: PathUse) -> None:
     """Raises OSError when what is there, or where it would be made, cannot be used so."""
     if use == "name":
         return

@@ -9,7 +9,7 @@ from agentics.attacks.catalogue import cases, listed
 from agentics.lighteval import support
 from agentics.model.document.size_caps import KINDS
 from agentics.model.job import jobspec
-from agentics.policy.hints import SLIPS
+from agentics.policy.verdict.hints import SLIPS
 from agentics.sandbox.images import definitions
 
 

@@ -28,7 +28,13 @@ from agentics.cli.evalfile import EvalFile
 from agentics.control.signals import SIGNALS
 from agentics.model.document import record, strict_types
 from agentics.model.run import outcome
-from agentics.policy.outcome import EXIT_CHALLENGE, EXIT_CONTROLLED, EXIT_INFRASTRUCTURE, EXIT_POLICY_NOT_MET, accepts
+from agentics.policy.outcome.run_outcome import (
+    EXIT_CHALLENGE,
+    EXIT_CONTROLLED,
+    EXIT_INFRASTRUCTURE,
+    EXIT_POLICY_NOT_MET,
+    accepts,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", ROOT / "attacks" / "README.md", *sorted((ROOT / "docs").glob("*.md")))

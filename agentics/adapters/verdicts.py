@@ -33,8 +33,8 @@ from agentics.model.run.benchmark import (
     ScoreVerdict,
 )
 from agentics.model.run.directory import Objective, ResultOutcome, TrialResult
-from agentics.rundir.artifacts import ArtifactStore
 from agentics.rundir.benchmark import evidence_lines
+from agentics.rundir.files.artifacts import ArtifactStore
 
 ADAPTER_ID = "agentics.adapters.verdicts"
 _VERDICTS: Mapping[ResultOutcome, ScoreVerdict] = {

@@ -25,7 +25,7 @@ DIRECTORY_MODE = 0o755
 _NAME_BYTES = 255
 _PATH_BYTES = 4096
 
-Kind = Literal["file", "directory", "symlink", "special"]
+EntryKind = Literal["file", "directory", "symlink", "special"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Entry:
     """`path` is relative to the walk's root, with '/'; `size` in bytes, 0 unless a file; `mode`: permissions."""
 
     path: str
-    kind: Kind
+    kind: EntryKind
     size: int
     mode: int
 
@@ -82,7 +82,7 @@ def read_below(fd: int, path: str, limit: int) -> bytes:
         return file.read(limit)
 
 
-def kind_at(fd: int, path: str) -> Kind | None:
+def kind_at(fd: int, path: str) -> EntryKind | None:
     """What is at `path` below the directory `fd`, going through no link; None where there is nothing."""
     folder, _, name = path.rpartition("/")
     try:
@@ -240,7 +240,7 @@ def file_mode(*, executable: bool) -> int:
 
 def _entry(path: str, info: os.stat_result) -> Entry:
     mode = info.st_mode
-    kind: Kind = "special"
+    kind: EntryKind = "special"
     if stat.S_ISREG(mode):
         kind = "file"
     elif stat.S_ISDIR(mode):

@@ -15,7 +15,7 @@ from agentics.config import Config
 from agentics.errors import Stopped
 from agentics.model.run.outcome import TaskRecord
 from agentics.request.campaign import EvalRequest, compile_request
-from agentics.rundir.artifacts import ArtifactStore
+from agentics.rundir.files.artifacts import ArtifactStore
 from agentics.rundir.reader import RunView, TrialView, read_evidence, read_run
 from agentics.usecases.evaluate import EndedRun, evaluate
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from agentics.rundir import ledger
+from agentics.rundir.files import ledger
 
 INVOCATIONS = "runtime/invocations.jsonl"
 Change = Callable[[dict[str, Any]], object]

@@ -6,21 +6,21 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 from agentics.archive import tree
 from agentics.archive.envelope import OVERLAY, inspect, parents, unpack
 from agentics.archive.origin import naming
-from agentics.bundle.files import SPEC, Files, problems_of_files, problems_of_scripts, specified
+from agentics.bundle.files import SPEC, BundleFiles, problems_of_files, problems_of_scripts, specified
 from agentics.bundle.load import PROPOSAL, Bundle
 from agentics.model.bundle.challenge import Challenge
 from agentics.model.bundle.proposal import PrivateAsset, Proposal
 from agentics.model.document.finding import Finding
 from agentics.model.document.json_text import Problem
 from agentics.model.document.parsing import invalid, place
-from agentics.policy.checks import locator
+from agentics.model.document.record import Mode
+from agentics.policy.bundle.checks import locator
 
-Mode = Literal["validation", "official"]
 OFFICIAL_SETUP = "official_evaluation_setup"
 
 
@@ -78,7 +78,7 @@ def _refuse(findings: Sequence[Finding]) -> None:
 
 
 def _problems(assembled: Bundle, mode: Mode) -> list[Finding]:
-    files, challenge = Files(root=assembled.root), assembled.challenge
+    files, challenge = BundleFiles(root=assembled.root), assembled.challenge
     data = files.read(SPEC, Challenge)
     if isinstance(data, Finding):
         return [data]
@@ -153,7 +153,7 @@ def _asset_problem(bundle: Bundle, index: int, overlays: Sequence[_Overlay]) -> 
 
 def _is_in_place(bundle: Bundle, asset: PrivateAsset) -> bool:
     """An author may evaluate a directory in which the private data already is."""
-    files, private = Files(root=bundle.root), bundle.challenge.datasets.private_benchmark_dir
+    files, private = BundleFiles(root=bundle.root), bundle.challenge.datasets.private_benchmark_dir
     wanted = asset.required_paths or ((private,) if private else ())
     return bool(wanted) and all(files.kind(path) is not None for path in wanted)
 
@@ -165,5 +165,5 @@ def _needs_benchmark_data(bundle: Bundle, proposal: Proposal) -> bool:
         datasets.private_benchmark_enabled
         and locator(bundle.challenge.execution, "official") is not None
         and all(asset.kind != "private_benchmark_data" for asset in proposal.private_assets)
-        and (private is None or Files(root=bundle.root).kind(private) is None)
+        and (private is None or BundleFiles(root=bundle.root).kind(private) is None)
     )

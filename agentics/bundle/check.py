@@ -9,7 +9,7 @@ from agentics.archive import hostile, tree
 from agentics.bundle.assemble import OFFICIAL_SETUP
 from agentics.bundle.files import (
     SPEC,
-    Files,
+    BundleFiles,
     Level,
     Specified,
     directories_with,
@@ -27,8 +27,8 @@ from agentics.model.document.finding import Finding
 from agentics.model.document.json_text import Path as Pointer
 from agentics.model.document.json_text import Problem
 from agentics.model.document.parsing import capped, place
-from agentics.policy.checks import read_challenge
-from agentics.policy.exposure import below, network_risks
+from agentics.policy.bundle.checks import read_challenge
+from agentics.policy.publish.exposure import below, network_risks
 
 SHAPES = (
     f"PATH is a proposal (it has {PROPOSAL}), a bundle (it has {SPEC}), "
@@ -84,14 +84,14 @@ def _shapes(path: Path) -> Iterable[tuple[Path, list[Path]]]:
 
 
 def _has(path: Path, document: str) -> bool:
-    return path.is_dir() and Files(root=path).kind(document) is not None
+    return path.is_dir() and BundleFiles(root=path).kind(document) is not None
 
 
 def _folders(path: Path) -> list[Path]:
     """Where bundles or proposals may be."""
     if not path.is_dir():
         return []
-    return [path / "challenges", path] if Files(root=path).kind("challenges") == "directory" else [path]
+    return [path / "challenges", path] if BundleFiles(root=path).kind("challenges") == "directory" else [path]
 
 
 def _links(folder: Path) -> Iterator[CheckResult]:
@@ -115,7 +115,7 @@ def _check_proposal(path: Path) -> tuple[str | None, list[Finding]]:
 
 def _problems(path: Path, proposed: Proposed) -> Iterator[Problem]:
     """What is wrong with a proposal beside its bundle."""
-    files, name = Files(root=path), getattr(proposed.sound, "challenge_name", None)
+    files, name = BundleFiles(root=path), getattr(proposed.sound, "challenge_name", None)
     if name is not None and path.resolve().name != name:
         message = f"challenge_name is {name}, but the directory is called {path.resolve().name}"
         hint = "give both the same name"
@@ -140,16 +140,16 @@ def _check_bundle(path: Path) -> tuple[str | None, list[Finding]]:
 
 def _assembled_with(path: Path) -> str | None:
     """The directory of private data, if it is in place."""
-    data = Files(root=path).read(SPEC, Challenge)
+    data = BundleFiles(root=path).read(SPEC, Challenge)
     if isinstance(data, Finding):
         return None
-    spec = specified(Files(root=path), data, read_challenge(data).sound)
+    spec = specified(BundleFiles(root=path), data, read_challenge(data).sound)
     return spec.private if spec.private is not None and spec.files.kind(spec.private) == "directory" else None
 
 
 def _check_files(root: Path, level: Level, proposed: Proposed | None) -> tuple[Challenge | None, list[Finding]]:
     """Everything that is wrong with a bundle, and the challenge as far as it is sound."""
-    files = Files(root=root)
+    files = BundleFiles(root=root)
     data = files.read(SPEC, Challenge)
     if isinstance(data, Finding):
         return None, [data]

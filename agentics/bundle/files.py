@@ -18,9 +18,9 @@ from agentics.model.document.json_text import Path as Pointer
 from agentics.model.document.json_text import Problem
 from agentics.model.document.parsing import Loaded, invalid, place
 from agentics.model.document.strict_types import Document
-from agentics.policy.checks import commands, locator, script
-from agentics.policy.exposure import below
-from agentics.policy.manifests import check_run_manifest, check_session_manifest, sources
+from agentics.policy.bundle.checks import commands, locator, script
+from agentics.policy.bundle.manifests import check_run_manifest, check_session_manifest, sources
+from agentics.policy.publish.exposure import below
 
 SPEC = "spec.json"
 STATEMENT = "statement.md"
@@ -28,17 +28,17 @@ _OVERLAY = "official data arrives as an overlay: --overlay DIR or --overlay ZIP"
 _FIXED = {STATEMENT: f"every bundle has a {STATEMENT} beside its {SPEC}"}
 
 Level = Literal["public", "runtime"]
-Wanted = Literal["file", "directory"]
+WantedFile = Literal["file", "directory"]
 M = TypeVar("M", RunManifest, SessionManifest)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Files:
+class BundleFiles:
     """The files below `root`. Findings call them by their path with `root` before it."""
 
     root: Path
 
-    def kind(self, path: str) -> tree.Kind | None:
+    def kind(self, path: str) -> tree.EntryKind | None:
         with hostile.opened(self.root) as fd:
             return tree.kind_at(fd, path)
 
@@ -72,12 +72,12 @@ def directories_with(folder: Path, *documents: str) -> list[Path]:
 
 def read_run_manifest(data: bytes, file: str, root: Path) -> RunManifest:
     """A run manifest whose sources are regular files below `root`. Raises InvalidDocument."""
-    return _sound(check_run_manifest(data, file), data, file, Files(root=root))
+    return _sound(check_run_manifest(data, file), data, file, BundleFiles(root=root))
 
 
 def read_session_manifest(data: bytes, file: str, root: Path) -> SessionManifest:
     """As `read_run_manifest`."""
-    return _sound(check_session_manifest(data, file), data, file, Files(root=root))
+    return _sound(check_session_manifest(data, file), data, file, BundleFiles(root=root))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ class Specified:
     `private` is the directory of private data, and `enabled` whether official evaluations need it.
     """
 
-    files: Files
+    files: BundleFiles
     data: bytes
     execution: Execution | None
     public: str | None
@@ -100,7 +100,7 @@ class Specified:
         return place(self.data, problems, self.files.name(SPEC))
 
 
-def specified(files: Files, data: bytes, challenge: Challenge | None) -> Specified:
+def specified(files: BundleFiles, data: bytes, challenge: Challenge | None) -> Specified:
     """`challenge` may be the sound part of one. Where its targets cannot be read, some may offer validation."""
     targets, datasets = getattr(challenge, "targets", None), getattr(challenge, "datasets", None)
     return Specified(
@@ -137,7 +137,7 @@ def problems_of_scripts(
     return spec.place(problems)
 
 
-def unfit(files: Files, pointer: Pointer, path: str, wanted: Wanted = "file") -> Problem:
+def unfit(files: BundleFiles, pointer: Pointer, path: str, wanted: WantedFile = "file") -> Problem:
     """That the key at `pointer` names a path below `files` that is not there, or is not what is wanted."""
     found = files.kind(path)
     key = next(part for part in reversed(pointer) if isinstance(part, str))
@@ -184,13 +184,15 @@ def _static_manifest(spec: Specified, static: tuple[str, str], side: str, level:
     return place(data, _absent_sources(files, loaded.value, later), name)
 
 
-def _absent_sources(files: Files, manifest: RunManifest | SessionManifest, later: str | None) -> Iterator[Problem]:
+def _absent_sources(
+    files: BundleFiles, manifest: RunManifest | SessionManifest, later: str | None
+) -> Iterator[Problem]:
     for path, source in sources(manifest):
         if files.kind(source) != "file" and (later is None or not below(source, later)):
             yield unfit(files, path, source)
 
 
-def _sound(loaded: Loaded[M], data: bytes, file: str, files: Files) -> M:
+def _sound(loaded: Loaded[M], data: bytes, file: str, files: BundleFiles) -> M:
     if loaded.value is None:
         raise invalid(loaded.findings)
     absent = place(data, _absent_sources(files, loaded.value, None), file)

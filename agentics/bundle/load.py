@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agentics.bundle.files import SPEC, Files, directories_with, problems_of_files, specified, unfit
+from agentics.bundle.files import SPEC, BundleFiles, directories_with, problems_of_files, specified, unfit
 from agentics.model.bundle.challenge import Challenge
 from agentics.model.bundle.proposal import Proposal
 from agentics.model.document.finding import Finding
 from agentics.model.document.json_text import Problem
 from agentics.model.document.parsing import invalid, place
-from agentics.policy.checks import read_challenge
-from agentics.policy.exposure import network_risks
-from agentics.policy.proposals import differences, read_proposal
+from agentics.policy.bundle.checks import read_challenge
+from agentics.policy.bundle.proposals import differences, read_proposal
+from agentics.policy.publish.exposure import network_risks
 
 PROPOSAL = "agentics.challenge.json"
 
@@ -53,12 +53,12 @@ def load_challenge(path: Path) -> Bundle:
     Checks what needs neither overlays nor a publication: the specification, the statement, the public data and the
     validation manifest. Raises InvalidDocument with everything that is wrong with any of them.
     """
-    proposed, root, files = None, path, Files(root=path)
+    proposed, root, files = None, path, BundleFiles(root=path)
     if path.is_dir() and files.kind(SPEC) is None and files.kind(PROPOSAL) is not None:
         proposed = read_proposed(path)
         if proposed.root is None:
             raise invalid(proposed.findings or [_no_bundle(proposed)])
-        root, files = proposed.root, Files(root=proposed.root)
+        root, files = proposed.root, BundleFiles(root=proposed.root)
     data = files.read(SPEC, Challenge)
     if isinstance(data, Finding):
         raise invalid([replace(data, hint=f"a bundle has {SPEC}, a proposal has {PROPOSAL}")])
@@ -74,7 +74,7 @@ def load_challenge(path: Path) -> Bundle:
 
 def read_proposed(path: Path) -> Proposed:
     """The proposal in the directory `path`. Raises InvalidDocument when there is none that can be read."""
-    files = Files(root=path)
+    files = BundleFiles(root=path)
     data = files.read(PROPOSAL, Proposal)
     if isinstance(data, Finding):
         raise invalid([data])
@@ -98,7 +98,7 @@ def differing(proposed: Proposed, challenge: Challenge | None) -> tuple[Finding,
     return place(proposed.data, differences(proposed.sound, challenge), proposed.file)
 
 
-def _no_bundle_there(files: Files, path: str) -> Problem | None:
+def _no_bundle_there(files: BundleFiles, path: str) -> Problem | None:
     if files.kind(path) != "directory":
         return unfit(files, ("bundle_path",), path, "directory")
     if files.kind(f"{path}/{SPEC}") != "file":

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from agentics.errors import UsageError
-from agentics.paths import Use, checked
+from agentics.paths import PathUse, checked
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class PathReader:
     """Reads a path. `role`: what it is for, as an error names it."""
 
     role: str
-    use: Use = "read"
+    use: PathUse = "read"
     __name__ = "path"
 
     def __call__(self, text: str | Path) -> Path:
@@ -90,7 +90,7 @@ FreshSetup = Annotated[
     bool, typer.Option("--fresh-setup", help="Run challenge setups anew, and replace what is kept of them.")
 ]
 
-Trust = Annotated[bool, typer.Option("--trust", help="Run what the run says on this machine, whoever made it.")]
+TrustOption = Annotated[bool, typer.Option("--trust", help="Run what the run says on this machine, whoever made it.")]
 AcceptAlterations = Annotated[
     bool, typer.Option("--accept-alterations", help="Go on although the run was altered; it says so for good.")
 ]

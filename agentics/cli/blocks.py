@@ -25,8 +25,8 @@ from agentics.model.evidence.explanation import (
     Measurements,
 )
 from agentics.model.run.outcome import RunOutcome, TaskRecord
-from agentics.policy.casefiles import listing_text
-from agentics.policy.reasons import advice, what
+from agentics.policy.verdict.case_files import listing_text
+from agentics.policy.verdict.reasons import advice, what
 
 MIB = 1 << 20
 MOST_CASES = 6

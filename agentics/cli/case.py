@@ -13,7 +13,7 @@ from agentics.cli.arguments import NameReader, RunDir
 from agentics.cli.blocks import shown_path, usage
 from agentics.cli.console import one_line, out, print_json, print_line
 from agentics.model.evidence.explanation import Excerpt
-from agentics.policy.casefiles import listing_text
+from agentics.policy.verdict.case_files import listing_text
 from agentics.rundir.cases import CaseQuery, FoundCase, find_case
 from agentics.rundir.reader import read_run
 

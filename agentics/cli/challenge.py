@@ -13,7 +13,7 @@ from agentics.bundle import load_challenge
 from agentics.cli.arguments import PathReader
 from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.findings import show_findings
-from agentics.policy.publish import public_challenge
+from agentics.policy.publish.public_challenge import public_challenge
 
 app = typer.Typer(help="Check bundles, and see what the public sees of them.", no_args_is_help=True)
 

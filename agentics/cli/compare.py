@@ -24,11 +24,11 @@ from agentics.model.run.analysis import (
     VariantSummary,
 )
 from agentics.model.run.design import Comparison
-from agentics.policy.compare import Observation, compare
-from agentics.policy.jobcompare import check_comparable
-from agentics.policy.reasons import what
-from agentics.rundir.analysis import Sheet, read_sheet, summary
-from agentics.rundir.jobs import contenders
+from agentics.policy.compare.variants import Observation, compare
+from agentics.policy.jobs.comparison import check_comparable
+from agentics.policy.verdict.reasons import what
+from agentics.rundir.projections.analysis import Sheet, read_sheet, summary
+from agentics.rundir.projections.jobs import contenders
 from agentics.rundir.reader import read_run
 
 _SHOWN = 5

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from agentics import config as configuration
-from agentics.cli.arguments import AcceptAlterations, FreshSetup, NameReader, RunDir, Trust
+from agentics.cli.arguments import AcceptAlterations, FreshSetup, NameReader, RunDir, TrustOption
 from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.progress import shown
 from agentics.cli.report import show_ended
@@ -103,7 +103,7 @@ def resume(
     json: Json = False,
     fresh_setup: FreshSetup = False,
     accept_alterations: AcceptAlterations = False,
-    trust: Trust = False,
+    trust: TrustOption = False,
     quiet: Quiet = False,
 ) -> None:
     """Let a paused run go on: where its process lives it is thawed, otherwise this one goes on from the checkpoints."""
@@ -141,7 +141,7 @@ def continue_(
     run: RunDir,
     fresh_setup: FreshSetup = False,
     accept_alterations: AcceptAlterations = False,
-    trust: Trust = False,
+    trust: TrustOption = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:

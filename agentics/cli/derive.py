@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agentics import config as configuration
-from agentics.cli.arguments import AcceptAlterations, FreshSetup, NameReader, PathReader, RunDir, Trust
+from agentics.cli.arguments import AcceptAlterations, FreshSetup, NameReader, PathReader, RunDir, TrustOption
 from agentics.cli.console import one_line, out, print_json
 from agentics.cli.control import Json, Quiet
 from agentics.cli.progress import shown
@@ -71,7 +71,7 @@ def fork(
     strict: Strict = False,
     dry_run: Dry = False,
     accept_alterations: AcceptAlterations = False,
-    trust: Trust = False,
+    trust: TrustOption = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -103,7 +103,7 @@ def replay(
     strict: Strict = False,
     fresh_setup: FreshSetup = False,
     accept_alterations: AcceptAlterations = False,
-    trust: Trust = False,
+    trust: TrustOption = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -138,7 +138,7 @@ def regrade(
     adapter_only: Annotated[bool, typer.Option("--adapter-only", help="Only the benchmark's adapter.")] = False,
     dry_run: Dry = False,
     accept_alterations: AcceptAlterations = False,
-    trust: Trust = False,
+    trust: TrustOption = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:

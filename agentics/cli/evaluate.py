@@ -31,11 +31,11 @@ from agentics.cli.stream import streamed
 from agentics.errors import UsageError
 from agentics.paths import checked
 from agentics.request.campaign import EvalRequest, compile_request
-from agentics.rundir.names import check_run_id
+from agentics.rundir.files.names import check_run_id
 from agentics.usecases.evaluate import evaluate
 
 
-class Mode(StrEnum):
+class ModeOption(StrEnum):
     """What data an evaluation uses."""
 
     validation = "validation"
@@ -87,7 +87,9 @@ def run(
         str | None,
         typer.Option(parser=NameReader("--target"), help="One of the bundle's targets; all of them if not said."),
     ] = None,
-    mode: Annotated[Mode | None, typer.Option(help="Public data only, or with overlays. [default: validation]")] = None,
+    mode: Annotated[
+        ModeOption | None, typer.Option(help="Public data only, or with overlays. [default: validation]")
+    ] = None,
     overlay: Annotated[
         list[str] | None,
         typer.Option(

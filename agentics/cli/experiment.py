@@ -23,13 +23,13 @@ from agentics.request.campaign import Campaign
 from agentics.request.experiment_file import asked_for, compiled, parse_experiment
 from agentics.request.planned_trial import PlannedTrial
 from agentics.request.resolved_experiment import resolved
-from agentics.rundir.names import check_run_id
+from agentics.rundir.files.names import check_run_id
 from agentics.usecases.evaluate import EndedRun, evaluate
 from agentics.usecases.preflight import passed, preflight
 
 app = typer.Typer(help="Compare variants: tasks x variants x replications, from one file.", no_args_is_help=True)
 
-File = Annotated[
+ExperimentPath = Annotated[
     Path,
     typer.Argument(
         parser=PathReader("experiment file", "file"), help="An experiment file: YAML, TOML or JSON.", metavar="FILE"
@@ -68,7 +68,7 @@ def register(root: typer.Typer) -> None:
 
 @app.command("run", epilog=RUN_EPILOG)
 def run(
-    file: File,
+    file: ExperimentPath,
     run_id: Annotated[
         str | None, typer.Option(parser=check_run_id, help="The id of the new run; one that is taken is refused.")
     ] = None,
@@ -116,7 +116,7 @@ def run(
 
 
 @app.command("plan", epilog=PLAN_EPILOG)
-def plan(file: File, json: Json = False) -> None:
+def plan(file: ExperimentPath, json: Json = False) -> None:
     """Show what an experiment would do: every slot in order, and what each field came out as. Needs no engine."""
     campaign = _campaign(file)
     if json:
@@ -136,7 +136,7 @@ def plan(file: File, json: Json = False) -> None:
 
 @app.command("preflight", epilog=PREFLIGHT_EPILOG)
 def check(
-    file: File,
+    file: ExperimentPath,
     output_path: Annotated[
         Path, typer.Option(parser=PathReader("--output-path", "folder"), help="Where run directories would go.")
     ] = Path("outputs"),

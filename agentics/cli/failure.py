@@ -17,7 +17,7 @@ from agentics.model.document.finding import Finding, error_body
 
 def hidden(text: str) -> str:
     """A text without secrets: passwords by their place, and those of the command line and the environment by value."""
-    from agentics.policy.redact import Redactor, secrets_in  # noqa: PLC0415 - 0.2 s, needed where something failed only
+    from agentics.policy.publish.redact import Redactor, secrets_in  # noqa: PLC0415 - 0.2 s, needed where something failed only
 
     return Redactor(secrets_in(sys.argv, os.environ)).text(text)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from agentics.cli.console import one_line
 from agentics.errors import StorageError, UsageError
 from agentics.model.run.analysis import Interval, VariantComparison, VariantSummary
-from agentics.policy.compare import Observation, coverage_of, summarise
+from agentics.policy.compare.variants import Observation, coverage_of, summarise
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

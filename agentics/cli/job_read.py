@@ -18,8 +18,8 @@ from agentics.model.job.comparison import MetricComparison
 from agentics.model.job.job_result import JobResult
 from agentics.model.job.judge_verdict import JudgeVerdict
 from agentics.model.job.worker_protocol import DetailRow
-from agentics.policy.jobcompare import Contender, compare_jobs, sample_values
-from agentics.rundir.jobs import job_facts, job_results, rows_of, trial_of
+from agentics.policy.jobs.comparison import Contender, compare_jobs, sample_values
+from agentics.rundir.projections.jobs import job_facts, job_results, rows_of, trial_of
 from agentics.rundir.reader import read_run
 
 MOST = 100

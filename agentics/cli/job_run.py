@@ -20,8 +20,8 @@ from agentics.cli.report import show_ended
 from agentics.cli.stream import streamed
 from agentics.model.run.outcome import DEFAULT_EXIT_POLICY
 from agentics.request.campaign import Campaign, EvalRequest, compile_request
-from agentics.rundir.jobs import suite_scores
-from agentics.rundir.names import check_run_id
+from agentics.rundir.files.names import check_run_id
+from agentics.rundir.projections.jobs import suite_scores
 from agentics.rundir.reader import read_run
 from agentics.usecases.evaluate import evaluate
 from agentics.usecases.probe_worker import probe_worker

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from agentics.cli.console import one_line, out
 from agentics.model.job.job_result import JobResult, MetricSummary
-from agentics.rundir.jobs import job_results, suite_scores
+from agentics.rundir.projections.jobs import job_results, suite_scores
 from agentics.rundir.reader import read_run
 
 

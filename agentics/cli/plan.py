@@ -11,7 +11,7 @@ from rich.markup import escape
 from agentics import config as configuration
 from agentics.cli.arguments import NamedPathReader, NameReader, PathReader, named_path
 from agentics.cli.console import err, one_line, print_json
-from agentics.cli.evaluate import Mode
+from agentics.cli.evaluate import ModeOption
 from agentics.request.campaign import EvalRequest, compile_request
 from agentics.request.granted_network import network_of
 
@@ -35,7 +35,7 @@ def run(
     target: Annotated[
         str | None, typer.Option(parser=NameReader("--target"), help="One of the bundle's targets.")
     ] = None,
-    mode: Annotated[Mode, typer.Option(help="Public data only, or official.")] = Mode.validation,
+    mode: Annotated[ModeOption, typer.Option(help="Public data only, or official.")] = ModeOption.validation,
     limit: Annotated[int | None, typer.Option(min=0, help="The first N cases.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from agentics.cli.arguments import AcceptAlterations, RunDir
 from agentics.cli.console import err, leave, one_line, out, print_json
-from agentics.rundir.rebuild import compare
+from agentics.rundir.projections.rebuild import compare
 from agentics.usecases import control_run
 
 EPILOG = """

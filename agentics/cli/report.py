@@ -14,8 +14,8 @@ from agentics.cli.failure import show_details
 from agentics.cli.words import STYLES
 from agentics.model.evidence.explanation import Explanation
 from agentics.model.run.outcome import PrimaryMetric, RunOutcome, TaskRecord
-from agentics.policy.reasons import advice
-from agentics.rundir.explain import explained, explained_outward
+from agentics.policy.verdict.reasons import advice
+from agentics.rundir.projections.explain import explained, explained_outward
 from agentics.rundir.reader import RunView, read_run
 from agentics.usecases.evaluate import EndedRun
 

@@ -16,12 +16,12 @@ from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.report import show_outcomes
 from agentics.errors import StorageError, UsageError
 from agentics.model.run.outcome import RunOutcome
-from agentics.policy.outcome import gate as gate_opens
-from agentics.rundir.atomic import read_document
-from agentics.rundir.explain import dumped, explanations
-from agentics.rundir.project import rebuild_outcome
+from agentics.policy.outcome.run_outcome import gate as gate_opens
+from agentics.rundir.files.atomic import read_document
+from agentics.rundir.files.safe_files import read_file, real
+from agentics.rundir.projections.explain import dumped, explanations
+from agentics.rundir.projections.outcome import rebuild_outcome
 from agentics.rundir.reader import read_run
-from agentics.rundir.safe_files import read_file, real
 
 app = typer.Typer(help="Look at a run directory, and let it decide.", no_args_is_help=True)
 

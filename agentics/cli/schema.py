@@ -14,7 +14,7 @@ from agentics.cli.console import err, leave, one_line, out, print_json
 from agentics.cli.findings import show_findings
 from agentics.errors import UsageError
 from agentics.model.document.finding import Finding
-from agentics.rundir.validate import validate as validate_path
+from agentics.rundir.integrity.validate import validate as validate_path
 from agentics.schemas import export as write_schemas
 from agentics.schemas import stale as stale_schemas
 

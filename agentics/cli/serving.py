@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from agentics.cli import command_tree, main
-from agentics.rundir import validate as _imported  # noqa: F401 - before the fork, so that each command starts at once
+from agentics.rundir.integrity import validate as _imported  # noqa: F401 - before the fork, so that each command starts at once
 
 _PR_SET_PDEATHSIG = 1
 

@@ -21,7 +21,7 @@ from agentics.lighteval.places import plugin_folders, suite_places
 from agentics.lighteval.suitecheck import rules
 from agentics.lighteval.suites import SuiteBook, parse_suite, read_suites
 from agentics.model.job.suite import Suite
-from agentics.policy.suites import metric_of
+from agentics.policy.outcome.suites import metric_of
 from agentics.request.suite_reader import suite_reader
 
 app = typer.Typer(help="Suites: tasks that make one number.", no_args_is_help=True)

@@ -10,7 +10,7 @@ from rich.markup import escape
 from agentics.cli.arguments import RunDir
 from agentics.cli.console import err, leave, one_line, out, print_json
 from agentics.model.run.directory import Alteration
-from agentics.rundir.verify import Verified, verify
+from agentics.rundir.integrity.verify import Verified, verify
 
 EPILOG = """
 Every artifact, ledger, record and projection is held against the digests that the run keeps of them; what is wrong

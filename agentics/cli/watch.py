@@ -12,10 +12,10 @@ from agentics.cli.arguments import RunDir
 from agentics.cli.console import err, one_line, print_line
 from agentics.errors import AgenticsError, UsageError
 from agentics.model.run.event import RunnerEvent
-from agentics.rundir import lock
-from agentics.rundir.eventlog import EventTail
-from agentics.rundir.layout import Layout
-from agentics.rundir.safe_files import real
+from agentics.rundir.files import lock
+from agentics.rundir.files.event_log import EventTail
+from agentics.rundir.files.layout import Layout
+from agentics.rundir.files.safe_files import real
 
 EPILOG = """
 Ends when the run has finished, or when nobody works on it any more.

@@ -24,7 +24,7 @@ from agentics.client.responses import (
 )
 from agentics.model.run.event import RunnerEvent
 from agentics.model.run.outcome import RunOutcome
-from agentics.rundir.safe_files import real
+from agentics.rundir.files.safe_files import real
 
 R = TypeVar("R", bound=BaseModel)
 

@@ -10,9 +10,9 @@ from agentics.client.failure import Cause, ClientError
 from agentics.errors import StorageError
 from agentics.model.run.event import RunnerEvent
 from agentics.model.run.outcome import RunOutcome
-from agentics.rundir.atomic import read_document
-from agentics.rundir.eventlog import EventTail
-from agentics.rundir.safe_files import LEDGER_BYTES, read_file
+from agentics.rundir.files.atomic import read_document
+from agentics.rundir.files.event_log import EventTail
+from agentics.rundir.files.safe_files import LEDGER_BYTES, read_file
 
 D = TypeVar("D")
 Row = dict[str, Any]

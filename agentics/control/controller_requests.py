@@ -19,8 +19,8 @@ from agentics.control.signals import StopSignal
 from agentics.errors import AgenticsError, EngineError, StorageError
 from agentics.model.run.control import ControlRequest, ControlResponse, PauseMode
 from agentics.model.run.directory import PauseRequest, RunControl, RunStatus, TrialState
-from agentics.rundir import mailbox
-from agentics.rundir.atomic import read_document, utc_now
+from agentics.rundir.files import mailbox
+from agentics.rundir.files.atomic import read_document, utc_now
 from agentics.rundir.open_run import OpenRun, Stand, transition, transition_trial
 from agentics.rundir.run import kill
 

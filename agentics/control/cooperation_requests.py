@@ -9,7 +9,7 @@ from typing import Literal
 
 from agentics.control.active_attempts import ActiveAttempt
 from agentics.model.run.control import ControlRequest
-from agentics.rundir.atomic import utc_now
+from agentics.rundir.files.atomic import utc_now
 
 _LOOK_S = 0.05
 

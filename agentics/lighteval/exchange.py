@@ -31,8 +31,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json, to_json
 
 from agentics.errors import EngineError, StopFlag
-from agentics.model.job.worker_protocol import EVENT, PROTOCOL, Event, Order, OrderDone, OrderFailed
-from agentics.policy.redact import Redactor
+from agentics.model.job.worker_protocol import EVENT, PROTOCOL, OrderDone, OrderFailed, WorkerEvent, WorkerOrder
+from agentics.policy.publish.redact import Redactor
 
 LOOK_S = 0.01
 STOP_S = 30.0
@@ -179,13 +179,13 @@ class WorkerSession:
         """A file that the worker made, of at most so many bytes; None where there is none. Raises EngineError."""
         return self.place.read(name, most)
 
-    def send(self, order: Callable[[int], Order]) -> int:
+    def send(self, order: Callable[[int], WorkerOrder]) -> int:
         """Give the order of the next number; that number."""
         self.number += 1
         self.place.put(f"order-{self.number}.json", order(self.number).model_dump(mode="json"))
         return self.number
 
-    def carry_out(self, order: Callable[[int], Order], interrupt: StopFlag) -> Iterator[list[Event]]:
+    def carry_out(self, order: Callable[[int], WorkerOrder], interrupt: StopFlag) -> Iterator[list[WorkerEvent]]:
         """Give an order and follow it to its end, which is a `Done` or a `Failed` and the last event.
 
         Raises EngineError when the worker dies, or says what it cannot say. Once `interrupt` is set the worker is told
@@ -294,7 +294,7 @@ def died(why: str) -> EngineError:
     return EngineError(f"the worker died: {why}", code="worker_died", retryable=True)
 
 
-def _event(line: bytes, redactor: Redactor) -> Event:
+def _event(line: bytes, redactor: Redactor) -> WorkerEvent:
     """An event without the secrets that a server, a model or a plugin repeated.
 
     Raises EngineError (worker_protocol).

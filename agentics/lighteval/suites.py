@@ -15,9 +15,9 @@ from agentics.model.document.formats import format_of, read
 from agentics.model.document.parsing import Rule
 from agentics.model.job.suite import RULES, Suite
 
-Files = Mapping[str, bytes | InvalidDocument]
+SuiteFiles = Mapping[str, bytes | InvalidDocument]
 """The files of a folder by name; for a link or another special file, why it is not read."""
-Reader = Callable[[str], Files]
+Reader = Callable[[str], SuiteFiles]
 """From a folder, or its URL, to the files in it."""
 
 _SHIPPED = "shipped_suites"
@@ -60,7 +60,7 @@ class SuiteBook:
         return found[-1]
 
 
-def folder_files(place: str) -> Files:
+def folder_files(place: str) -> SuiteFiles:
     """The files of a folder on this machine. Raises ConfigError."""
     if "://" in place:
         msg = f"{place}: a URL cannot be read here"

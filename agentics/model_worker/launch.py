@@ -19,7 +19,7 @@ from agentics.errors import EngineError
 from agentics.lighteval.entry.hiding import NAMES
 from agentics.lighteval.exchange import Exchange
 from agentics.model_worker.pool import WorkerHost, WorkerNeeds
-from agentics.policy.redact import Redactor
+from agentics.policy.publish.redact import Redactor
 from agentics.sandbox.engine import Container, Engine, Exit, Limits, Mount, Running
 from agentics.sandbox.network import NetworkAccess
 from agentics.sandbox.places import Place, Scratch

@@ -17,7 +17,7 @@ from agentics.errors import EngineError, StopFlag
 from agentics.lighteval.exchange import Exchange, WorkerSession
 from agentics.model.plan.trial_plan import WorkerPlan, WorkerSharing
 from agentics.pipeline.contract.stage import Interrupted
-from agentics.pipeline.job_tools import Kind
+from agentics.pipeline.job_tools import SessionKind
 
 _WAIT_S = 0.1
 
@@ -79,12 +79,14 @@ class WorkerPool:
     limits: JobLimits
     tell: Callable[[str], None] = lambda _: None
     _running: dict[WorkerNeeds, WorkerHost] = field(default_factory=dict)
-    _sessions: dict[tuple[str, Kind], SharedSession] = field(default_factory=dict)
+    _sessions: dict[tuple[str, SessionKind], SharedSession] = field(default_factory=dict)
     _number: int = 0
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
-    def session(self, variant: str, plan: WorkerPlan, kind: Kind, interrupt: StopFlag) -> Iterator[WorkerSession]:
+    def session(
+        self, variant: str, plan: WorkerPlan, kind: SessionKind, interrupt: StopFlag
+    ) -> Iterator[WorkerSession]:
         """The variant's session of this kind, for one trial alone.
 
         Raises EngineError when no worker can be had, and Interrupted. After an error, or when the order was stopped,
@@ -121,7 +123,7 @@ class WorkerPool:
         for host in hosts:
             host.close()
 
-    def _shared(self, variant: str, plan: WorkerPlan, kind: Kind, interrupt: StopFlag) -> SharedSession:
+    def _shared(self, variant: str, plan: WorkerPlan, kind: SessionKind, interrupt: StopFlag) -> SharedSession:
         with self._guard:
             found = self._sessions.get((variant, kind))
             if found is not None and not found.broken:
@@ -160,7 +162,7 @@ class WorkerPool:
             self._sessions = {key: each for key, each in self._sessions.items() if each is not shared}
 
 
-def needs_of(plan: WorkerPlan, mounts: Mapping[WorkerSharing, Mapping[str, Path]], kind: Kind) -> WorkerNeeds:
+def needs_of(plan: WorkerPlan, mounts: Mapping[WorkerSharing, Mapping[str, Path]], kind: SessionKind) -> WorkerNeeds:
     """What a worker for this must have."""
     of_model = kind == "model"
     network, secrets, hub = plan.sharing

@@ -28,8 +28,8 @@ from agentics.model.plan.trial_plan import ContainerPlan, PlaceMount, Plan, Side
 from agentics.pipeline.contract.stage import Interrupted
 from agentics.pipeline.cooperation import Cooperation
 from agentics.pipeline.setup_reuse import SetupReuse
-from agentics.policy.redact import Redactor
-from agentics.policy.shared_use import read_report
+from agentics.policy.publish.redact import Redactor
+from agentics.policy.verdict.shared_use import read_report
 from agentics.sandbox.engine import Container, Engine, EngineFacts, Exit, Limits, Mount, Relaxation, Running
 from agentics.sandbox.network import NetworkAccess
 from agentics.sandbox.places import Place, Scratch

@@ -11,12 +11,12 @@ from pydantic import BaseModel
 
 from agentics.errors import StopFlag
 from agentics.model.document.record import Record
-from agentics.model.job.worker_protocol import Answer, Event, JudgeReply, Order, RequestLimits
+from agentics.model.job.worker_protocol import Answer, JudgeReply, RequestLimits, WorkerEvent, WorkerOrder
 from agentics.model.plan.trial_plan import Plan
 from agentics.pipeline.attempt_tools import EvidenceKeeper
 from agentics.pipeline.contract.stage import Interrupted
 
-Kind = Literal["model", "judges"]
+SessionKind = Literal["model", "judges"]
 Ledger = Literal["answers", "samples", "judgements"]
 
 
@@ -31,7 +31,7 @@ class Orders(Protocol):
     def read(self, name: str, most: int) -> bytes | None:
         """A file that the worker made, of at most so many bytes; None where there is none. Raises EngineError."""
 
-    def carry_out(self, order: Callable[[int], Order], interrupt: StopFlag) -> Iterator[list[Event]]:
+    def carry_out(self, order: Callable[[int], WorkerOrder], interrupt: StopFlag) -> Iterator[list[WorkerEvent]]:
         """Give the order of the next number and follow it to its `Done` or `Failed`, in batches as they come.
 
         Raises EngineError when the worker dies."""
@@ -53,7 +53,7 @@ class JobTools:
     keep: AnswerKeeper
     interrupt: StopFlag
     observer: Callable[..., None]
-    session: Callable[[Kind], AbstractContextManager[Orders]]
+    session: Callable[[SessionKind], AbstractContextManager[Orders]]
     answers: Callable[[], Iterable[Answer]]
     judgements: Callable[[], Iterable[JudgeReply]]
     told: Callable[[Ledger], Sequence[Any]]

@@ -29,8 +29,8 @@ from agentics.pipeline.contract.stage import (
 from agentics.pipeline.contract.trace import begin
 from agentics.pipeline.run_store import DirectoryStore, RunStore, Unkept
 from agentics.pipeline.timing import StageTimeout, within
-from agentics.policy.redact import Redactor
-from agentics.rundir.atomic import utc_now
+from agentics.policy.publish.redact import Redactor
+from agentics.rundir.files.atomic import utc_now
 
 MOST_METRICS = 10
 _HIDE = Redactor().text
@@ -38,7 +38,7 @@ OptionChecks = Literal["off", "warn", "error"]
 log = logging.getLogger("agentics.pipeline")
 
 
-class Wanted(TypedDict, total=False):
+class WantedRun(TypedDict, total=False):
     """What a caller may say of a run. All of it has a default."""
 
     run_id: str
@@ -70,7 +70,7 @@ class _Options:
             raise UsageError(msg, code="bad_validate_options")
 
 
-def run(experiment: Experiment, **wanted: Unpack[Wanted]) -> Context | StageFailure:
+def run(experiment: Experiment, **wanted: Unpack[WantedRun]) -> Context | StageFailure:
     """Carry out the stages in order. The context at the end, or the first failure with the context as it was then.
 
     `registry`: where names are looked up (`agentics.stages.registry()` has the built-in and the installed stages).

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal[
+ProgressKind = Literal[
     "run_started",
     "trial_started",
     "stage_started",
@@ -31,7 +31,7 @@ class Progress:
     """One thing that happened. `facts` by kind: stage, case, done, total, status, reason, text, limit_s, image, …
     `replication` counts from 1, where there is more than one."""
 
-    kind: Kind
+    kind: ProgressKind
     trial_id: str | None = None
     task: str | None = None
     variant: str | None = None

@@ -15,10 +15,10 @@ from pydantic_core import to_jsonable_python
 from agentics.errors import Refused, UsageError
 from agentics.model.evidence.stage_record import PipelineRun, StageRecord, TraceEvent
 from agentics.pipeline.contract.stage import COMPLETED, Context, StageFailure
-from agentics.policy.redact import Redactor
-from agentics.rundir import ledger
-from agentics.rundir.atomic import json_line, make_directory, read_document, storing, utc_now, write_document
-from agentics.rundir.safe_files import real
+from agentics.policy.publish.redact import Redactor
+from agentics.rundir.files import ledger
+from agentics.rundir.files.atomic import json_line, make_directory, read_document, storing, utc_now, write_document
+from agentics.rundir.files.safe_files import real
 
 ROOT = Path("outputs") / "pipelines"
 STAGE_RECORDS = TypeAdapter(StageRecord)

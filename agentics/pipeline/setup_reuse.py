@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from agentics.policy.setups import ChallengeDigests
+from agentics.policy.bundle.setups import ChallengeDigests
 from agentics.sandbox.setups import SetupStore
 
 

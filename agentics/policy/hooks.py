@@ -16,7 +16,7 @@ LINE_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class HookOrder:
     """Where in the order a file stands. `owed`: the step whose acknowledgement is due."""
 
     seq: int = -1
@@ -33,7 +33,7 @@ class Heard:
 
     offset: int = 0
     lines: int = 0
-    order: Order = Order()
+    order: HookOrder = HookOrder()
     acks: tuple[ControlAck, ...] = ()
     refused: int = 0
 
@@ -66,7 +66,7 @@ def read_line(line: bytes) -> Hook | str:
         return "not a hook event"
 
 
-def follow(order: Order, event: Hook) -> Order | str:
+def follow(order: HookOrder, event: Hook) -> HookOrder | str:
     """The order after this event, or why it cannot come here."""
     if event.seq <= order.seq:
         return f"seq {event.seq} does not come after {order.seq}"
@@ -86,7 +86,7 @@ def follow(order: Order, event: Hook) -> Order | str:
             return order
 
 
-def _started(order: Order, step: int) -> Order | str:
+def _started(order: HookOrder, step: int) -> HookOrder | str:
     if order.stopped:
         return f"step {step} starts after a stop was acknowledged"
     if order.open_step is not None:

@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, unquote
 from agentics.model.evidence.trial_evidence import NetworkUse, Trouble
 from agentics.model.plan.trial_plan import Plan
 from agentics.policy.digests import digest_of
-from agentics.policy.redact import Redactor, secrets_in, shows_secret
-from agentics.policy.secrets import is_secret
+from agentics.policy.publish.redact import Redactor, secrets_in, shows_secret
+from agentics.policy.publish.secrets import is_secret
 
 FORBIDDEN = "network_forbidden"
 FOLDER = "/agentics-network"

@@ -22,12 +22,12 @@ from agentics.model.plan.trial_plan import Plan
 from agentics.model.run.design import AdapterCommand, Design, Integration
 from agentics.model.run.outcome import DEFAULT_EXIT_POLICY, ExitPolicy
 from agentics.policy.planning import plan
-from agentics.policy.schedule import slots
+from agentics.policy.run.schedule import slots
 from agentics.policy.topologies.parts import PlanRequest
 from agentics.request.job import ModelPlan, PlannedJob
 from agentics.request.operator_stages import with_own
 from agentics.request.planned_trial import PlannedTrial
-from agentics.rundir.names import variant_directories
+from agentics.rundir.files.names import variant_directories
 
 
 @dataclass(frozen=True, kw_only=True)

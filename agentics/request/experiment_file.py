@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from agentics.archive.documents import read_document
 from agentics.bundle import load_challenge
-from agentics.bundle.files import SPEC, Files, directories_with
+from agentics.bundle.files import SPEC, BundleFiles, directories_with
 from agentics.bundle.load import PROPOSAL
 from agentics.config import Config
 from agentics.errors import ConfigError, Refused, UsageError
@@ -21,7 +21,7 @@ from agentics.model.run.design import AdapterCommand, Comparison, Design, Prunin
 from agentics.model.run.experiment import ResolvedExperiment
 from agentics.model.run.experiment_file import JOBSPEC, RULES, SOLUTION, ExperimentFile, TaskEntry, names
 from agentics.paths import checked
-from agentics.policy.experiments import RULES as RESOLVED_RULES
+from agentics.policy.run.experiments import RULES as RESOLVED_RULES
 from agentics.request.campaign import Campaign, EvalRequest, compile_request
 from agentics.request.experiment_paths import paths_in
 from agentics.request.resolved_experiment import adapter_of, bindings_of, design_of, differences, request_from, resolve
@@ -209,7 +209,7 @@ def _bundles(found: ResolvedExperiment, folder: Path) -> tuple[Path, ...]:
 
 def _is_bundle(place: Path) -> bool:
     """A bundle, or a proposal: what `load_challenge` can be tried on."""
-    files = Files(root=place)
+    files = BundleFiles(root=place)
     return files.kind(SPEC) is not None or files.kind(PROPOSAL) is not None
 
 

@@ -11,7 +11,7 @@ from agentics.model.plan.trial_plan import Plan
 from agentics.model.run.design import Integration, Slot
 from agentics.model.run.directory import TrialRuntime
 from agentics.pipeline.attempt_tools import Resume
-from agentics.pipeline.progress import Kind, Progress
+from agentics.pipeline.progress import Progress, ProgressKind
 from agentics.request.time_limits import network_access
 
 
@@ -31,7 +31,7 @@ class PlannedTrial:
     ext: Mapping[str, JsonValue] = field(default_factory=dict)
     resume: Resume | None = None
 
-    def progress(self, kind: Kind, *, trial_id: str | None = None, **facts: object) -> Progress:
+    def progress(self, kind: ProgressKind, *, trial_id: str | None = None, **facts: object) -> Progress:
         """What is told of this trial."""
         return Progress(
             kind=kind,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentics.model.bundle.public_challenge import PublicChallenge
-from agentics.policy.publish import public_challenge
+from agentics.policy.publish.public_challenge import public_challenge
 from agentics.request.campaign import Campaign
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from agentics.policy.network import secrets_of
-from agentics.policy.redact import Redactor, named_secrets, secrets_in
+from agentics.policy.publish.redact import Redactor, named_secrets, secrets_in
 from agentics.request.campaign import Campaign
 
 

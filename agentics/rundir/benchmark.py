@@ -20,9 +20,9 @@ from agentics.model.document.parsing import Rule, load
 from agentics.model.document.record import Ids
 from agentics.model.run.benchmark import AdapterManifest, BenchmarkSummary, EvidenceLine, PredictionRecord, ScoreRecord
 from agentics.model.run.design import AdapterCommand
-from agentics.policy.benchmark import manifest_rules, newest, row_rules, summary_rules
-from agentics.rundir import ledger
-from agentics.rundir.artifacts import ArtifactStore
+from agentics.policy.run.benchmark import manifest_rules, newest, row_rules, summary_rules
+from agentics.rundir.files import ledger
+from agentics.rundir.files.artifacts import ArtifactStore
 from agentics.rundir.grading import unfinished
 
 MANIFEST, PREDICTIONS, SCORES, SUMMARY = "adapter_manifest.json", "predictions.jsonl", "scores.jsonl", "summary.json"

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from agentics.errors import UsageError
 from agentics.model.evidence.explanation import CaseExplanation, EvaluatorExplanation, Hint
 from agentics.model.evidence.trial_evidence import TrialEvidence
-from agentics.policy.casefiles import ExplainedCase, every_case
-from agentics.policy.explain import case_explanation, evaluator_explanation, session_explanation
-from agentics.policy.hints import hints
-from agentics.policy.symptoms import case_symptoms, session_symptoms
-from agentics.rundir.artifacts import ArtifactStore
-from agentics.rundir.explain import attempt_with
+from agentics.policy.verdict.case_files import ExplainedCase, every_case
+from agentics.policy.verdict.explain import case_explanation, evaluator_explanation, session_explanation
+from agentics.policy.verdict.hints import hints
+from agentics.policy.verdict.symptoms import case_symptoms, session_symptoms
+from agentics.rundir.files.artifacts import ArtifactStore
+from agentics.rundir.projections.explain import attempt_with
 from agentics.rundir.reader import RunView, TrialView, derived_trials
 
 _MOST_NAMES = 12

@@ -23,10 +23,10 @@ from agentics.model.run.ledger import (
     SlotStatus,
     TaskChainState,
 )
-from agentics.rundir import ledger
-from agentics.rundir.atomic import canonical_bytes, make_directory, utc_now, write_document
+from agentics.rundir.files import ledger
+from agentics.rundir.files.atomic import canonical_bytes, make_directory, utc_now, write_document
 from agentics.rundir.open_run import OpenRun
-from agentics.rundir.rows import Rows, rows_of
+from agentics.rundir.projections.rows import Rows, rows_of
 
 COMMITS: TypeAdapter[Any] = TypeAdapter(SlotCommit)
 RECORDS: TypeAdapter[Any] = TypeAdapter(EvidenceRecord)

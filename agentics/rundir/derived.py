@@ -17,14 +17,14 @@ from agentics.model.document.record import Ids
 from agentics.model.evidence.trial_evidence import TrialEvidence
 from agentics.model.run.directory import Chain, Scope, TrialInput, TrialMetadata, TrialResult, TrialRuntime, TrialState
 from agentics.model.run.ledger import SlotStatus
-from agentics.rundir import ledger, lock
-from agentics.rundir.artifacts import ArtifactStore
-from agentics.rundir.atomic import make_directory, read_document, write_document
-from agentics.rundir.attest import write_attestation
 from agentics.rundir.commit import CommittedSlot, commit_rows, written
-from agentics.rundir.guard import admit
-from agentics.rundir.layout import Layout, TrialLayout
+from agentics.rundir.files import ledger, lock
+from agentics.rundir.files.artifacts import ArtifactStore
+from agentics.rundir.files.atomic import make_directory, read_document, write_document
+from agentics.rundir.files.layout import Layout, TrialLayout
+from agentics.rundir.integrity.guard import admit
 from agentics.rundir.open_run import OpenRun, transition_trial
+from agentics.rundir.projections.attest import write_attestation
 from agentics.rundir.reader import TrialView, read_evidence
 from agentics.rundir.scope import fingerprint
 
@@ -39,7 +39,7 @@ def new_id(kind: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class ParentTrial:
     """The newest attempt at a trial in which its solution ran: what is made from the trial is made from this attempt,
     however many regrades followed. `evidence` None: nothing was observed."""
 
@@ -50,7 +50,7 @@ class Source:
     evidence: TrialEvidence | None
 
 
-def source_of(trial: TrialView) -> Source | None:
+def source_of(trial: TrialView) -> ParentTrial | None:
     """None for a trial whose newest attempt that was no regrade came to no result. Raises StorageError."""
     for number in reversed(TrialLayout(trial.root).attempt_numbers()):
         place = trial.root / "attempts" / str(number)
@@ -61,7 +61,7 @@ def source_of(trial: TrialView) -> Source | None:
         if result is None:
             return None
         evidence = read_evidence(trial, number)
-        return Source(trial=trial, attempt=number, given=given, result=result, evidence=evidence)
+        return ParentTrial(trial=trial, attempt=number, given=given, result=result, evidence=evidence)
     return None
 
 

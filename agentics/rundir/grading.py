@@ -16,7 +16,7 @@ from pathlib import Path
 
 from agentics.archive.hostile import reopen
 from agentics.model.run.benchmark import Grading
-from agentics.rundir.atomic import (
+from agentics.rundir.files.atomic import (
     fsync_directory,
     make_directory,
     read_document,
@@ -25,8 +25,8 @@ from agentics.rundir.atomic import (
     utc_now,
     write_document,
 )
-from agentics.rundir.leftovers import entries, tidy
-from agentics.rundir.trust import is_own, seal
+from agentics.rundir.files.leftovers import entries, tidy
+from agentics.rundir.integrity.trust import is_own, seal
 
 LOGS = "evaluator_logs"
 OUTPUT, ERRORS = f"{LOGS}/adapter_stdout.log", f"{LOGS}/adapter_stderr.log"

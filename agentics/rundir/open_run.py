@@ -24,13 +24,14 @@ from agentics.model.run.directory import (
     TrialState,
     TrialStatus,
 )
-from agentics.policy.redact import Redactor
-from agentics.rundir import ledger, state
-from agentics.rundir.artifacts import ArtifactStore
-from agentics.rundir.atomic import read_document, utc_now, write_document
-from agentics.rundir.layout import Layout
-from agentics.rundir.lease import Heartbeat
-from agentics.rundir.lock import Lock
+from agentics.policy.publish.redact import Redactor
+from agentics.rundir import state
+from agentics.rundir.files import ledger
+from agentics.rundir.files.artifacts import ArtifactStore
+from agentics.rundir.files.atomic import read_document, utc_now, write_document
+from agentics.rundir.files.layout import Layout
+from agentics.rundir.files.lease import Heartbeat
+from agentics.rundir.files.lock import Lock
 
 Slot = tuple[str, str, int]
 """Variant name, task reference, replication."""

@@ -22,9 +22,9 @@ from agentics.model.run.directory import (
     TrialResult,
     TrialState,
 )
-from agentics.rundir import ledger, lock, safe_files
-from agentics.rundir.atomic import read_document
-from agentics.rundir.layout import Layout, TrialLayout
+from agentics.rundir.files import ledger, lock, safe_files
+from agentics.rundir.files.atomic import read_document
+from agentics.rundir.files.layout import Layout, TrialLayout
 from agentics.rundir.open_run import ENTRIES, Slot
 
 M = TypeVar("M", bound=BaseModel)

@@ -20,11 +20,11 @@ from agentics.model.run.directory import (
     TrialStatus,
 )
 from agentics.model.run.ledger import RecoveryReport, ScheduleProgress
-from agentics.rundir import ledger, lock, safe_files
-from agentics.rundir.atomic import read_document, sweep_staging, utc_now, write_document
 from agentics.rundir.commit import roll_forward, written
 from agentics.rundir.derived import WORKER_LOST, commit_derived, settle_derived
-from agentics.rundir.layout import Layout, TrialLayout
+from agentics.rundir.files import ledger, lock, safe_files
+from agentics.rundir.files.atomic import read_document, sweep_staging, utc_now, write_document
+from agentics.rundir.files.layout import Layout, TrialLayout
 from agentics.rundir.open_run import ENTRIES, OpenRun, transition, transition_trial
 
 

@@ -26,10 +26,10 @@ from agentics.model.run.directory import (
     TrialState,
 )
 from agentics.model.run.outcome import ErrorRecord, ExitPolicy, GitFacts, Invocation, NoGit
-from agentics.policy.redact import Redactor
-from agentics.rundir import ledger, lock, names, safe_files
-from agentics.rundir.artifacts import ArtifactStore
-from agentics.rundir.atomic import (
+from agentics.policy.publish.redact import Redactor
+from agentics.rundir.files import ledger, lock, names, safe_files
+from agentics.rundir.files.artifacts import ArtifactStore
+from agentics.rundir.files.atomic import (
     canonical_bytes,
     document_bytes,
     make_directory,
@@ -38,12 +38,12 @@ from agentics.rundir.atomic import (
     write_bytes,
     write_document,
 )
-from agentics.rundir.guard import admit
-from agentics.rundir.layout import Layout
-from agentics.rundir.lease import take_engine_lease
+from agentics.rundir.files.layout import Layout
+from agentics.rundir.files.lease import take_engine_lease
+from agentics.rundir.integrity.guard import admit
+from agentics.rundir.integrity.trust import INVOCATION, seal
 from agentics.rundir.open_run import ENTRIES, OpenRun, Slot, transition, transition_trial
 from agentics.rundir.recover import recover
-from agentics.rundir.trust import INVOCATION, seal
 
 _HALF_MADE = frozenset(
     {"runtime", "trials", "artifacts", "public", "resolved_experiment.json", "resolved_experiment.digest"}

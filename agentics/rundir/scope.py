@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from agentics.model.run.directory import Scope
-from agentics.rundir.atomic import canonical_bytes
+from agentics.rundir.files.atomic import canonical_bytes
 
 
 def fingerprint(scope: Scope) -> str:

@@ -18,8 +18,8 @@ from agentics.archive.hostile import remove
 from agentics.errors import Refused, StorageError
 from agentics.model.document.record import Ids
 from agentics.model.run.directory import Chain, Scope, TrialInput, TrialMetadata, TrialResult, TrialRuntime
-from agentics.rundir import safe_files
-from agentics.rundir.atomic import (
+from agentics.rundir.files import safe_files
+from agentics.rundir.files.atomic import (
     STAGING_PREFIX,
     document_bytes,
     fsync_directory,

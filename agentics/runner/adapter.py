@@ -23,8 +23,7 @@ from agentics.model.document.finding import Finding
 from agentics.model.run.benchmark import AdapterManifest, BenchmarkSummary, EvidenceLine, PredictionRecord, ScoreRecord
 from agentics.model.run.design import AdapterCommand
 from agentics.pipeline.stdout import LOG_BYTES, TRUNCATED
-from agentics.policy.benchmark import lacking, summarize
-from agentics.rundir.atomic import utc_now, write_document
+from agentics.policy.run.benchmark import lacking, summarize
 from agentics.rundir.benchmark import (
     MANIFEST,
     PREDICTIONS,
@@ -35,8 +34,9 @@ from agentics.rundir.benchmark import (
     evidence_lines,
     inspect,
 )
+from agentics.rundir.files.atomic import utc_now, write_document
+from agentics.rundir.files.leftovers import tidy
 from agentics.rundir.grading import ERRORS, FIRST, LOGS, OUTPUT, BenchmarkDirectory, grading, note_process
-from agentics.rundir.leftovers import tidy
 from agentics.runner import adapter_process
 
 _LOOK_S = 0.05

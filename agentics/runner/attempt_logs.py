@@ -17,9 +17,9 @@ from agentics.model.evidence.trial_evidence import (
 )
 from agentics.model.job.job_result import JobFailure
 from agentics.pipeline.stdout import TRUNCATED
-from agentics.policy.endings import ending
-from agentics.policy.transcript import marked, visible
-from agentics.rundir.artifacts import ArtifactStore
+from agentics.policy.verdict.endings import ending
+from agentics.policy.verdict.transcript import marked, visible
+from agentics.rundir.files.artifacts import ArtifactStore
 
 _NAMES = {"solution_setup": "phase:setup", "solution_build": "phase:build"}
 _BEFORE_THE_SETUP = ("setup", "build")

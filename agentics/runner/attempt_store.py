@@ -12,7 +12,7 @@ from agentics.pipeline.attempt_tools import AttemptTools
 from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.pipeline.job_tools import JobTools
 from agentics.pipeline.run_store import append_line
-from agentics.policy.redact import Redactor
+from agentics.policy.publish.redact import Redactor
 from agentics.request.planned_trial import PlannedTrial
 
 

@@ -17,12 +17,12 @@ from agentics.policy.inventory import state_inventory
 from agentics.policy.workspace import diff, patch
 from agentics.request.campaign import SolutionPlan
 from agentics.request.planned_trial import PlannedTrial
-from agentics.rundir import ledger
-from agentics.rundir.artifacts import ArtifactStore
-from agentics.rundir.atomic import read_document, utc_now
-from agentics.rundir.layout import TrialLayout
+from agentics.rundir.files import ledger
+from agentics.rundir.files.artifacts import ArtifactStore
+from agentics.rundir.files.atomic import read_document, utc_now
+from agentics.rundir.files.layout import TrialLayout
 from agentics.rundir.open_run import ENTRIES, OpenRun
-from agentics.rundir.rows import WORKSPACE
+from agentics.rundir.projections.rows import WORKSPACE
 from agentics.rundir.trial import SUSPENDED, Attempt, record, record_workspace
 from agentics.runner.attempt_logs import runner_log, solution_stderr
 from agentics.sandbox.snapshot import snapshot

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from agentics.errors import EngineError, StopFlag
-from agentics.pipeline.progress import Kind, Observer, Progress
+from agentics.pipeline.progress import Observer, Progress, ProgressKind
 from agentics.runner.machine import build_folders
 from agentics.sandbox.engine import Engine
 from agentics.sandbox.image_building import BuildFolders, build_missing
@@ -77,5 +77,5 @@ class ImageBuilds:
         finally:
             self._tell(definition, "image_over", built=built, seconds=round(time.monotonic() - began))
 
-    def _tell(self, definition: Definition, kind: Kind, **facts: object) -> None:
+    def _tell(self, definition: Definition, kind: ProgressKind, **facts: object) -> None:
         self.observer(Progress(kind=kind, facts={"image": definition.reference, **facts}))

@@ -12,16 +12,16 @@ from agentics import __version__
 from agentics.errors import AgenticsError, BenchmarkError
 from agentics.model.run.directory import RunControl, RunStatus
 from agentics.model.run.outcome import ErrorRecord, Invocation
-from agentics.policy.exposure import may_expose_private
-from agentics.policy.outcome import EXIT_CONTROLLED
-from agentics.policy.redact import Redactor
+from agentics.policy.outcome.run_outcome import EXIT_CONTROLLED
+from agentics.policy.publish.exposure import may_expose_private
+from agentics.policy.publish.redact import Redactor
 from agentics.request.campaign import Campaign
 from agentics.request.public_challenges import public_challenges
 from agentics.request.redaction import redactor_of
 from agentics.request.resolved_experiment import resolved
-from agentics.rundir.atomic import read_document
-from agentics.rundir.attest import write_attestation
+from agentics.rundir.files.atomic import read_document
 from agentics.rundir.open_run import OpenRun
+from agentics.rundir.projections.attest import write_attestation
 from agentics.rundir.provenance import git_facts
 from agentics.rundir.run import RunRequest, begin, conclude, end
 from agentics.runner.run_events import RunEvents

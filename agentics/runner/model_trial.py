@@ -21,15 +21,15 @@ from agentics.model.job.jobspec import ENDPOINTS
 from agentics.model.job.worker_protocol import RequestLimits
 from agentics.model.run.directory import Objective, ResultError, ResultExt, TaskPolicy, TrialInput, TrialResult
 from agentics.model.run.outcome import Direction, ErrorDetails, PrimaryMetric, SampleSummary, SubtaskRecord
-from agentics.pipeline.job_tools import JobTools, Kind, Orders
+from agentics.pipeline.job_tools import JobTools, Orders, SessionKind
 from agentics.policy.network import stages_with_network
 from agentics.request.job import ModelPlan
 from agentics.request.trial_images import Images
-from agentics.rundir import ledger
-from agentics.rundir.atomic import utc_now
-from agentics.rundir.jobs import LEDGERS
-from agentics.rundir.layout import Layout
-from agentics.rundir.safe_files import real
+from agentics.rundir.files import ledger
+from agentics.rundir.files.atomic import utc_now
+from agentics.rundir.files.layout import Layout
+from agentics.rundir.files.safe_files import real
+from agentics.rundir.projections.jobs import LEDGERS
 from agentics.rundir.trial import Attempt
 from agentics.runner.attempt_store import AttemptStore, as_experiment
 from agentics.runner.evidence_store import AttemptEvidence
@@ -173,7 +173,7 @@ def _tools(resources: RunResources, trial: ModelPlan, active: ActiveAttempt) -> 
         resources.tell(event, trial, ids, **facts)
 
     @contextmanager
-    def session(kind: Kind) -> Iterator[Orders]:
+    def session(kind: SessionKind) -> Iterator[Orders]:
         with ExitStack() as stack:
             # The start of a worker, and waiting for another trial of this model, are no time of the task.
             with resources.active_attempts.waiting(active):

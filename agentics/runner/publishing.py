@@ -15,8 +15,7 @@ from agentics.model.document.parsing import parse
 from agentics.model.evidence.trial_evidence import JobFacts, TrialEvidence
 from agentics.model.job.result_files import JobMetadata, StoredFile
 from agentics.policy.digests import digest_of
-from agentics.policy.ingestion import Expected, ingest
-from agentics.policy.jobartifacts import (
+from agentics.policy.jobs.artifacts import (
     JOBSPEC,
     METADATA,
     FinishedJob,
@@ -27,12 +26,13 @@ from agentics.policy.jobartifacts import (
     results_file,
     results_path,
 )
-from agentics.policy.verdict import judge
+from agentics.policy.jobs.ingestion import Expected, ingest
+from agentics.policy.verdict.decision import judge
 from agentics.request.campaign import Campaign
 from agentics.request.job import PlannedJob
-from agentics.rundir.atomic import document_bytes, make_directory, write_bytes
-from agentics.rundir.jobs import suite_score_of
+from agentics.rundir.files.atomic import document_bytes, make_directory, write_bytes
 from agentics.rundir.open_run import OpenRun
+from agentics.rundir.projections.jobs import suite_score_of
 from agentics.rundir.reader import RunView, read_evidence, read_run
 from agentics.runner.tensorboard import event_file
 from agentics.storage import Store, open_store, publish

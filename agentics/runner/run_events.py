@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from agentics.model.run.event import EVENT, EventName
-from agentics.rundir import eventlog
-from agentics.rundir.atomic import json_line, utc_now
+from agentics.rundir.files import event_log
+from agentics.rundir.files.atomic import json_line, utc_now
 
 Sink = Callable[[str], None]
 """Takes one event as a line of JSON, without its line feed."""
@@ -45,7 +45,7 @@ class RunEvents:
     guard: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.seq = eventlog.last_seq(self.path)
+        self.seq = event_log.last_seq(self.path)
 
     def emit(self, event: EventName, **fields: Any) -> None:  # noqa: ANN401 - by event, as its model says
         """Tell that something happened. What the event names is durable before this is called.
@@ -56,7 +56,7 @@ class RunEvents:
         with self.guard:
             told = EVENT.validate_python({"seq": self.seq + 1, "ts": utc_now(), **common, **fields})
             line = json_line(told)
-            eventlog.append(self.path, line)
+            event_log.append(self.path, line)
             self.seq = told.seq
             self._say(line)
 

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from agentics.pipeline.progress import Observer, Progress
-from agentics.rundir.atomic import storing, utc_now
+from agentics.rundir.files.atomic import storing, utc_now
 
 
 def logged(observer: Observer, path: Path) -> Observer:

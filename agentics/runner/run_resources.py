@@ -24,16 +24,16 @@ from agentics.model_worker.pool import WorkerLauncher, WorkerPool
 from agentics.pipeline.attempt_tools import Users
 from agentics.pipeline.progress import Observer, Progress
 from agentics.pipeline.stdout import printed_to
+from agentics.policy.bundle.setups import ChallengeDigests
 from agentics.policy.digests import digest_of
 from agentics.policy.network import stages_with_network
-from agentics.policy.redact import Redactor
-from agentics.policy.setups import ChallengeDigests
+from agentics.policy.publish.redact import Redactor
 from agentics.request.campaign import Campaign, PlannedTask
 from agentics.request.job import mounts_of
 from agentics.request.planned_trial import PlannedTrial
 from agentics.request.redaction import redactor_of
 from agentics.request.trial_images import Images, ready, used
-from agentics.rundir.atomic import storing
+from agentics.rundir.files.atomic import storing
 from agentics.rundir.open_run import OpenRun
 from agentics.runner.image_builds import ImageBuilds, image_builds
 from agentics.runner.machine import (

@@ -13,12 +13,12 @@ from agentics.model.document.record import Fault, Status
 from agentics.model.run.design import Design
 from agentics.model.run.directory import Scope, TrialResult, TrialState
 from agentics.model.run.ledger import ScheduledSlot, SlotStatus
-from agentics.policy.schedule import is_pruned, may_start
+from agentics.policy.run.schedule import is_pruned, may_start
 from agentics.request.campaign import SolutionPlan
 from agentics.request.job import ModelPlan
 from agentics.request.trial_images import Images
-from agentics.rundir.atomic import read_document
 from agentics.rundir.commit import CommitProgress, CommittedSlot, commit, written
+from agentics.rundir.files.atomic import read_document
 from agentics.rundir.open_run import OpenRun, Slot
 from agentics.rundir.run import skip
 from agentics.rundir.trial import Position, reserve, trial_for

@@ -19,10 +19,10 @@ from agentics.pipeline.attempt_tools import AttemptTools, Resume, Users
 from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.pipeline.cooperation import Cooperation
 from agentics.pipeline.setup_reuse import SetupReuse
-from agentics.policy.exposure import shown_detail
-from agentics.policy.load import LoadLimits
+from agentics.policy.publish.exposure import shown_detail
 from agentics.policy.topologies.parts import COOPERATION_ENV
 from agentics.policy.trust import trust_of
+from agentics.policy.verdict.machine_load import LoadLimits
 from agentics.request.campaign import SolutionPlan
 from agentics.request.time_limits import stage_limit_s, timeout_s
 from agentics.request.trial_images import Images, users_of, without_root

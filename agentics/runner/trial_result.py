@@ -9,10 +9,10 @@ from agentics.model.evidence.trial_evidence import ContainerRecord, TrialEvidenc
 from agentics.model.evidence.verdict import Verdict
 from agentics.model.run.directory import Objective, ResultError, ResultExt, TrialResult
 from agentics.model.run.outcome import ErrorDetails, LimitUsage, PrimaryMetric, SampleSummary, SubtaskRecord
-from agentics.policy.exposure import shown_detail
-from agentics.policy.verdict import timed_out, unclean_cases
+from agentics.policy.publish.exposure import shown_detail
+from agentics.policy.verdict.decision import timed_out, unclean_cases
 from agentics.request.campaign import SolutionPlan
-from agentics.rundir.atomic import utc_now
+from agentics.rundir.files.atomic import utc_now
 from agentics.rundir.trial import Attempt
 
 MESSAGE = 500

@@ -12,15 +12,15 @@ from agentics.model.document.record import Ids
 from agentics.model.evidence.trial_evidence import TrialEvidence, Trouble
 from agentics.model.evidence.verdict import Verdict
 from agentics.policy.network import forbidden
-from agentics.policy.redact import Redactor
-from agentics.policy.schedule import try_again
-from agentics.policy.verdict import doubts_what_was_measured, judge, timed_out
+from agentics.policy.publish.redact import Redactor
+from agentics.policy.run.schedule import try_again
+from agentics.policy.verdict.decision import doubts_what_was_measured, judge, timed_out
 from agentics.request.campaign import SolutionPlan
 from agentics.request.job import ModelPlan
 from agentics.request.trial_images import Images
-from agentics.rundir.atomic import utc_now
-from agentics.rundir.explain import write_explanation
+from agentics.rundir.files.atomic import utc_now
 from agentics.rundir.open_run import Stand
+from agentics.rundir.projections.explain import write_explanation
 from agentics.rundir.recover import end_of
 from agentics.rundir.trial import Attempt, abandon, begin_attempt, finish, suspend
 from agentics.runner import kinds

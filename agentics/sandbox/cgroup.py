@@ -16,7 +16,7 @@ from typing import Literal
 from agentics.sandbox import labels
 
 ROOT = Path("/sys/fs/cgroup")
-Layout = Literal["v1", "v2", "systemd"]
+GroupLayout = Literal["v1", "v2", "systemd"]
 _NS = 1_000_000_000
 _US = 1_000_000
 
@@ -43,7 +43,7 @@ class ControlGroup:
 class Groups:
     """Makes, reads and removes parent groups of one layout."""
 
-    layout: Layout
+    layout: GroupLayout
     root: Path = ROOT
 
     def make(self) -> ControlGroup | None:

@@ -75,14 +75,14 @@ class Collected:
     violation: CollectViolation | None = None
 
 
-class _Refused(Exception):
+class _RefusedFile(Exception):
     def __init__(self, violation: CollectViolation) -> None:
         super().__init__(violation.kind)
         self.violation = violation
 
 
-def _refused(path: str, kind: ViolationKind, why: str) -> _Refused:
-    return _Refused(CollectViolation(kind=kind, detail=f"{shown_name(path)}: {why}"))
+def _refused(path: str, kind: ViolationKind, why: str) -> _RefusedFile:
+    return _RefusedFile(CollectViolation(kind=kind, detail=f"{shown_name(path)}: {why}"))
 
 
 @dataclass
@@ -111,7 +111,7 @@ def collect(source: Path, dest: Path, caps: Caps, *, reserved: frozenset[str] = 
     source_at, dest_at = os.open(source, DIR), os.open(dest, DIR)
     try:
         _walk(source_at, dest_at, "", 0, count)
-    except _Refused as refused:
+    except _RefusedFile as refused:
         empty(dest_at)
         return Collected(violation=refused.violation)
     finally:

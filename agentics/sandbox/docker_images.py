@@ -22,7 +22,7 @@ from agentics.errors import EngineError
 from agentics.sandbox import labels
 from agentics.sandbox.images import StoredImage
 from agentics.sandbox.rootfs import BuilderJob
-from agentics.sandbox.steps import Log, Steps, ignore
+from agentics.sandbox.steps import StepLog, Steps, ignore
 
 _TAIL_BYTES = 4000
 _CONFLICT = 409
@@ -148,7 +148,7 @@ def _archive(directory: Path, name: str) -> bytes:
     return packed.getvalue()
 
 
-def _refuse_errors(said: Iterable[Mapping[str, Any]], reference: str, log: Log) -> None:
+def _refuse_errors(said: Iterable[Mapping[str, Any]], reference: str, log: StepLog) -> None:
     """The engine answers 200 and then tells of a failure in the body."""
     for message in said:
         if "error" in message:

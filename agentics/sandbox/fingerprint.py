@@ -22,7 +22,7 @@ _Entry = tuple[int, bytes, bytes, os.stat_result]
 """Open directory, name, path relative to the root, status."""
 
 
-class _Hash(Protocol):
+class _Digest(Protocol):
     def update(self, data: bytes, /) -> None: ...
 
 
@@ -76,7 +76,7 @@ def _entries(root: Path) -> Iterator[_Entry]:
         yield node.at, os.fsencode(node.name), os.fsencode(node.path), node.found
 
 
-def _take(digest: _Hash, text: bytes, facts: list[int] | tuple[()]) -> None:
+def _take(digest: _Digest, text: bytes, facts: list[int] | tuple[()]) -> None:
     """Lengths come first, so that two entries never look like another two."""
     numbers = b" ".join(b"%d" % fact for fact in facts)
     digest.update(b"%d %d\n" % (len(text), len(numbers)))
@@ -84,7 +84,7 @@ def _take(digest: _Hash, text: bytes, facts: list[int] | tuple[()]) -> None:
     digest.update(numbers)
 
 
-def _read(digest: _Hash, at: int, name: bytes) -> None:
+def _read(digest: _Digest, at: int, name: bytes) -> None:
     """Each block that is not all zeros, with its place: where the holes are changes nothing."""
     descriptor = os.open(name, _FILE, dir_fd=at)
     try:

@@ -16,7 +16,7 @@ from agentics.model.evidence.setup_record import KeptSetup
 from agentics.sandbox import mounting
 from agentics.sandbox.filelock import try_lock
 from agentics.sandbox.fingerprint import content, listing
-from agentics.sandbox.places import IMAGE, Form
+from agentics.sandbox.places import IMAGE, PlaceForm
 
 CONTENT, RECORD, LOCK = "content", "record.json", "lock"
 _FOLDER = re.compile(r"([0-9a-f]{64})\.([1-9][0-9]*)")
@@ -102,7 +102,7 @@ def write_record(folder: Path, record: KeptSetup) -> None:
     fresh.replace(folder / RECORD)
 
 
-def sync_content(folder: Path, form: Form) -> None:
+def sync_content(folder: Path, form: PlaceForm) -> None:
     """Make the bytes of a new product durable. Raises OSError.
 
     A name that is lost when the machine crashes is noticed: then the product is not what was kept. Lost bytes of a file

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentics.model.evidence.machine_load import MachineLoad
-from agentics.policy.load import LoadLimits, judged
+from agentics.policy.verdict.machine_load import LoadLimits, judged
 
 PROC = Path("/proc")
 _INITIAL_NAMESPACE = "pid:[4026531836]"

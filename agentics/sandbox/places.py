@@ -24,8 +24,8 @@ from agentics.errors import StorageError
 from agentics.sandbox import mounting
 from agentics.sandbox.filelock import try_lock
 
-Kind = Literal["loop", "tmpfs", "directory"]
-Form = Literal["image", "tree"]
+PlaceKind = Literal["loop", "tmpfs", "directory"]
+PlaceForm = Literal["image", "tree"]
 """How the content of a place outlives it: as the image of its file system, or as a plain tree."""
 IMAGE = "image"
 _LOCK = ".lock"
@@ -47,7 +47,7 @@ class Place:
     """A writable directory. `directory` places are bounded by nobody but whoever watches them."""
 
     path: Path
-    kind: Kind
+    kind: PlaceKind
     limit_bytes: int
     inodes: int
 
@@ -55,10 +55,10 @@ class Place:
 class Scratch:
     """A context manager; thread-safe inside. `path` is its own directory, which nobody else on the host can enter."""
 
-    def __init__(self, root: Path, kind: Literal["auto"] | Kind = "auto") -> None:
+    def __init__(self, root: Path, kind: Literal["auto"] | PlaceKind = "auto") -> None:
         self._root = root
         self._wanted = kind
-        self._kind: Kind | None = None
+        self._kind: PlaceKind | None = None
         self._lock = threading.RLock()
         self._templates: dict[tuple[int, int], Path] = {}
         self._held = -1
@@ -91,7 +91,7 @@ class Scratch:
         return self.path.with_suffix(_LOCK)
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> PlaceKind:
         """How places are bounded here: tried once, the first time it is asked."""
         with self._lock:
             if self._kind is None:
@@ -130,7 +130,7 @@ class Scratch:
         else:
             discard(top)  # what is left is set aside together with the scratch directory
 
-    def hand_over(self, place: Place, dest: Path) -> Form:
+    def hand_over(self, place: Place, dest: Path) -> PlaceForm:
         """Move what the place holds to `dest`, which must not exist yet, on the file system of this scratch directory.
         Raises OSError; then the place is as it was, but may be read-only.
 
@@ -166,10 +166,10 @@ class Scratch:
     def _fresh(self) -> Path:
         return self.path / secrets.token_hex(8)
 
-    def _first_that_works(self) -> Kind:
+    def _first_that_works(self) -> PlaceKind:
         if os.geteuid() != 0:
             return "directory"
-        candidates: tuple[Kind, ...] = ("loop", "tmpfs")
+        candidates: tuple[PlaceKind, ...] = ("loop", "tmpfs")
         for kind in candidates:
             with suppress(OSError, subprocess.SubprocessError):
                 path = self._make(kind, _PROBE_BYTES, inodes_for(_PROBE_BYTES))
@@ -178,10 +178,10 @@ class Scratch:
                 return kind
         return "directory"
 
-    def _make(self, kind: Kind, limit_bytes: int, inodes: int) -> Path:
+    def _make(self, kind: PlaceKind, limit_bytes: int, inodes: int) -> Path:
         path = self._fresh()
         path.mkdir()
-        makers: dict[Kind, Callable[[Path, int, int], Path]] = {"loop": self._loop, "tmpfs": _tmpfs}
+        makers: dict[PlaceKind, Callable[[Path, int, int], Path]] = {"loop": self._loop, "tmpfs": _tmpfs}
         try:
             return makers[kind](path, limit_bytes, inodes) if kind in makers else path
         except BaseException:

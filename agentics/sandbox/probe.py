@@ -19,7 +19,7 @@ _FREE_BYTES = 5 << 30
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class MachineCheck:
     """One line of an examination. A failed `warning` is worth knowing, a failed `error` stops evaluations."""
 
     name: str
@@ -66,10 +66,10 @@ class Examined(Protocol):
         """Where the engine keeps its images, if that is on this machine."""
 
 
-def checks(engine: Examined, scratch: Scratch, root: Path, runtimes: Sequence[str] = ()) -> list[Check]:
+def checks(engine: Examined, scratch: Scratch, root: Path, runtimes: Sequence[str] = ()) -> list[MachineCheck]:
     """In the order in which they build on one another. `root`: where scratch directories of all processes are;
     `runtimes`: those that the operator names."""
-    parts: tuple[Callable[[], Iterator[Check]], ...] = (
+    parts: tuple[Callable[[], Iterator[MachineCheck]], ...] = (
         lambda: _engine(engine.facts()),
         lambda: _images(list_images(engine.image_store())),
         lambda: _probe(engine, list_images(engine.image_store())),
@@ -80,7 +80,7 @@ def checks(engine: Examined, scratch: Scratch, root: Path, runtimes: Sequence[st
         lambda: _leftovers(engine.leftovers(), len(dead(root))),
         lambda: _set_aside(set_aside(root)),
     )
-    found: list[Check] = []
+    found: list[MachineCheck] = []
     for part in parts:
         try:
             found.extend(part())
@@ -89,7 +89,7 @@ def checks(engine: Examined, scratch: Scratch, root: Path, runtimes: Sequence[st
     return found
 
 
-def _engine(facts: EngineFacts) -> Iterator[Check]:
+def _engine(facts: EngineFacts) -> Iterator[MachineCheck]:
     name = f"{facts.name} {facts.version}, API {facts.api_version}, {facts.host_platform}, kernel {facts.kernel}"
     yield _check("engine", ok=True, detail=name + (", rootless" if facts.rootless else ""))
     old = facts.name == "docker" and _version(facts.version) < _OLDEST
@@ -121,7 +121,7 @@ def _engine(facts: EngineFacts) -> Iterator[Check]:
     )
 
 
-def _images(images: Sequence[ListedImage]) -> Iterator[Check]:
+def _images(images: Sequence[ListedImage]) -> Iterator[MachineCheck]:
     for one in images:
         made = one.definition
         lacks = "of an older definition" if one.stored is not None else "not built yet"
@@ -135,7 +135,7 @@ def _images(images: Sequence[ListedImage]) -> Iterator[Check]:
         )
 
 
-def _runtimes(engine: Examined, images: Sequence[ListedImage], runtimes: Sequence[str]) -> Iterator[Check]:
+def _runtimes(engine: Examined, images: Sequence[ListedImage], runtimes: Sequence[str]) -> Iterator[MachineCheck]:
     facts, image = engine.facts(), _some(images)
     for name in runtimes:
         if name not in facts.runtimes:
@@ -146,7 +146,7 @@ def _runtimes(engine: Examined, images: Sequence[ListedImage], runtimes: Sequenc
             yield _runtime(engine, image, name)
 
 
-def _runtime(engine: Examined, image: str, name: str) -> Check:
+def _runtime(engine: Examined, image: str, name: str) -> MachineCheck:
     try:
         found = engine.probe(image, name)
     except EngineError as error:
@@ -163,7 +163,7 @@ def _some(images: Sequence[ListedImage]) -> str | None:
     return next((one.stored.id for one in images if one.stored is not None), None)
 
 
-def _probe(engine: Examined, images: Sequence[ListedImage]) -> Iterator[Check]:
+def _probe(engine: Examined, images: Sequence[ListedImage]) -> Iterator[MachineCheck]:
     image = _some(images)
     if image is None:
         detail = "not looked at: there is no image to look with"
@@ -196,7 +196,7 @@ def _probe(engine: Examined, images: Sequence[ListedImage]) -> Iterator[Check]:
     )
 
 
-def _places(scratch: Scratch) -> Iterator[Check]:
+def _places(scratch: Scratch) -> Iterator[MachineCheck]:
     try:
         place = scratch.bounded(1 << 20)
         scratch.release(place)
@@ -213,7 +213,7 @@ def _places(scratch: Scratch) -> Iterator[Check]:
     )
 
 
-def _disk(root: Path, data_root: Path | None) -> Iterator[Check]:
+def _disk(root: Path, data_root: Path | None) -> Iterator[MachineCheck]:
     for name, path in (("disk for scratch", root), ("disk for images", data_root)):
         if path is not None and path.exists():
             free = shutil.disk_usage(path).free
@@ -221,19 +221,19 @@ def _disk(root: Path, data_root: Path | None) -> Iterator[Check]:
             yield _check(name, ok=free >= _FREE_BYTES, severity="warning", detail=detail, fix="make 5 GiB free there")
 
 
-def _clock(skew_s: float) -> Iterator[Check]:
+def _clock(skew_s: float) -> Iterator[MachineCheck]:
     detail = f"the engine's clock and ours differ by {abs(skew_s):.1f} s"
     fix = "synchronise the clocks: times in evidence come from the engine"
     yield _check("clock", ok=abs(skew_s) <= _SKEW_S, severity="warning", detail=detail, fix=fix)
 
 
-def _leftovers(containers: int, places: int) -> Iterator[Check]:
+def _leftovers(containers: int, places: int) -> Iterator[MachineCheck]:
     detail = f"{containers} containers and {places} scratch directories of processes that are gone"
     none = containers == places == 0
     yield _check("leftovers", ok=none, severity="warning", detail="none" if none else detail, fix="agentics clean")
 
 
-def _set_aside(places: list[Path]) -> Iterator[Check]:
+def _set_aside(places: list[Path]) -> Iterator[MachineCheck]:
     """Nothing is said where there is nothing."""
     if places:
         detail = f"{len(places)} scratch directories cannot be removed: {', '.join(map(str, places[:3]))}"
@@ -243,11 +243,11 @@ def _set_aside(places: list[Path]) -> Iterator[Check]:
 
 def _check(
     name: str, *, ok: bool, detail: str, severity: Literal["error", "warning"] = "error", fix: str = ""
-) -> Check:
-    return Check(name=name, ok=ok, severity=severity, detail=detail, fix=fix)
+) -> MachineCheck:
+    return MachineCheck(name=name, ok=ok, severity=severity, detail=detail, fix=fix)
 
 
-def _failed(name: str, error: EngineError | StorageError) -> Check:
+def _failed(name: str, error: EngineError | StorageError) -> MachineCheck:
     return _check(name, ok=False, detail=error.message, fix=error.hint or "see the engine's own log")
 
 

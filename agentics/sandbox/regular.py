@@ -7,11 +7,11 @@ import stat
 from pathlib import Path
 from typing import Literal
 
-Problem = Literal["missing", "not a regular file", "too large"]
+RegularFileProblem = Literal["missing", "not a regular file", "too large"]
 _LOOK = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def read_regular(root: Path, relpath: str, max_bytes: int) -> bytes | Problem:
+def read_regular(root: Path, relpath: str, max_bytes: int) -> bytes | RegularFileProblem:
     """The bytes, or why there are none. A link at any component counts as "not a regular file"."""
     try:
         descriptor = _open(root, relpath)

@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol
 
 from agentics.sandbox.engine import Link, Spoken
 
-Speaker = Literal["solution", "evaluator"]
+RelaySpeaker = Literal["solution", "evaluator"]
 _CHUNK = 1 << 16  # more would cost an allocation from the kernel for every byte that is said
 _MOST_CHUNKS = 1 << 16  # of a transcript: a chunk has a price of its own beside its bytes
 
@@ -33,7 +33,7 @@ class Readable(Protocol):
 class RelayEnd:
     """One program as the relay has it: what it says (`out`), where it listens (`inp`), and how to end its stdin."""
 
-    speaker: Speaker
+    speaker: RelaySpeaker
     out: int
     inp: int | None
     close_stdin: Callable[[], None]
@@ -46,9 +46,9 @@ class Transcript:
     limit: int
     truncated: bool = False
     _size: int = 0
-    _said: list[tuple[Speaker, float, bytearray]] = field(default_factory=list)
+    _said: list[tuple[RelaySpeaker, float, bytearray]] = field(default_factory=list)
 
-    def add(self, speaker: Speaker, at_s: float, data: bytes) -> None:
+    def add(self, speaker: RelaySpeaker, at_s: float, data: bytes) -> None:
         room = self.limit - self._size
         if self.truncated or not data:
             return
@@ -68,7 +68,7 @@ class Transcript:
 
 
 @dataclass
-class Direction:
+class RelayDirection:
     """From one program's stdout to the other's stdin. `waiting` is what the listener has not taken yet; while there is
     some we wait for the listener (`giving`) and not for the speaker (`taking`)."""
 
@@ -97,9 +97,9 @@ class Relay:
         self._began = clock()
         self._selector = selectors.DefaultSelector()
         self.transcript = Transcript(link.transcript_bytes)
-        self._ways: dict[Speaker, Direction] = {
-            "solution": Direction(solution, evaluator),
-            "evaluator": Direction(evaluator, solution),
+        self._ways: dict[RelaySpeaker, RelayDirection] = {
+            "solution": RelayDirection(solution, evaluator),
+            "evaluator": RelayDirection(evaluator, solution),
         }
         for way in self._ways.values():
             self._start_taking(way)
@@ -108,7 +108,7 @@ class Relay:
         """Wait until something can be carried, or something watched is readable; carry it."""
         news = []
         for key, _ in self._selector.select(timeout_s):
-            if isinstance(key.data, Direction):
+            if isinstance(key.data, RelayDirection):
                 if key.fd == key.data.source.out:
                     self._take(key.data)
                 else:
@@ -125,25 +125,25 @@ class Relay:
         with suppress(KeyError):
             self._selector.unregister(what)
 
-    def count(self, speaker: Speaker) -> int:
+    def count(self, speaker: RelaySpeaker) -> int:
         """Bytes said so far, those beyond the limit included."""
         return self._ways[speaker].count
 
-    def over_limit(self, speaker: Speaker) -> bool:
+    def over_limit(self, speaker: RelaySpeaker) -> bool:
         return self._ways[speaker].count > self._limit
 
-    def silent_since(self, speaker: Speaker) -> float | None:
+    def silent_since(self, speaker: RelaySpeaker) -> float | None:
         """When this side's end of file came, on the relay's clock. The other side cannot have heard of it earlier."""
         return self._ways[speaker].ended_at
 
-    def is_waiting(self, speaker: Speaker) -> bool:
+    def is_waiting(self, speaker: RelaySpeaker) -> bool:
         """Whether this side has read all it was sent, or cannot go on because its peer does not read."""
         toward, away = self._toward(speaker), self._ways[speaker]
         if away.waiting:
             return True
         return not toward.waiting and _unread(toward.listener.inp) == 0
 
-    def replace_stdin(self, speaker: Speaker, replace: Callable[[], int | None]) -> None:
+    def replace_stdin(self, speaker: RelaySpeaker, replace: Callable[[], int | None]) -> None:
         """This program's stdin is what `replace` gives from now on; None: nobody reads it."""
         way = self._toward(speaker)
         self._stop_giving(way)
@@ -156,11 +156,11 @@ class Relay:
         elif way.waiting:
             self._start_giving(way)
 
-    def hang_up(self, speaker: Speaker) -> None:
+    def hang_up(self, speaker: RelaySpeaker) -> None:
         """This program has ended: it reads no more, and what its peer still says to it is dropped."""
         self._deafen(self._toward(speaker))
 
-    def drain(self, speaker: Speaker) -> None:
+    def drain(self, speaker: RelaySpeaker) -> None:
         """This program has ended: take what it left in its pipe, as far as its peer takes it in."""
         way = self._ways[speaker]
         while not way.ended and not way.waiting:
@@ -172,10 +172,10 @@ class Relay:
     def close(self) -> None:
         self._selector.close()
 
-    def _toward(self, speaker: Speaker) -> Direction:
+    def _toward(self, speaker: RelaySpeaker) -> RelayDirection:
         return self._ways["evaluator" if speaker == "solution" else "solution"]
 
-    def _take(self, way: Direction) -> None:
+    def _take(self, way: RelayDirection) -> None:
         try:
             data = os.read(way.source.out, _CHUNK)
         except BlockingIOError:
@@ -193,7 +193,7 @@ class Relay:
             way.waiting = memoryview(within)
             self._give(way)
 
-    def _give(self, way: Direction) -> None:
+    def _give(self, way: RelayDirection) -> None:
         inp = way.listener.inp
         if inp is None:
             self._deafen(way)
@@ -215,13 +215,13 @@ class Relay:
             else:
                 self._start_taking(way)
 
-    def _end_of_file(self, way: Direction) -> None:
+    def _end_of_file(self, way: RelayDirection) -> None:
         self._stop_giving(way)
         way.deaf = True
         way.listener.inp = None
         way.listener.close_stdin()
 
-    def _deafen(self, way: Direction) -> None:
+    def _deafen(self, way: RelayDirection) -> None:
         """Drop what comes from now on, but keep reading: the speaker must not block for ever on nobody."""
         if way.deaf:
             return
@@ -230,22 +230,22 @@ class Relay:
         if not way.ended:
             self._start_taking(way)
 
-    def _start_taking(self, way: Direction) -> None:
+    def _start_taking(self, way: RelayDirection) -> None:
         if not way.taking:
             way.taking = True
             self._selector.register(way.source.out, selectors.EVENT_READ, way)
 
-    def _stop_taking(self, way: Direction) -> None:
+    def _stop_taking(self, way: RelayDirection) -> None:
         if way.taking:
             way.taking = False
             self._selector.unregister(way.source.out)
 
-    def _start_giving(self, way: Direction) -> None:
+    def _start_giving(self, way: RelayDirection) -> None:
         if not way.giving and way.listener.inp is not None:
             way.giving = True
             self._selector.register(way.listener.inp, selectors.EVENT_WRITE, way)
 
-    def _stop_giving(self, way: Direction) -> None:
+    def _stop_giving(self, way: RelayDirection) -> None:
         if way.giving and way.listener.inp is not None:
             way.giving = False
             self._selector.unregister(way.listener.inp)

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from agentics.sandbox.steps import Log, Steps
+from agentics.sandbox.steps import StepLog, Steps
 
 MIRROR_VARIABLE = "AGENTICS_DEBIAN_MIRROR"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -141,7 +141,7 @@ def _install_mmdebstrap(steps: Steps) -> None:
     _run(("apt-get", "install", *quiet, "mmdebstrap", "debian-archive-keyring"), steps)
 
 
-def _with_news(steps: Steps) -> Log:
+def _with_news(steps: Steps) -> StepLog:
     """Takes the lines of mmdebstrap: those that say what it is doing are news, and others output."""
 
     def tell(line: str) -> None:

@@ -22,7 +22,7 @@ from agentics.sandbox import kept_setups
 from agentics.sandbox.filelock import try_lock
 from agentics.sandbox.fingerprint import allocated, content, listing
 from agentics.sandbox.kept_setups import CONTENT, LOCK, Changed, SetupReport, size_text
-from agentics.sandbox.places import IMAGE, Form, Place, Scratch
+from agentics.sandbox.places import IMAGE, Place, PlaceForm, Scratch
 
 MOST_BYTES = 20 << 30
 DISK_SHARE = 10
@@ -220,7 +220,7 @@ class SetupStore:
         return product
 
     def _stored(
-        self, claim: SetupClaim, staging: Path, form: Form, inputs: SetupInputs, made_at: str
+        self, claim: SetupClaim, staging: Path, form: PlaceForm, inputs: SetupInputs, made_at: str
     ) -> SetupProduct | None:
         """The staged content as a product of the store."""
         size, most = allocated(staging / CONTENT), self.most_bytes

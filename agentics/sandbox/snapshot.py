@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentics.archive.hostile import DIR
-from agentics.model.evidence.workspace import Kind, Unread, WorkspaceFile, WorkspaceSnapshot
+from agentics.model.evidence.workspace import ChangeKind, UnreadReason, WorkspaceFile, WorkspaceSnapshot
 from agentics.sandbox.collect import BROKEN_OFF, CHUNK, FILE
 
 _NOTHING = f"sha256:{hashlib.sha256().hexdigest()}"
-_KINDS: dict[int, Kind] = {
+_KINDS: dict[int, ChangeKind] = {
     stat.S_IFREG: "file",
     stat.S_IFLNK: "symlink",
     stat.S_IFDIR: "directory",
@@ -42,7 +42,7 @@ class Reach:
 
 
 @dataclass
-class _Walk:
+class _SnapshotWalk:
     reach: Reach
     names: int = 0
     bytes: int = 0
@@ -57,7 +57,7 @@ def snapshot(root: Path, *, captured_at: str, reach: Reach | None = None) -> Wor
 
     Raises OSError for trouble of the host's own, and when `root` is no directory.
     """
-    walk = _Walk(reach or Reach())
+    walk = _SnapshotWalk(reach or Reach())
     for at, name, path in _entries(root, walk):
         if (file := _file(at, name, path, walk)) is not None:
             walk.seen.append(file)
@@ -71,7 +71,7 @@ def snapshot(root: Path, *, captured_at: str, reach: Reach | None = None) -> Wor
     )
 
 
-def _entries(root: Path, walk: _Walk) -> Iterator[tuple[int, bytes, bytes]]:
+def _entries(root: Path, walk: _SnapshotWalk) -> Iterator[tuple[int, bytes, bytes]]:
     """Open directory, name and path of all that is not a directory which was read. The caller must not keep the
     descriptor. One descriptor is open for each level, and no more names are held than the walk may see."""
     stack: list[tuple[int, bytes, list[bytes]]] = []
@@ -99,7 +99,7 @@ def _entries(root: Path, walk: _Walk) -> Iterator[tuple[int, bytes, bytes]]:
             os.close(at)
 
 
-def _listed(directory: int, walk: _Walk) -> list[bytes]:
+def _listed(directory: int, walk: _SnapshotWalk) -> list[bytes]:
     """The first names, last one first. A directory of millions is read to its end, but never held."""
     room = walk.reach.names - walk.names
     with os.scandir(directory) as entries:
@@ -119,7 +119,7 @@ def _directory(at: int, name: bytes) -> int | None:
     return None
 
 
-def _file(at: int, name: bytes, path: bytes, walk: _Walk) -> WorkspaceFile | None:
+def _file(at: int, name: bytes, path: bytes, walk: _SnapshotWalk) -> WorkspaceFile | None:
     """None when it has gone meanwhile."""
     shown, raw = _shown(path)
     try:
@@ -132,7 +132,7 @@ def _file(at: int, name: bytes, path: bytes, walk: _Walk) -> WorkspaceFile | Non
         )
     kind = _KINDS.get(stat.S_IFMT(found.st_mode), "unknown")
     target, digest, size = None, _NOTHING, 0
-    unread: Unread | None = None
+    unread: UnreadReason | None = None
     if kind == "symlink":
         link = _target(at, name)
         if link is None:
@@ -162,7 +162,9 @@ def _target(at: int, name: bytes) -> bytes | None:
     return None
 
 
-def _content(at: int, name: bytes, expected: os.stat_result, walk: _Walk) -> tuple[str, int, Unread | None]:
+def _content(
+    at: int, name: bytes, expected: os.stat_result, walk: _SnapshotWalk
+) -> tuple[str, int, UnreadReason | None]:
     """Digest and size. One file under many names is read once."""
     if (known := walk.digests.get((expected.st_dev, expected.st_ino))) is not None:
         return *known, None

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from agentics.errors import EngineError, StopFlag, Stopped
 
-Log = Callable[[str], None]
+StepLog = Callable[[str], None]
 _T = TypeVar("_T")
 
 STILL = "still "
@@ -35,8 +35,8 @@ class Steps:
     """`log` is told what is being done, and every `silence_s` seconds that it still goes on; `output` each line of the
     programs that do it. Everything ends with Stopped soon after `interrupt` is set."""
 
-    log: Log
-    output: Log = ignore
+    log: StepLog
+    output: StepLog = ignore
     interrupt: StopFlag = field(default_factory=threading.Event)
     silence_s: float = 5.0
 

@@ -9,19 +9,15 @@ from agentics.stages import (
     ask_model,
     cases,
     challenge_setup,
-    data_checks,
     evaluate,
-    guardrails,
     judge_answers,
     keep_details,
-    paired_tests,
     prepare,
     read_result,
-    report,
     score_answers,
     session,
-    validate,
 )
+from agentics.stages.generic import data_checks, guardrails, paired_tests, report, validate
 from agentics.stages.phase import Phase
 
 BUILT_IN = Registry.of(

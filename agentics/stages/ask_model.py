@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentics.model.job.stage_options import AskModel
-from agentics.model.job.worker_protocol import Answer, Environment, EvaluateOrder, EvaluationReport, Event, TaskReady
+from agentics.model.job.worker_protocol import (
+    Answer,
+    Environment,
+    EvaluateOrder,
+    EvaluationReport,
+    TaskReady,
+    WorkerEvent,
+)
 from agentics.pipeline.contract.description import described
 from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.pipeline.job_tools import JobTools
@@ -27,7 +34,7 @@ class Counting:
     done: int = 0
     failures: Counter[str] = field(default_factory=Counter)
 
-    def __call__(self, batch: Sequence[Event]) -> None:
+    def __call__(self, batch: Sequence[WorkerEvent]) -> None:
         before = self.done
         for event in batch:
             if isinstance(event, TaskReady):

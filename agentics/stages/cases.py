@@ -19,7 +19,7 @@ from agentics.model.plan.trial_plan import RunCases
 from agentics.pipeline.attempt_tools import AttemptTools
 from agentics.pipeline.contract.description import described
 from agentics.pipeline.contract.stage import Context, StageFailure
-from agentics.policy.endings import ending_facts
+from agentics.policy.verdict.endings import ending_facts
 from agentics.stages import evaluate
 from agentics.stages.case import carry_out
 from agentics.stages.manifest import invalid, run_manifest

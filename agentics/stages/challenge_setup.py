@@ -16,9 +16,9 @@ from agentics.pipeline.attempt_tools import MIB, AttemptTools
 from agentics.pipeline.contract.description import described
 from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.pipeline.setup_reuse import SetupReuse
-from agentics.policy.setups import setup_inputs, setup_key
-from agentics.policy.verdict import bad_end
-from agentics.rundir.atomic import utc_now
+from agentics.policy.bundle.setups import setup_inputs, setup_key
+from agentics.policy.verdict.decision import bad_end
+from agentics.rundir.files.atomic import utc_now
 from agentics.sandbox.collect import make_readable, usage
 from agentics.sandbox.setups import SetupClaim, Waiting
 from agentics.stages.manifest import run_manifest, session_manifest

@@ -24,7 +24,7 @@ from agentics.pipeline.attempt_tools import MIB, AttemptTools, Users
 from agentics.pipeline.contract.stage import Interrupted
 from agentics.pipeline.cooperation import CONTROL_FILE, EVENTS_BYTES, EVENTS_FILE, write_whole
 from agentics.policy.topologies.parts import CHECKPOINT_ENV
-from agentics.rundir.atomic import utc_now
+from agentics.rundir.files.atomic import utc_now
 from agentics.sandbox.collect import Caps, collect, make_readable, make_writable
 from agentics.sandbox.engine import Container, Exit
 from agentics.sandbox.places import Place

@@ -11,7 +11,7 @@ from agentics.model.plan.trial_plan import ContainerPlan, RunEvaluator
 from agentics.pipeline.attempt_tools import MIB, AttemptTools
 from agentics.pipeline.contract.description import described
 from agentics.pipeline.contract.stage import Context, StageFailure
-from agentics.policy.verdict import bad_end, measured
+from agentics.policy.verdict.decision import bad_end, measured
 from agentics.sandbox.collect import usage
 from agentics.sandbox.engine import Running
 from agentics.stages.network import with_fault

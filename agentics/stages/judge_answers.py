@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from agentics.model.job.stage_options import JudgeAnswers
-from agentics.model.job.worker_protocol import Event, JudgeItem, JudgeOrder, JudgeReply
+from agentics.model.job.worker_protocol import JudgeItem, JudgeOrder, JudgeReply, WorkerEvent
 from agentics.pipeline.contract.description import described
 from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.pipeline.job_tools import JobTools
-from agentics.policy.details import choices, golds
-from agentics.policy.judge_parsing import read_verdict
+from agentics.policy.jobs.details import choices, golds
+from agentics.policy.jobs.judge_parsing import read_verdict
 from agentics.stages.worker_orders import followed, stopped
 
 name = "judge_answers"
@@ -49,7 +49,7 @@ class _Counting:
         self.tools, self.total, self.done = tools, total, 0
         self.failures = Counter[str]()
 
-    def __call__(self, batch: Sequence[Event]) -> None:
+    def __call__(self, batch: Sequence[WorkerEvent]) -> None:
         said = [event for event in batch if isinstance(event, JudgeReply)]
         self.done += len(said)
         self.failures.update(f"{event.judge}: {event.error.code}" for event in said if event.error is not None)

@@ -10,8 +10,8 @@ from agentics.model.job.worker_protocol import DetailRow, DetailsOrder
 from agentics.pipeline.contract.description import described
 from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.pipeline.job_tools import JobTools
-from agentics.policy.details import detail_rows, judges_of, score_of
-from agentics.policy.judge_verdicts import JUDGED
+from agentics.policy.jobs.details import detail_rows, judges_of, score_of
+from agentics.policy.jobs.judge_verdicts import JUDGED
 from agentics.stages.worker_orders import followed, stopped
 
 name = "keep_details"

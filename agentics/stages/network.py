@@ -14,7 +14,7 @@ from agentics.model.evidence.trial_evidence import ContainerRecord, HostCheck, T
 from agentics.model.plan.trial_plan import ContainerPlan
 from agentics.pipeline.attempt_tools import MIB, AttemptTools
 from agentics.pipeline.contract.stage import Context, StageFailure
-from agentics.policy.unreachable import UnreachableHost, given, suspects
+from agentics.policy.verdict.unreachable import UnreachableHost, given, suspects
 from agentics.sandbox.engine import Limits, Mount
 from agentics.sandbox.regular import read_regular
 

@@ -11,7 +11,7 @@ from agentics.model.plan.trial_plan import ContainerStage
 from agentics.pipeline.attempt_tools import MIB
 from agentics.pipeline.contract.description import described
 from agentics.pipeline.contract.stage import Context, StageFailure
-from agentics.policy.verdict import bad_end
+from agentics.policy.verdict.decision import bad_end
 from agentics.sandbox.collect import make_readable, usage
 from agentics.stages.network import with_fault
 

@@ -13,7 +13,7 @@ from agentics.model.plan.trial_plan import PrepareWorkspace
 from agentics.pipeline.attempt_tools import MIB
 from agentics.pipeline.contract.description import described
 from agentics.pipeline.contract.stage import Context
-from agentics.rundir.atomic import utc_now
+from agentics.rundir.files.atomic import utc_now
 from agentics.sandbox.collect import make_writable
 from agentics.sandbox.regular import read_part
 from agentics.sandbox.snapshot import snapshot

@@ -8,10 +8,10 @@ from typing import Any
 from agentics.model.job.stage_options import ScoreAnswers
 from agentics.pipeline.contract.description import described
 from agentics.pipeline.contract.stage import Context, StageFailure
-from agentics.policy.details import judges_of
-from agentics.policy.jobfailures import of_answers
-from agentics.policy.jobs import job_result
-from agentics.policy.judge_verdicts import answer_verdicts, read_judgements
+from agentics.policy.jobs.details import judges_of
+from agentics.policy.jobs.failures import of_answers
+from agentics.policy.jobs.job_result import job_result
+from agentics.policy.jobs.judge_verdicts import answer_verdicts, read_judgements
 
 name = "score_answers"
 describe = described(name, "Makes the result of a model's answers.", ScoreAnswers, needs=("trial",))

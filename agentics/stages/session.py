@@ -15,8 +15,8 @@ from agentics.model.plan.trial_plan import RunSession
 from agentics.pipeline.attempt_tools import MIB, AttemptTools
 from agentics.pipeline.contract.description import described
 from agentics.pipeline.contract.stage import Context, StageFailure
-from agentics.policy.endings import ending_facts
 from agentics.policy.topologies.piped import ALIAS
+from agentics.policy.verdict.endings import ending_facts
 from agentics.sandbox.collect import make_readable, make_writable, usage
 from agentics.sandbox.engine import Link, Linked
 from agentics.stages.cooperation_mounts import events, mounted

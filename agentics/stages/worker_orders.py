@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from agentics.errors import EngineError
 from agentics.model.document.record import Fault, Record
 from agentics.model.evidence.trial_evidence import Trouble
-from agentics.model.job.worker_protocol import Answer, Event, JudgeReply, Order, OrderFailed, Sample
+from agentics.model.job.worker_protocol import Answer, JudgeReply, OrderFailed, Sample, WorkerEvent, WorkerOrder
 from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.pipeline.job_tools import JobTools, Orders
-from agentics.policy.jobfailures import of_order
+from agentics.policy.jobs.failures import of_order
 
 LEDGERS: Mapping[type[Record], str] = {Answer: "answers", Sample: "samples", JudgeReply: "judgements"}
 """Where what is said goes: the attempt's ledgers, by kind of line."""
@@ -26,14 +26,14 @@ _MACHINE = frozenset({"out_of_memory", "disk_full"})
 
 
 def followed(
-    tools: JobTools, orders: Orders, order: Callable[[int], Order], tell: Callable[[Sequence[Event]], None]
-) -> tuple[list[Event], OrderFailed | None]:
+    tools: JobTools, orders: Orders, order: Callable[[int], WorkerOrder], tell: Callable[[Sequence[WorkerEvent]], None]
+) -> tuple[list[WorkerEvent], OrderFailed | None]:
     """Carry out an order. What came that is kept nowhere else, and why it failed, if it did.
 
     `tell` is given every batch, once what is in it is durable. Raises EngineError, and Interrupted when the run was
     asked to stop.
     """
-    rest: list[Event] = []
+    rest: list[WorkerEvent] = []
     failed = None
     for batch in _unless_stopped(tools, orders.carry_out(order, tools.interrupt)):
         for kind, name in LEDGERS.items():
@@ -46,7 +46,7 @@ def followed(
     return rest, failed
 
 
-def _unless_stopped(tools: JobTools, batches: Iterator[list[Event]]) -> Iterator[list[Event]]:
+def _unless_stopped(tools: JobTools, batches: Iterator[list[WorkerEvent]]) -> Iterator[list[WorkerEvent]]:
     """A worker that was removed because the run is to stop has not failed."""
     try:
         yield from batches
@@ -55,7 +55,7 @@ def _unless_stopped(tools: JobTools, batches: Iterator[list[Event]]) -> Iterator
         raise
 
 
-def one(kind: type[Record], events: Iterable[Event]) -> object:
+def one(kind: type[Record], events: Iterable[WorkerEvent]) -> object:
     """The last event of a kind, None where there is none."""
     return next((event for event in reversed(list(events)) if isinstance(event, kind)), None)
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, unquote_plus
 
 from agentics.config import Storage
 from agentics.errors import UsageError
-from agentics.policy.redact import Redactor
+from agentics.policy.publish.redact import Redactor
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SLIP = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[/:]")

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import tenacity
 
-from agentics.policy.redact import Redactor, secrets_in
+from agentics.policy.publish.redact import Redactor, secrets_in
 
 T = TypeVar("T")
 

@@ -21,23 +21,23 @@ from agentics.model.run.directory import RunControl, RunStatus, TrialState
 from agentics.model.run.experiment import ResolvedExperiment
 from agentics.model.run.ledger import RecoveryReport
 from agentics.pipeline.progress import Observer
-from agentics.policy.outcome import to_run
+from agentics.policy.outcome.run_outcome import to_run
 from agentics.request.campaign import Campaign, compile_request
 from agentics.request.resolved_experiment import differences, request_from, resolve
-from agentics.rundir import lock, mailbox
-from agentics.rundir.artifacts import ArtifactStore
-from agentics.rundir.atomic import read_document, utc_now
-from agentics.rundir.attest import is_concluded, write_attestation
-from agentics.rundir.guard import admit, check_unaltered
-from agentics.rundir.layout import Layout
-from agentics.rundir.lease import operating
+from agentics.rundir.files import lock, mailbox
+from agentics.rundir.files.artifacts import ArtifactStore
+from agentics.rundir.files.atomic import read_document, utc_now
+from agentics.rundir.files.layout import Layout
+from agentics.rundir.files.lease import operating
+from agentics.rundir.files.safe_files import real
+from agentics.rundir.integrity.guard import admit, check_unaltered
+from agentics.rundir.integrity.trust import recorded_experiment
 from agentics.rundir.open_run import OpenRun
+from agentics.rundir.projections.attest import is_concluded, write_attestation
+from agentics.rundir.projections.rebuild import write_projections
 from agentics.rundir.reader import RunView, read_run
-from agentics.rundir.rebuild import write_projections
 from agentics.rundir.run import kill as end_for_good
 from agentics.rundir.run import open_run
-from agentics.rundir.safe_files import real
-from agentics.rundir.trust import recorded_experiment
 from agentics.runner.machine import open_engine, open_scratch, reap
 from agentics.sandbox.labels import RUN
 from agentics.usecases.evaluate import EndedRun, evaluate

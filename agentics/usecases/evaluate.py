@@ -16,20 +16,20 @@ from agentics.model.document.finding import error_body
 from agentics.model.run.design import AdapterCommand
 from agentics.model.run.outcome import RunOutcome
 from agentics.pipeline.progress import Observer, Progress
-from agentics.policy.outcome import exit_code
+from agentics.policy.outcome.run_outcome import exit_code
 from agentics.request.campaign import Campaign, SolutionPlan
 from agentics.request.job import ModelPlan
 from agentics.request.planned_trial import PlannedTrial
 from agentics.request.scopes import scope_of, trial_slot
 from agentics.request.trial_images import Images, unservable
 from agentics.rundir.derived import commit_derived
-from agentics.rundir.explain import dumped, explanations
-from agentics.rundir.layout import Layout
-from agentics.rundir.names import run_id
+from agentics.rundir.files.layout import Layout
+from agentics.rundir.files.names import run_id
 from agentics.rundir.open_run import OpenRun, Slot
-from agentics.rundir.project import has_verdict, project, slot_is_open, tasks_to_run
+from agentics.rundir.projections.explain import dumped, explanations
+from agentics.rundir.projections.outcome import has_verdict, project, slot_is_open, tasks_to_run
+from agentics.rundir.projections.rebuild import write_projections
 from agentics.rundir.reader import read_run
-from agentics.rundir.rebuild import write_projections
 from agentics.rundir.run import open_run
 from agentics.rundir.trial import check_scopes
 from agentics.runner.adapter import run_adapter

@@ -24,20 +24,20 @@ from agentics.model.run.control import ForkManifest, ReplayManifest, ReuseStep
 from agentics.model.run.directory import Scope
 from agentics.pipeline.attempt_tools import Resume
 from agentics.pipeline.progress import Observer
-from agentics.policy import replay as policy
+from agentics.policy.run import replay as policy
 from agentics.request.campaign import Campaign, EvalRequest, SolutionPlan, compile_request
 from agentics.request.job import ModelPlan
 from agentics.request.resolved_experiment import request_from
 from agentics.request.scopes import scope_of, trial_slot
 from agentics.request.trial_images import Images
-from agentics.rundir.atomic import make_directory, utc_now, write_document
-from agentics.rundir.derived import Source, beside, make_trial, new_id, source_of
-from agentics.rundir.layout import DERIVED
-from agentics.rundir.lease import operating
+from agentics.rundir.derived import ParentTrial, beside, make_trial, new_id, source_of
+from agentics.rundir.files.atomic import make_directory, utc_now, write_document
+from agentics.rundir.files.layout import DERIVED
+from agentics.rundir.files.lease import operating
+from agentics.rundir.integrity.trust import recorded_experiment
 from agentics.rundir.open_run import OpenRun
 from agentics.rundir.reader import RunView, derived_trials, read_run
 from agentics.rundir.scope import differences
-from agentics.rundir.trust import recorded_experiment
 from agentics.runner.evidence_store import AttemptEvidence, newest_of, stopped_at, whole_checkpoints
 from agentics.runner.run_events import ListenerGone
 from agentics.runner.run_resources import RunResources, attempts_without_engine, open_resources
@@ -170,7 +170,7 @@ def replay(root: Path, wanted: ReplayRequest, config: Config, observer: Observer
         return _derived(made, manifest, judgement)
 
 
-def committed(view: RunView, trial_id: str) -> Source:
+def committed(view: RunView, trial_id: str) -> ParentTrial:
     """A trial of the schedule, a fork or a replay that has a result. Raises UsageError."""
     trials = (*view.trials, *derived_trials(view.layout))
     found = next((trial for trial in trials if trial.ids.trial_id == trial_id), None)
@@ -185,7 +185,7 @@ def committed(view: RunView, trial_id: str) -> Source:
     return source
 
 
-def parent_trial(campaign: Campaign, parent: Source) -> SolutionPlan | ModelPlan:
+def parent_trial(campaign: Campaign, parent: ParentTrial) -> SolutionPlan | ModelPlan:
     """The parent's slot as it would be filled today. Raises UsageError where the bundles have no such task."""
     ids = parent.trial.ids
     found = next((trial for trial in campaign.trials if trial_slot(trial) == parent.trial.slot), None)
@@ -196,7 +196,7 @@ def parent_trial(campaign: Campaign, parent: Source) -> SolutionPlan | ModelPlan
     return found
 
 
-def request_of(view: RunView, parent: Source | None, *, trust: bool) -> EvalRequest:
+def request_of(view: RunView, parent: ParentTrial | None, *, trust: bool) -> EvalRequest:
     """What the run was made with; with a parent, what that was given. Raises Refused (run_untrusted)."""
     found = request_from(recorded_experiment(view.layout, trust=trust), output_path=view.layout.root.parent)
     if parent is None:
@@ -205,7 +205,7 @@ def request_of(view: RunView, parent: Source | None, *, trust: bool) -> EvalRequ
     return replace(found, bindings={**found.bindings, **given})
 
 
-def _check_has_checkpoints(view: RunView, parent: Source, *, trust: bool) -> None:
+def _check_has_checkpoints(view: RunView, parent: ParentTrial, *, trust: bool) -> None:
     experiment = recorded_experiment(view.layout, trust=trust)
     jobs = experiment.ext.request.jobspecs if experiment.ext.request is not None else ()
     ids = parent.trial.ids
@@ -242,7 +242,7 @@ class _Made:
 def _opened(
     view: RunView,
     request: EvalRequest,
-    parent: Source,
+    parent: ParentTrial,
     config: Config,
     observer: Observer,
     kind: Literal["fork", "replay"],
@@ -270,7 +270,7 @@ def _opened(
 
 
 def _reused(
-    made: _Made, parent: Source, checkpoints: Mapping[str, Checkpoint]
+    made: _Made, parent: ParentTrial, checkpoints: Mapping[str, Checkpoint]
 ) -> tuple[tuple[ReuseStep, ...], Resume | None]:
     """What of the parent stands for new work, said and as the attempt gets it."""
     evidence = parent.evidence
@@ -291,11 +291,11 @@ def why_incomplete(evidence: TrialEvidence, keep: AttemptEvidence) -> str | None
     return None if all(is_whole(keep, case) for case in evidence.cases) else "not all that its cases left is there"
 
 
-def _whole_checkpoints(run: OpenRun, parent: Source) -> dict[str, tuple[Checkpoint, ...]]:
+def _whole_checkpoints(run: OpenRun, parent: ParentTrial) -> dict[str, tuple[Checkpoint, ...]]:
     return whole_checkpoints(run, parent.trial.root, parent.evidence)
 
 
-def _checkpoints(run: OpenRun, parent: Source, selector: str) -> dict[str, Checkpoint]:
+def _checkpoints(run: OpenRun, parent: ParentTrial, selector: str) -> dict[str, Checkpoint]:
     """The checkpoint that the selector means, of every case that has one."""
     found: dict[str, Checkpoint] = {}
     events = {case.alias: case.events_ref for case in parent.evidence.cases} if parent.evidence else {}
@@ -309,13 +309,13 @@ def _checkpoints(run: OpenRun, parent: Source, selector: str) -> dict[str, Check
     return found
 
 
-def _no_such_checkpoint(run: OpenRun, parent: Source, selector: str) -> UsageError:
+def _no_such_checkpoint(run: OpenRun, parent: ParentTrial, selector: str) -> UsageError:
     have = dict.fromkeys(each.name for own in _whole_checkpoints(run, parent).values() for each in own)
     msg = f"{parent.trial.ids.trial_id} has no {selector}"
     return UsageError(msg, code="checkpoint_not_found", hint=f"there is {', '.join(have) or 'no checkpoint of it'}")
 
 
-def _began_from(run: OpenRun, view: RunView, parent: Source) -> tuple[dict[str, str], dict[str, Checkpoint]]:
+def _began_from(run: OpenRun, view: RunView, parent: ParentTrial) -> tuple[dict[str, str], dict[str, Checkpoint]]:
     """The names of the checkpoints that the trial's cases went on from, and those of them that are still whole, each by
     the case's alias."""
     match parent.given.ext:

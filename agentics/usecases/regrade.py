@@ -27,14 +27,14 @@ from agentics.pipeline.progress import Observer
 from agentics.request.campaign import Campaign, EvalRequest, SolutionPlan, compile_request
 from agentics.request.job import ModelPlan
 from agentics.request.scopes import scope_of
-from agentics.rundir import lock
-from agentics.rundir.artifacts import ArtifactStore
-from agentics.rundir.atomic import make_directory, read_document, utc_now, write_document
 from agentics.rundir.commit import CommittedSlot, commit_rows, written
-from agentics.rundir.derived import REGRADE, Source, make_trial, new_id, source_of
-from agentics.rundir.guard import check_unaltered
-from agentics.rundir.layout import Layout
-from agentics.rundir.lease import operating
+from agentics.rundir.derived import REGRADE, ParentTrial, make_trial, new_id, source_of
+from agentics.rundir.files import lock
+from agentics.rundir.files.artifacts import ArtifactStore
+from agentics.rundir.files.atomic import make_directory, read_document, utc_now, write_document
+from agentics.rundir.files.layout import Layout
+from agentics.rundir.files.lease import operating
+from agentics.rundir.integrity.guard import check_unaltered
 from agentics.rundir.open_run import OpenRun
 from agentics.rundir.reader import RunView, TrialView, read_run
 from agentics.rundir.run import open_run
@@ -139,7 +139,7 @@ def _check_possible(view: RunView, wanted: RegradeRequest, request: EvalRequest)
         raise UsageError(msg, code="no_dry_run", hint="its earlier scores are kept: leave --dry-run out")
 
 
-def _trial(campaign: Campaign, parent: Source, wanted: RegradeRequest) -> SolutionPlan | ModelPlan | None:
+def _trial(campaign: Campaign, parent: ParentTrial, wanted: RegradeRequest) -> SolutionPlan | ModelPlan | None:
     """The trial as it would be evaluated today. None for one that only an earlier invocation of the run asked for,
     where nobody named it. Raises UsageError where somebody did, and where a bundle that was given is another's."""
     try:
@@ -178,7 +178,10 @@ class _Regrade:
     name: str
 
     def carry_out(
-        self, run: OpenRun, resources: RunResources | None, trials: list[tuple[Source, SolutionPlan | ModelPlan | None]]
+        self,
+        run: OpenRun,
+        resources: RunResources | None,
+        trials: list[tuple[ParentTrial, SolutionPlan | ModelPlan | None]],
     ) -> Regraded:
         """In the run, or for a dry run beside it."""
         if self.wanted.dry_run:
@@ -212,7 +215,7 @@ class _Regrade:
         return found.directory
 
     def _again(
-        self, resources: RunResources, parent: Source, trial: SolutionPlan | ModelPlan | None, invocation_id: str
+        self, resources: RunResources, parent: ParentTrial, trial: SolutionPlan | ModelPlan | None, invocation_id: str
     ) -> ScoreChange:
         """Evaluate one trial again. What cannot be evaluated without its solution is left as it is, and says why."""
         run, evidence, ids = resources.run, parent.evidence, parent.trial.ids

@@ -19,18 +19,18 @@ from agentics.control.signals import StopSignal
 from agentics.errors import AgenticsError, BenchmarkError
 from agentics.model.run.directory import InvocationEnded, InvocationStarted, RunStatus
 from agentics.model.run.outcome import ErrorRecord, Invocation
-from agentics.policy.exposure import may_expose_private
+from agentics.policy.publish.exposure import may_expose_private
 from agentics.request.campaign import Campaign
 from agentics.request.public_challenges import public_challenges
 from agentics.request.redaction import redactor_of
-from agentics.rundir.attest import newest_start, write_attestation
 from agentics.rundir.derived import REGRADE
+from agentics.rundir.files.safe_files import read_file
 from agentics.rundir.open_run import OpenRun, transition
+from agentics.rundir.projections.attest import newest_start, write_attestation
+from agentics.rundir.projections.rebuild import write_projections
 from agentics.rundir.provenance import git_facts
 from agentics.rundir.reader import RunView
-from agentics.rundir.rebuild import write_projections
 from agentics.rundir.run import RunRequest, begin, end
-from agentics.rundir.safe_files import read_file
 from agentics.runner.run_events import RunEvents
 
 

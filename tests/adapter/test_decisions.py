@@ -11,8 +11,8 @@ from agentics.model.document.parsing import load
 from agentics.model.run.benchmark import AdapterManifest, BenchmarkSummary, PredictionRecord, ScoreRecord
 from agentics.model.run.design import AdapterCommand
 from agentics.model.run.directory import TrialResult
-from agentics.policy.benchmark import check_benchmark, summarize, trial_summary
-from agentics.rundir.atomic import document_bytes
+from agentics.policy.run.benchmark import check_benchmark, summarize, trial_summary
+from agentics.rundir.files.atomic import document_bytes
 from tests.adapter.conftest import RUN_ID, contents, ids, result, score, trial
 
 NAME = {"adapter_id": "mine", "name": "bench", "split": "test"}

@@ -9,7 +9,7 @@ import pytest
 
 from agentics.archive.hostile import remove
 from agentics.rundir.benchmark import AdapterOutput, read_benchmark
-from agentics.rundir.contents import files, strange
+from agentics.rundir.files.contents import files, strange
 from tests.adapter.conftest import RUN_ID, WRITE, python, refused, score
 
 pytestmark = pytest.mark.slow

@@ -16,10 +16,10 @@ import pytest
 from agentics.errors import BenchmarkError
 from agentics.model.run.benchmark import Grading
 from agentics.model.run.design import AdapterCommand
-from agentics.rundir.atomic import read_document, write_document
 from agentics.rundir.benchmark import AdapterOutput, read_benchmark
+from agentics.rundir.files.atomic import read_document, write_document
 from agentics.rundir.grading import note_process, restore
-from agentics.rundir.trust import seal
+from agentics.rundir.integrity.trust import seal
 from tests.adapter.conftest import AT, RUN_ID, WRITE, contents, evidence, lines, python, refused, result, score, trial
 
 pytestmark = pytest.mark.slow

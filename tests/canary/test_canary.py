@@ -15,7 +15,7 @@ import pytest
 from agentics.attacks.material import lay
 from agentics.cli import main
 from agentics.errors import EngineError
-from agentics.rundir.artifacts import ArtifactStore
+from agentics.rundir.files.artifacts import ArtifactStore
 from agentics.rundir.reader import read_evidence, read_run
 from tests.canary import material
 from tests.canary.scan import INPUT, WORD, files, leaks

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agentics.cli import main
-from agentics.runner import workshop
+from agentics.runner import run_resources
 from tests.fake_engine import FakeEngine, exited
 from tests.runner.lab import evaluator
 
@@ -35,7 +35,7 @@ def open_engine(*_):
     run = hold if Path("held").exists() else None
     yield FakeEngine(behaviours={"run": run, "separated-evaluator": evaluator()})
 
-workshop.open_engine = open_engine
+run_resources.open_engine = open_engine
 main()
 """
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from agentics.model.evidence.trial_evidence import ContainerRecord, Violation
-from agentics.policy.endings import ending
+from agentics.policy.verdict.endings import ending
 from tests.fake_engine import exited, out_of_memory, timed_out
 
 RECORD = ContainerRecord(

@@ -7,8 +7,8 @@ import json
 import pytest
 from jsonschema import Draft202012Validator
 
-from agentics.rundir.contents import PLACES, files, versions
-from agentics.rundir.validate import VERSIONS
+from agentics.rundir.files.contents import PLACES, files, versions
+from agentics.rundir.integrity.validate import VERSIONS
 from agentics.schemas import DOCUMENTS, LINES, schema
 from tests.runner.lab import solution
 

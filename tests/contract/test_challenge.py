@@ -5,8 +5,8 @@
 import pytest
 
 from agentics.model.bundle.challenge import Challenge
-from agentics.policy.checks import read_challenge, script
-from agentics.policy.exposure import may_expose_private, network_risks
+from agentics.policy.bundle.checks import read_challenge, script
+from agentics.policy.publish.exposure import may_expose_private, network_risks
 
 PROFILE = "/targets/0/resource_profile"
 STAGE = f"{PROFILE}/solution/run"

@@ -16,7 +16,7 @@ from agentics.errors import InvalidDocument
 from agentics.model.document.json_text import scan
 from agentics.model.document.size_caps import MANIFEST, SMALL
 from agentics.model.document.strict_types import compact_json
-from agentics.policy.checks import read_challenge
+from agentics.policy.bundle.checks import read_challenge
 
 PAGE = (Path(__file__).parents[2] / "docs" / "bundle-format.md").read_text(encoding="utf-8")
 TABLE = PAGE.partition("## Deliberate differences\n")[2]

@@ -18,7 +18,7 @@ from agentics.model.document.parsing import MAX_FINDINGS, MAX_PROBLEMS, load
 from agentics.model.document.size_caps import MANIFEST, OTHER, RESULT, SMALL
 from agentics.model.job.jobspec import JobSpec
 from agentics.model.job.suite import Suite
-from agentics.policy.checks import read_challenge
+from agentics.policy.bundle.checks import read_challenge
 from agentics.request.experiment_file import parse_experiment
 
 

@@ -17,7 +17,7 @@ from agentics.model.document.json_text import scan as scan_within
 from agentics.model.document.parsing import load, parse
 from agentics.model.document.size_caps import RECORD
 from agentics.model.document.strict_types import compact_json, pretty_json
-from agentics.policy.checks import read_challenge
+from agentics.policy.bundle.checks import read_challenge
 
 GOOD = b'{"protocol": "zip_project", "protocol_version": 1, "commands": {"run": "run.sh"}}'
 

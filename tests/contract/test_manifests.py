@@ -8,7 +8,7 @@ from agentics.bundle import read_run_manifest, read_session_manifest
 from agentics.errors import InvalidDocument
 from agentics.model.bundle.solution import SolutionManifest
 from agentics.model.document.parsing import load
-from agentics.policy.manifests import check_run_manifest, check_session_manifest
+from agentics.policy.bundle.manifests import check_run_manifest, check_session_manifest
 
 RUN = "/runs/1"
 INPUT = "/runs/1/input_files/0"

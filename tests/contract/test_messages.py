@@ -14,9 +14,9 @@ from agentics.model.bundle.proposal import Proposal
 from agentics.model.bundle.solution import SolutionManifest
 from agentics.model.document.finding import shown_pointer
 from agentics.model.document.parsing import load
-from agentics.policy.checks import read_challenge
-from agentics.policy.manifests import check_run_manifest, check_session_manifest
-from agentics.policy.proposals import read_proposal
+from agentics.policy.bundle.checks import read_challenge
+from agentics.policy.bundle.manifests import check_run_manifest, check_session_manifest
+from agentics.policy.bundle.proposals import read_proposal
 
 
 def findings(path):

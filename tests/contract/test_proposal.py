@@ -4,8 +4,8 @@
 
 import pytest
 
-from agentics.policy.checks import read_challenge
-from agentics.policy.proposals import differences, read_proposal
+from agentics.policy.bundle.checks import read_challenge
+from agentics.policy.bundle.proposals import differences, read_proposal
 
 ASSET = "/private_assets/0"
 

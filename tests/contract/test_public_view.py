@@ -6,7 +6,7 @@ import pytest
 
 from agentics.model.bundle.challenge import Challenge
 from agentics.model.bundle.public_challenge import PublicChallenge
-from agentics.policy.publish import public_challenge
+from agentics.policy.publish.public_challenge import public_challenge
 
 CANARY = "canary-7f3a"
 

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from agentics.policy.checks import read_challenge
+from agentics.policy.bundle.checks import read_challenge
 
 IMAGE = "/targets/0/resource_profile/solution_image"
 HARDWARE = "/targets/0/resource_profile/hardware_metadata"

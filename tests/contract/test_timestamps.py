@@ -2,7 +2,7 @@
 
 import pytest
 
-from agentics.policy.checks import read_challenge
+from agentics.policy.bundle.checks import read_challenge
 
 START = "2026-01-01T00:00:00Z"
 

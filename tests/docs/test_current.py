@@ -15,7 +15,7 @@ from agentics.model.document.record import Fault, Status, Trust
 from agentics.model.document.strict_types import Document
 from agentics.model.job import jobspec
 from agentics.model.run.outcome import Counts, ExitPolicy
-from agentics.policy import outcome
+from agentics.policy.outcome import run_outcome
 from tests.docs.conftest import DOCUMENTS, ROOT, first_column, section
 
 OF_A_JOBSPEC = {model for model in Document.__subclasses__() if model.__module__ == jobspec.__name__}
@@ -77,15 +77,15 @@ def test_b14_what_each_policy_accepts_in_docs_is_what_it_accepts(cli_page):
     rows = re.findall(r"^\| `(\w+)` \|.*?\| (yes|no) \| (yes|no) \| (yes|no) \| (yes|no) \|$", cli_page, re.M)
     assert len(rows) == len(get_args(Status))
     for status, completed, *accepted in rows:
-        assert (completed == "yes") == (status in outcome.COMPLETED), status
+        assert (completed == "yes") == (status in run_outcome.COMPLETED), status
         for policy, said in zip(get_args(ExitPolicy), accepted, strict=True):
-            assert (said == "yes") == outcome.accepts(policy, status), (policy, status)
+            assert (said == "yes") == run_outcome.accepts(policy, status), (policy, status)
 
 
 def test_b14_exit_codes_in_docs_are_those_that_the_code_can_give(cli_page):
     documented = {int(word) for word in first_column(section(cli_page, "Exit policies and exit codes"), "exit codes")}
-    own = {outcome.EXIT_POLICY_NOT_MET, outcome.EXIT_CHALLENGE, outcome.EXIT_INFRASTRUCTURE}
-    own.add(outcome.EXIT_CONTROLLED)
+    own = {run_outcome.EXIT_POLICY_NOT_MET, run_outcome.EXIT_CHALLENGE, run_outcome.EXIT_INFRASTRUCTURE}
+    own.add(run_outcome.EXIT_CONTROLLED)
     assert documented == {0, 129, 130, 143} | own | {kind.exit_status for kind in kinds(AgenticsError)}
     readme = {int(word) for word in first_column(text(ROOT / "README.md"), "exit codes")}
     assert readme == documented

@@ -12,7 +12,7 @@ import pytest
 from agentics.model.run.design import AdapterCommand, Design
 from agentics.pipeline.progress import silent
 from agentics.request.campaign import EvalRequest, compile_request
-from agentics.rundir.contents import PLACES, place_of
+from agentics.rundir.files.contents import PLACES, place_of
 from agentics.usecases.evaluate import evaluate
 from tests.conftest import BUNDLES
 from tests.docs.conftest import ROOT

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agentics.rundir.ledger import whole_lines
+from agentics.rundir.files.ledger import whole_lines
 from agentics.sandbox.labels import ROLE, RUN
 from tests.lighteval.environment import PLUGINS, ROOT, tiny_checkpoint, worker_image, worker_python
 from tests.lighteval.fake_hub import COMMIT, FakeHub

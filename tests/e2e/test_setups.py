@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agentics.attacks import material
-from agentics.rundir.artifacts import ArtifactStore
+from agentics.rundir.files.artifacts import ArtifactStore
 from agentics.rundir.reader import read_evidence, read_run
 
 ROOT = Path(__file__).parents[2]

@@ -11,10 +11,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from agentics.cli import figure
-from agentics.policy.compare import Observation, compare
-from agentics.rundir.analysis import read_sheet, summary, tables
-from agentics.rundir.analysis_files import load_sql, write_analysis
-from agentics.rundir.layout import Layout
+from agentics.policy.compare.variants import Observation, compare
+from agentics.rundir.files.layout import Layout
+from agentics.rundir.projections.analysis import read_sheet, summary, tables
+from agentics.rundir.projections.analysis_files import load_sql, write_analysis
 from agentics.rundir.reader import read_run
 from agentics.schemas import DOCUMENTS, schema
 from tests.fake_engine import exited

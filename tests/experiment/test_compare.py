@@ -7,8 +7,8 @@ import math
 import pytest
 
 from agentics.model.run.outcome import PrimaryMetric
-from agentics.policy import statistics
-from agentics.policy.compare import Observation, compare, pairs, summarise
+from agentics.policy.compare import statistics
+from agentics.policy.compare.variants import Observation, compare, pairs, summarise
 
 
 def seen(verdicts: str, values=None) -> list[Observation]:

@@ -42,11 +42,11 @@ from agentics.model.run.event import EVENT
 from agentics.model.run.experiment import ResolvedExperiment
 from agentics.model.run.experiment_file import RULES as EXPERIMENT_RULES
 from agentics.model.run.experiment_file import ExperimentFile
-from agentics.policy.checks import RULES as CHALLENGE_RULES
-from agentics.policy.experiments import RULES as RESOLVED_RULES
+from agentics.policy.bundle.checks import RULES as CHALLENGE_RULES
+from agentics.policy.bundle.manifests import check_run_manifest, check_session_manifest
+from agentics.policy.bundle.proposals import read_proposal
 from agentics.policy.hooks import Heard, listen
-from agentics.policy.manifests import check_run_manifest, check_session_manifest
-from agentics.policy.proposals import read_proposal
+from agentics.policy.run.experiments import RULES as RESOLVED_RULES
 from agentics.sandbox.collect import Caps, collect
 
 ACCEPTED = "accepted"

@@ -15,8 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from agentics.archive.tree import bad_name
 from agentics.model.document.strict_types import ChallengeName, RelPath, RunName, Token
-from agentics.policy import transcript
-from agentics.policy.casefiles import is_safe
+from agentics.policy.verdict import transcript
+from agentics.policy.verdict.case_files import is_safe
 from tests.fuzz import samples
 from tests.fuzz.mutations import mutated
 from tests.fuzz.targets import ACCEPTED, DOCUMENTS, archive, collector, events, json_text

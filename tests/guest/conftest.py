@@ -12,7 +12,7 @@ import pytest
 import agentics
 import agentics.sandbox.guest
 from agentics.pipeline.attempt_tools import SUPERVISOR_CAPABILITIES
-from agentics.policy.shared_use import read_report
+from agentics.policy.verdict.shared_use import read_report
 from agentics.sandbox.docker import attach
 
 IMAGE = os.environ.get("AGENTICS_TEST_CPU_IMAGE", f"agentics-base:{agentics.__version__}")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from agentics.model.run.outcome import ArtifactPath, Artifacts, Invocation, NoGit, RunOutcome, TaskRecord
-from agentics.policy.outcome import RunFacts, build_outcome
+from agentics.policy.outcome.run_outcome import RunFacts, build_outcome
 
 NOW = "2026-01-02T03:04:05.000000Z"
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from agentics.errors import UsageError
 from agentics.model.run.outcome import Counts, RunOutcome, RunSummary, TaskRecord
-from agentics.policy.outcome import accepts, counts, exit_code, gate, merge_summary, run_status, to_run
+from agentics.policy.outcome.run_outcome import accepts, counts, exit_code, gate, merge_summary, run_status, to_run
 
 STATUSES = ("passed", "degraded", "failed", "error", "no_samples", "skipped", "pending")
 COMPLETED = {"passed", "degraded", "skipped", "no_samples"}

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from agentics.policy.redact import HIDDEN, Redactor, named_secrets, secrets_in
-from agentics.policy.secrets import is_secret
+from agentics.policy.publish.redact import HIDDEN, Redactor, named_secrets, secrets_in
+from agentics.policy.publish.secrets import is_secret
 
 SECRET = "s3cr3t-Value/42+x"
 

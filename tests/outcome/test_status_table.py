@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentics.policy.metrics import status_from_metrics, status_from_subtasks
+from agentics.policy.verdict.metrics import status_from_metrics, status_from_subtasks
 
 ALL = {"total_samples": 10, "valid_samples": 10, "error_count": 0, "error_rate": 0.0}
 

@@ -83,7 +83,7 @@ def test_a6_a_named_module_is_taken_before_the_registry_and_the_three_ways_to_fi
     same = stage("data_checks")
     plan = experiment("e", "b", "data_checks")
     named = plan.model_copy(
-        update={"pipeline": (plan.pipeline[0].model_copy(update={"module": "agentics.stages.data_checks"}),)}
+        update={"pipeline": (plan.pipeline[0].model_copy(update={"module": "agentics.stages.generic.data_checks"}),)}
     )
     ended = carry_out(same, plan=named)
     assert (same.calls, ended.get_metric("data_checks")["total"]) == (0, 0)

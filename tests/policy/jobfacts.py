@@ -14,8 +14,8 @@ from agentics.model.job.worker_protocol import (
     SeedReport,
     TaskReady,
 )
-from agentics.policy.jobs import FOUR_HASHES, job_result
-from agentics.policy.judge_verdicts import read_judgements
+from agentics.policy.jobs.job_result import FOUR_HASHES, job_result
+from agentics.policy.jobs.judge_verdicts import read_judgements
 
 ALL_HASHES = {name: f"{index}" * 16 for index, name in enumerate(FOUR_HASHES)}
 

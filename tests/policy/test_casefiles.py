@@ -12,7 +12,7 @@ from agentics.model.evidence.trial_evidence import (
     ResultReading,
     Violation,
 )
-from agentics.policy.casefiles import (
+from agentics.policy.verdict.case_files import (
     FILE_BYTES,
     FILES_OF_A_CASE,
     TRIAL_BYTES,

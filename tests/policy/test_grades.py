@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentics.model.run.directory import Scope
-from agentics.policy.grades import GradeFacts, TrialFacts, grades
+from agentics.policy.run.grades import GradeFacts, TrialFacts, grades
 
 SCOPE = Scope(
     task="t", bundle_digest="b", solution_digest="s", target="linux", mode="validation", images={"solution": "i"}

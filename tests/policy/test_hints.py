@@ -6,7 +6,7 @@ import pytest
 
 from agentics.model.evidence.explanation import Hint
 from agentics.model.evidence.trial_evidence import Script
-from agentics.policy.hints import MOST, SLIPS, Symptoms, gathered, hints
+from agentics.policy.verdict.hints import MOST, SLIPS, Symptoms, gathered, hints
 
 SHELL = Script(phase="run", path="run.sh", head="exec python3 solve.py\n")
 CRLF = Script(phase="run", path="run.sh", head="#!/bin/sh\r\nexec python3 solve.py\r\n")

@@ -17,8 +17,7 @@ from agentics.model.job.portable_names import portable_name, portable_path
 from agentics.model.job.result_files import JobMetadata, StoredFile
 from agentics.model.job.suite import SuiteScore
 from agentics.model.job.worker_protocol import MetricValue
-from agentics.policy.ingestion import INGESTER, Expected, ingest
-from agentics.policy.jobartifacts import (
+from agentics.policy.jobs.artifacts import (
     FinishedJob,
     TaskEnd,
     averages,
@@ -27,6 +26,7 @@ from agentics.policy.jobartifacts import (
     results_file,
     results_path,
 )
+from agentics.policy.jobs.ingestion import INGESTER, Expected, ingest
 from tests.policy.jobfacts import ALL_HASHES, answer, job_facts, judgements, jury, result, seed_report
 
 NAMES = [

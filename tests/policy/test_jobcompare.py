@@ -8,7 +8,7 @@ import pytest
 
 from agentics.errors import UsageError
 from agentics.model.job.worker_protocol import DetailRow, MetricValue
-from agentics.policy.jobcompare import (
+from agentics.policy.jobs.comparison import (
     Contender,
     check_comparable,
     compare_jobs,

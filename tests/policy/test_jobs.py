@@ -7,7 +7,7 @@ import pytest
 from agentics.model.evidence.trial_evidence import JobFacts
 from agentics.model.job.job_result import JobResult
 from agentics.model.job.worker_protocol import MetricValue, TokenUsage
-from agentics.policy.jobs import JUDGED, judge_job
+from agentics.policy.jobs.job_result import JUDGED, judge_job
 from tests.policy.jobfacts import (
     ALL_HASHES,
     answer,

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from agentics.errors import ConfigError, InvalidDocument
 from agentics.lighteval.judge_templates import judge_templates
 from agentics.model.job.judge_template import JudgeTemplate, repeats_a_repetition
-from agentics.policy.judge_parsing import READ, Unread, read_verdict
+from agentics.policy.jobs.judge_parsing import READ, Unread, read_verdict
 
 SHIPPED = judge_templates()
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentics.policy.jury import agreement, alpha, verdict
+from agentics.policy.jobs.jury import agreement, alpha, verdict
 
 EQUAL = {"a": 1.0, "b": 1.0, "c": 1.0, "d": 1.0}
 

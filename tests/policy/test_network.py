@@ -16,8 +16,8 @@ from agentics.policy.network import (
     secrets_of,
     stages_with_network,
 )
-from agentics.policy.redact import Redactor
-from agentics.policy.unreachable import given, loopback_proxies, suspects
+from agentics.policy.publish.redact import Redactor
+from agentics.policy.verdict.unreachable import given, loopback_proxies, suspects
 
 # What the programs really print; `{host}` and `{port}` stand for what they were asked for.
 MESSAGES = {

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from agentics.errors import UsageError
 from agentics.model.bundle.solution import SolutionManifest
 from agentics.model.plan.trial_plan import ContainerPlan, Plan
-from agentics.policy.checks import read_challenge
+from agentics.policy.bundle.checks import read_challenge
 from agentics.policy.planning import plan
 from agentics.policy.topologies.parts import PlanRequest
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agentics.model.run.design import Design, Pruning, RetryPolicy
-from agentics.policy.schedule import is_pruned, may_start, slots, try_again
+from agentics.policy.run.schedule import is_pruned, may_start, slots, try_again
 
 GOLDEN = json.loads((Path(__file__).parent / "schedules.json").read_text(encoding="utf-8"))
 

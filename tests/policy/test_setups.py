@@ -6,7 +6,7 @@ import pytest
 
 from agentics.model.evidence.setup_record import SetupInputs
 from agentics.model.plan.trial_plan import ChallengeSetup
-from agentics.policy.setups import ChallengeDigests, setup_inputs, setup_key
+from agentics.policy.bundle.setups import ChallengeDigests, setup_inputs, setup_key
 from tests.policy.test_plans import compiled
 
 DIGESTS = ChallengeDigests(bundle_digest="sha256:b", overlay_digests=("sha256:1", "sha256:2"), tree_digest="sha256:t")

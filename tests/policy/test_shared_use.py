@@ -6,7 +6,7 @@ import base64
 import json
 
 from agentics.model.evidence.trial_evidence import SharedUse, UsedUp
-from agentics.policy.shared_use import MOST_KINDS, read_report
+from agentics.policy.verdict.shared_use import MOST_KINDS, read_report
 
 
 def report(*lines):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentics.model.job.suite import Suite
-from agentics.policy.suites import Measured, suite_score
+from agentics.policy.outcome.suites import Measured, suite_score
 
 
 def suite(*weights, aggregation="mean", policy="strict", **more):

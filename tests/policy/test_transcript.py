@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 
-from agentics.policy.transcript import last_chunk, marked, readable, said_by
+from agentics.policy.verdict.transcript import last_chunk, marked, readable, said_by
 
 
 def transcript(*said):

@@ -16,7 +16,7 @@ from agentics.model.evidence.trial_evidence import (
     UsedUp,
     Violation,
 )
-from agentics.policy.verdict import judge
+from agentics.policy.verdict.decision import judge
 
 OOM = {"ended": "out_of_memory", "exit_code": 137, "oom_killed": True}
 TIMEOUT = {"ended": "timed_out", "exit_code": 124}

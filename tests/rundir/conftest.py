@@ -9,9 +9,9 @@ import pytest
 
 from agentics.model.run.directory import ResultError, ResultExt, Scope, TrialInput, TrialResult
 from agentics.model.run.outcome import Invocation, NoGit, SampleSummary
-from agentics.policy.redact import Redactor
-from agentics.rundir.atomic import utc_now
-from agentics.rundir.project import project, tasks_to_run
+from agentics.policy.publish.redact import Redactor
+from agentics.rundir.files.atomic import utc_now
+from agentics.rundir.projections.outcome import project, tasks_to_run
 from agentics.rundir.run import RunRequest, begin, end, open_run
 from agentics.rundir.trial import begin_attempt, check_scopes, finish, trial_for
 from tests.runner.lab import Lab, evaluator, lab, solution

@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from agentics.model.document.record import Record
-from agentics.rundir import ledger
+from agentics.rundir.files import ledger
 
 
 class Line(Record):

@@ -7,9 +7,9 @@ import pytest
 
 from agentics.errors import Refused, UsageError
 from agentics.model.run.directory import RunControl, TrialInput, TrialState
-from agentics.rundir.atomic import read_document
-from agentics.rundir.lock import is_held
-from agentics.rundir.project import project, rebuild_outcome, tasks_to_run
+from agentics.rundir.files.atomic import read_document
+from agentics.rundir.files.lock import is_held
+from agentics.rundir.projections.outcome import project, rebuild_outcome, tasks_to_run
 from agentics.rundir.reader import read_run
 from agentics.rundir.run import begin, end, open_run
 from agentics.rundir.trial import abandon, begin_attempt, trial_for
@@ -25,7 +25,7 @@ sys.modules["driver"] = driver
 spec.loader.exec_module(driver)
 from agentics.errors import Refused
 from agentics.model.run.directory import TrialInput
-from agentics.rundir.project import project, tasks_to_run
+from agentics.rundir.projections.outcome import project, tasks_to_run
 from agentics.rundir.run import begin, end, open_run
 from agentics.rundir.trial import begin_attempt, record, trial_for, finish
 d = driver.Driver(Path(sys.argv[2]))

@@ -11,9 +11,9 @@ from pydantic import TypeAdapter
 from agentics.errors import StorageError
 from agentics.model.document.record import Record
 from agentics.model.run.directory import RunControl
-from agentics.rundir import ledger
-from agentics.rundir.artifacts import ArtifactStore
-from agentics.rundir.atomic import canonical_bytes, make_directory, read_document, write_bytes, write_document
+from agentics.rundir.files import ledger
+from agentics.rundir.files.artifacts import ArtifactStore
+from agentics.rundir.files.atomic import canonical_bytes, make_directory, read_document, write_bytes, write_document
 
 
 class Line(Record):
@@ -26,7 +26,7 @@ LINES = TypeAdapter(Line)
 REWRITE = """
 import sys
 from pathlib import Path
-from agentics.rundir.atomic import write_document
+from agentics.rundir.files.atomic import write_document
 path = Path(sys.argv[1])
 n = 0
 while True:
@@ -39,7 +39,7 @@ APPEND = """
 import sys
 from pathlib import Path
 from agentics.model.document.record import Record
-from agentics.rundir import ledger
+from agentics.rundir.files import ledger
 class Line(Record):
     n: int
     text: str = ""
@@ -53,8 +53,8 @@ while True:
 STORE = """
 import sys
 from pathlib import Path
-from agentics.rundir.artifacts import Artifacts
-store = Artifacts(Path(sys.argv[1]))
+from agentics.rundir.files.artifacts import ArtifactStore
+store = ArtifactStore(Path(sys.argv[1]))
 n = 0
 while True:
     refs = [store.put(bytes([n % 256, k]) * 30000) for k in range(12)]

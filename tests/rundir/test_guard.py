@@ -10,7 +10,7 @@ import shutil
 import pytest
 
 from agentics.errors import EngineError
-from agentics.rundir.verify import verify
+from agentics.rundir.integrity.verify import verify
 
 pytestmark = pytest.mark.slow
 

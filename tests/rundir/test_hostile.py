@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agentics.rundir.safe_files import DEPTH
+from agentics.rundir.files.safe_files import DEPTH
 from tests.rundir import hostile
 from tests.rundir.hostile import HOSTILE, SECRET
 from tests.runner.lab import evaluator

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentics.errors import UsageError
-from agentics.rundir import names
+from agentics.rundir.files import names
 from agentics.rundir.run import open_run
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

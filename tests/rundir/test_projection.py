@@ -9,8 +9,8 @@ from jsonschema import Draft202012Validator
 
 from agentics.errors import UsageError
 from agentics.model.run.outcome import DOCUMENTS, ErrorRecord, GitFacts, RunOutcome, RunSummary, TaskStatus
-from agentics.policy.outcome import gate
-from agentics.rundir.project import project, rebuild_outcome
+from agentics.policy.outcome.run_outcome import gate
+from agentics.rundir.projections.outcome import project, rebuild_outcome
 from agentics.rundir.provenance import git_facts
 from agentics.rundir.reader import read_run
 from agentics.rundir.run import begin, end, open_run, skip

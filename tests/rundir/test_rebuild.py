@@ -8,11 +8,11 @@ import re
 import pytest
 
 from agentics.errors import Refused
-from agentics.rundir import lock
-from agentics.rundir.contents import files
-from agentics.rundir.layout import Layout
-from agentics.rundir.rebuild import compare
-from agentics.rundir.verify import verify
+from agentics.rundir.files import lock
+from agentics.rundir.files.contents import files
+from agentics.rundir.files.layout import Layout
+from agentics.rundir.integrity.verify import verify
+from agentics.rundir.projections.rebuild import compare
 from agentics.usecases.control_run import rebuild
 from tests.runner.lab import evaluator
 

@@ -10,11 +10,11 @@ import pytest
 from agentics.errors import Refused, StorageError, UsageError
 from agentics.model.run.directory import RunControl, Scope, TrialInput, TrialResult, TrialState
 from agentics.model.run.outcome import ErrorRecord, Invocation
-from agentics.policy.redact import Redactor, secrets_in
+from agentics.policy.publish.redact import Redactor, secrets_in
 from agentics.rundir import state
-from agentics.rundir.atomic import read_document
+from agentics.rundir.files.atomic import read_document
 from agentics.rundir.open_run import transition, transition_trial
-from agentics.rundir.project import project, tasks_to_run
+from agentics.rundir.projections.outcome import project, tasks_to_run
 from agentics.rundir.reader import read_run
 from agentics.rundir.run import begin, end, open_run, skip
 from agentics.rundir.scope import differences, fingerprint

@@ -10,11 +10,11 @@ import shutil
 import pytest
 
 from agentics.errors import EngineError, UsageError
-from agentics.rundir import ledger
-from agentics.rundir.artifacts import ArtifactStore
-from agentics.rundir.contents import PLACES, files
+from agentics.rundir.files import ledger
+from agentics.rundir.files.artifacts import ArtifactStore
+from agentics.rundir.files.contents import PLACES, files
+from agentics.rundir.integrity.verify import verify
 from agentics.rundir.open_run import ENTRIES
-from agentics.rundir.verify import verify
 from tests.runner.lab import raises
 
 pytestmark = pytest.mark.slow

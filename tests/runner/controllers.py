@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from agentics import config as configuration
 from agentics.errors import Refused
 from agentics.model.run.control import ControlRequest
-from agentics.rundir.atomic import utc_now
-from agentics.rundir.layout import Layout
+from agentics.rundir.files.atomic import utc_now
+from agentics.rundir.files.layout import Layout
 from agentics.usecases import control_run
 from tests.fake_engine import Held, exited
 from tests.stages.agents import Agent

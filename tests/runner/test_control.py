@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from agentics.errors import AgenticsError, EngineError
-from agentics.rundir.atomic import utc_now
-from agentics.rundir.layout import Layout
-from agentics.rundir.lease import later, operating
+from agentics.rundir.files.atomic import utc_now
+from agentics.rundir.files.layout import Layout
+from agentics.rundir.files.lease import later, operating
 from agentics.sandbox.labels import TRIAL
 from tests.fake_engine import Held, exited
 from tests.runner.lab import evaluator, solution

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from agentics.errors import StorageError
-from agentics.rundir.eventlog import EventTail, read
+from agentics.rundir.files.event_log import EventTail, read
 from agentics.runner.run_events import RunEvents
 
 

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from agentics.model.evidence.explanation import Explanation
-from agentics.rundir.verify import verify
+from agentics.rundir.integrity.verify import verify
 from agentics.sandbox.labels import TRIAL as TRIAL_LABEL
 from agentics.usecases.control_run import rebuild
 from tests.fake_engine import exited, mounted, writes

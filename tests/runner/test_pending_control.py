@@ -14,7 +14,7 @@ from agentics.control import controller_requests
 from agentics.errors import EngineError, StorageError
 from agentics.model.run.design import AdapterCommand
 from agentics.pipeline import cooperation
-from agentics.rundir import mailbox
+from agentics.rundir.files import mailbox
 from agentics.usecases import evaluate as evaluating
 from tests.fake_engine import Held
 from tests.memory_store import MemoryStore

@@ -195,7 +195,7 @@ from contextlib import contextmanager
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from agentics.rundir import commit
-from agentics.runner import workshop
+from agentics.runner import run_resources
 from agentics.request.campaign import EvalRequest, compile_request
 from agentics.usecases.evaluate import evaluate
 from agentics.pipeline.progress import silent
@@ -210,7 +210,7 @@ engine = FakeEngine(behaviours={"separated-evaluator": evaluator()})
 def open_engine(*_):
     yield engine
 
-workshop.open_engine = open_engine
+run_resources.open_engine = open_engine
 calls = 0
 
 def dies(name, before):
@@ -227,15 +227,15 @@ def dies(name, before):
     setattr(commit, name, wrapped)
 
 if point == "before outcomes":
-    from agentics.runner import evaluate as module
+    from agentics.usecases import evaluate as module
     module._projected = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 elif point == "after progress":
-    save = commit.Progress.save
+    save = commit.CommitProgress.save
     def saved(self):
         save(self)
         if len(self.completed) == number:
             os.kill(os.getpid(), signal.SIGKILL)
-    commit.Progress.save = saved
+    commit.CommitProgress.save = saved
 else:
     when, name = point.split()
     dies(f"append_{name}", when == "before")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agentics.policy.load import LoadLimits
+from agentics.policy.verdict.machine_load import LoadLimits
 from agentics.sandbox import load
 from tests.sandbox.machine import CORES, HZ, Machine
 

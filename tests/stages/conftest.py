@@ -21,7 +21,7 @@ from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.pipeline.cooperation import Cooperation
 from agentics.policy.planning import plan
 from agentics.policy.topologies.parts import PlanRequest
-from agentics.rundir.artifacts import ArtifactStore
+from agentics.rundir.files.artifacts import ArtifactStore
 from agentics.runner.evidence_store import AttemptEvidence
 from agentics.sandbox.places import Scratch
 from agentics.stages import BUILT_IN

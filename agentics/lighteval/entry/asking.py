@@ -19,13 +19,13 @@ _METHODS = {"generative": "greedy_until", "logprobs": "loglikelihood"}
 _ENDS = ("finish_reasons", "refusals", "truncated")
 """How an answer ended, which stands for the same question asked again."""
 ENDPOINTS = ("endpoint_litellm", "endpoint_inference_providers")
-Emit = Callable[..., None]
+EmitLine = Callable[..., None]
 
 
 class Asking:
     """One order's requests. `counts`: answered, empty, failed and known."""
 
-    def __init__(self, order: Mapping[str, Any], emit: Emit, stop: Stop, keys: Keys, known: Known) -> None:
+    def __init__(self, order: Mapping[str, Any], emit: EmitLine, stop: Stop, keys: Keys, known: Known) -> None:
         self.order, self.emit, self.stop, self.keys, self.known = order, emit, stop, keys, known
         self.counts = dict.fromkeys(("answered", "empty", "failed", "known"), 0)
         self._before: dict[str, Any] = {}

@@ -21,7 +21,7 @@ _BEAT_S = 1.0
 _PR_SET_PDEATHSIG = 1
 
 
-class Ended(Exception):
+class WorkerEnded(Exception):
     """Somebody asked the worker to end, by a signal."""
 
 
@@ -44,7 +44,7 @@ def main(exchange: Path, *, preload: bool, online: bool) -> int:
     children: dict[int, Path] = {}
     try:
         _serve(exchange, children, int(parent) if parent else None)
-    except Ended:
+    except WorkerEnded:
         pass
     finally:
         for pid in children:
@@ -118,7 +118,7 @@ def _kill(pid: int) -> None:
 
 
 def _end(*_: object) -> None:
-    raise Ended
+    raise WorkerEnded
 
 
 def _put(path: Path, value: object) -> None:

@@ -9,8 +9,8 @@ from agentics.lighteval.rules.review import Review
 from agentics.model.document.json_text import Json, Path, Problem
 from agentics.model.document.parsing import Rule
 from agentics.model.job.jobspec import JobSpec
-from agentics.policy.redact import Redactor, is_findable, shows_secret
-from agentics.policy.secrets import is_secret
+from agentics.policy.publish.redact import Redactor, is_findable, shows_secret
+from agentics.policy.publish.secrets import is_secret
 
 _SHORTEST = 6
 _NAMES = frozenset({"api_key_env", "secret_refs"})

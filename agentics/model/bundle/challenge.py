@@ -13,11 +13,11 @@ from agentics.model.document.strict_types import (
     I64,
     ChallengeName,
     Document,
+    ExactlyOne,
     Keyword,
     LocalizedSummary,
     MetricName,
     NonEmpty,
-    One,
     OpenDocument,
     Positive32,
     Positive64,
@@ -105,14 +105,14 @@ class RegistryImage(OpenDocument):
     reference: str
 
 
-Image = Annotated[LocalImage | RegistryImage, Field(discriminator="source")]
+DeclaredImage = Annotated[LocalImage | RegistryImage, Field(discriminator="source")]
 
 
 class ResourceProfile(Document):
     name: Token
     resource_description: Text | None
-    solution_image: Image
-    evaluator_image: Image
+    solution_image: DeclaredImage
+    evaluator_image: DeclaredImage
     solution: SolutionStages
     evaluator: EvaluatorStages
     hardware_metadata: Hardware | None
@@ -232,7 +232,7 @@ class MetricSchema(Document):
 class Challenge(Document):
     """The whole of `spec.json`. Every key is mandatory; null means absent."""
 
-    schema_version: One
+    schema_version: ExactlyOne
     challenge_name: ChallengeName
     challenge_title: Text
     summary: LocalizedSummary

@@ -8,9 +8,9 @@ from agentics.model.bundle.challenge import Keywords
 from agentics.model.document.strict_types import (
     ChallengeName,
     Document,
+    ExactlyOne,
     List,
     LocalizedSummary,
-    One,
     RelPath,
     Text,
     Token,
@@ -44,7 +44,7 @@ class Ci(Document):
 
 
 class Proposal(Document):
-    schema_version: One
+    schema_version: ExactlyOne
     request: Literal["new_challenge", "archive_challenge"]
     challenge_name: ChallengeName
     title: Text

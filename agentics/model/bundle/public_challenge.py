@@ -25,9 +25,9 @@ from agentics.model.bundle.challenge import (
 from agentics.model.document.strict_types import (
     ChallengeName,
     Document,
+    ExactlyOne,
     LocalizedSummary,
     NonEmpty,
-    One,
     RelPath,
     SparseDocument,
     Text,
@@ -68,7 +68,7 @@ class PublicDatasets(Document):
 
 
 class PublicChallenge(SparseDocument):
-    schema_version: One
+    schema_version: ExactlyOne
     challenge_name: ChallengeName
     challenge_title: Text
     summary: LocalizedSummary

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, WithJsonSchema
 
 from agentics.model.document.size_caps import SOLUTION, Cap
-from agentics.model.document.strict_types import Document, One, RelPath, refuse
+from agentics.model.document.strict_types import Document, ExactlyOne, RelPath, refuse
 
 MANIFEST_FILE = "agentics.solution.json"
 NOTE_BYTES = 1024
@@ -46,6 +46,6 @@ class SolutionCommands(Document):
 class SolutionManifest(Document):
     cap: ClassVar[Cap] = SOLUTION
     protocol: Literal["zip_project"]
-    protocol_version: One
+    protocol_version: ExactlyOne
     note: Note = ""
     commands: SolutionCommands

@@ -237,7 +237,7 @@ Keyword = Annotated[
 Text = Annotated[str, AfterValidator(_text), _schema(_NON_BLANK)]
 Timestamp = Annotated[str, AfterValidator(_timestamp), _schema(RFC3339, format="date-time")]
 
-One = Annotated[int, PlainValidator(_one), WithJsonSchema({"type": "integer", "const": 1})]
+ExactlyOne = Annotated[int, PlainValidator(_one), WithJsonSchema({"type": "integer", "const": 1})]
 Positive32 = Annotated[int, Field(ge=1, le=U32)]
 Positive64 = Annotated[int, Field(ge=1, le=U64)]
 Count = Annotated[int, Field(ge=0, le=U64)]

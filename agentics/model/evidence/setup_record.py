@@ -8,7 +8,7 @@ from pydantic import NonNegativeInt
 
 from agentics.model.document.record import Mode, Record
 from agentics.model.plan.trial_plan import ContainerPlan
-from agentics.model.run.outcome import Timestamp
+from agentics.model.run.outcome import UtcTimestamp
 
 
 class SetupInputs(Record):
@@ -43,7 +43,7 @@ class KeptSetup(Record):
 
     schema_version: Literal["kept_setup_v1"] = "kept_setup_v1"
     key: str
-    made_at: Timestamp
+    made_at: UtcTimestamp
     form: Literal["image", "tree"]
     bytes: NonNegativeInt
     listing: str
@@ -61,6 +61,6 @@ class SetupRecord(Record):
 
     key: str
     reused: bool
-    made_at: Timestamp
+    made_at: UtcTimestamp
     product: str | None
     note: str | None = None

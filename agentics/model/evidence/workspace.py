@@ -13,11 +13,11 @@ from pydantic import Field, NonNegativeInt, model_validator
 
 from agentics.model.document.record import Record
 from agentics.model.run.directory import Digest
-from agentics.model.run.outcome import Timestamp
+from agentics.model.run.outcome import UtcTimestamp
 
-Kind = Literal["file", "symlink", "directory", "fifo", "socket", "block_device", "char_device", "unknown"]
+ChangeKind = Literal["file", "symlink", "directory", "fifo", "socket", "block_device", "char_device", "unknown"]
 Permissions = Annotated[str, Field(pattern=r"^[0-7]{4}$")]
-Unread = Literal["unreadable", "too_much"]
+UnreadReason = Literal["unreadable", "too_much"]
 
 
 class WorkspaceFile(Record):
@@ -29,9 +29,9 @@ class WorkspaceFile(Record):
     digest: Digest
     size_bytes: NonNegativeInt
     mode: Permissions
-    kind: Kind = "file"
+    kind: ChangeKind = "file"
     target: str | None = None
-    unread: Unread | None = None
+    unread: UnreadReason | None = None
     path_base64: str | None = None
 
 
@@ -39,7 +39,7 @@ class WorkspaceSnapshot(Record):
     """All files of a workspace by path, in the order of their code points. `truncated`: there was more than is here."""
 
     schema_version: Literal["workspace_snapshot_v1"] = "workspace_snapshot_v1"
-    captured_at: Timestamp
+    captured_at: UtcTimestamp
     file_count: NonNegativeInt
     total_bytes: NonNegativeInt
     files: tuple[WorkspaceFile, ...]
@@ -66,10 +66,10 @@ class WorkspaceChange(Record):
     digest_before: Digest | None = None
     digest_after: Digest | None = None
     mode: Permissions
-    kind: Kind
+    kind: ChangeKind
     target: str | None = None
     mode_before: Permissions | None = None
-    kind_before: Kind | None = None
+    kind_before: ChangeKind | None = None
     renamed_from: str | None = None
     path_base64: str | None = None
 
@@ -85,7 +85,7 @@ class WorkspaceDiff(Record):
     be here without having changed."""
 
     schema_version: Literal["workspace_diff_v1"] = "workspace_diff_v1"
-    captured_at: Timestamp
+    captured_at: UtcTimestamp
     added: tuple[str, ...]
     removed: tuple[str, ...]
     modified: tuple[str, ...]
@@ -99,7 +99,7 @@ class WorkspacePatch(Record):
 
     schema_version: Literal["workspace_patch_v1"] = "workspace_patch_v1"
     format: Literal["file_digest_delta"] = "file_digest_delta"
-    generated_at: Timestamp
+    generated_at: UtcTimestamp
     added: tuple[str, ...]
     removed: tuple[str, ...]
     modified: tuple[str, ...]

@@ -41,8 +41,8 @@ def _ours(given: object) -> object:
     return given
 
 
-One = Annotated[int, Field(ge=1)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+PositiveCount = Annotated[int, Field(ge=1)]
+JobName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 PluginVersion = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+_-]{0,63}$")]
 Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
@@ -51,7 +51,7 @@ EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
 class CustomModel(Document):
     """Where the model class of backend `custom` is: a plugin of type `model`, and the name of its class in there."""
 
-    plugin: Name
+    plugin: JobName
     class_name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
@@ -70,7 +70,7 @@ class Backend(Document):
     provider: Text | None = None
     base_url: Text | None = None
     api_key_env: EnvName | None = None
-    parallel_calls_count: One | None = None
+    parallel_calls_count: PositiveCount | None = None
     model: CustomModel | None = None
     options: dict[str, JsonValue] = Field(default_factory=dict)
 
@@ -78,10 +78,10 @@ class Backend(Document):
 class Generation(Document):
     """How answers are generated. What is not said is the task's and backend's own; `stop` is added to the task's."""
 
-    max_new_tokens: One | None = None
+    max_new_tokens: PositiveCount | None = None
     temperature: Annotated[FiniteFloat, Field(ge=0, le=2)] | None = None
     top_p: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = None
-    top_k: One | None = None
+    top_k: PositiveCount | None = None
     min_p: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = None
     seed: Annotated[int, Field(ge=0)] | None = None
     stop: List[Annotated[str, Field(min_length=1)]] = ()  # a line feed alone is the usual one
@@ -102,7 +102,7 @@ class Plugin(Document):
     """Code that is loaded inside the worker only. `path`: its folder, relative to the file; without it, the folders of
     the operator's configuration are searched for the name. `sha256` pins the content of the folder."""
 
-    name: Name
+    name: JobName
     version: PluginVersion
     path: Text | None = None
     sha256: Sha256 | None = None
@@ -124,7 +124,7 @@ class JudgeSpec(Document):
     judge_backend: Literal["endpoint_litellm"] = "endpoint_litellm"
     base_url: Text | None = None
     api_key_env: EnvName | None = None
-    max_tokens: One = 512
+    max_tokens: PositiveCount = 512
     temperature: Annotated[FiniteFloat, Field(ge=0, le=2)] = 0.0
     seed: Annotated[int, Field(ge=0)] | None = None
     weight: Annotated[FiniteFloat, Field(gt=0)] = 1.0
@@ -137,7 +137,7 @@ class ScoringConfig(Document):
 
     judges: Annotated[List[JudgeSpec], Field(min_length=1)]
     aggregation: JuryAggregation = "mean"
-    min_judges: One | None = None
+    min_judges: PositiveCount | None = None
     report_disagreement: bool = True
     judge_template_id: Text | None = None
 
@@ -147,10 +147,10 @@ class JobSpec(Document):
     `allow_truncated_prompts`: a prompt that was cut to fit the model does not make its task `degraded`."""
 
     jobspec_version: Literal["1"] = "1"
-    run_name: Name | None = None
+    run_name: JobName | None = None
     benchmark_pack_id: Text | None = None
-    max_samples: One | None = None
-    num_fewshot_seeds: One = 1
+    max_samples: PositiveCount | None = None
+    num_fewshot_seeds: PositiveCount = 1
     allow_truncated_prompts: bool = False
     backend: Backend
     generation: Generation = Generation()

@@ -11,7 +11,7 @@ from pydantic import Field
 from agentics.model.document.json_text import Problem
 from agentics.model.document.parsing import Rule
 from agentics.model.document.strict_types import Count, Document, List, NonEmpty, RelPath, Text
-from agentics.model.document.strict_types import One as SchemaVersion
+from agentics.model.document.strict_types import ExactlyOne as SchemaVersion
 from agentics.model.job import jobspec
 from agentics.model.job.jobspec import PluginType, PluginVersion
 from agentics.model.job.worker_protocol import Sampling
@@ -38,8 +38,8 @@ class PluginTask(Document):
     evaluation_splits: NonEmpty[Text]
     documents: Count | None = None
     fewshot_pool: Count | None = None
-    generation_size: jobspec.One | None = None
-    num_samples: jobspec.One = 1
+    generation_size: jobspec.PositiveCount | None = None
+    num_samples: jobspec.PositiveCount = 1
     needs_network: bool = False
 
 
@@ -48,7 +48,7 @@ class PluginManifest(Document):
     a plugin has those of its type."""
 
     schema_version: SchemaVersion
-    name: jobspec.Name
+    name: jobspec.JobName
     version: PluginVersion
     type: PluginType
     module: RelPath

@@ -11,7 +11,7 @@ from agentics.model.job.job_result import AnswerCounts, AnswerEnds, JobResult, J
 from agentics.model.job.jobspec import ScoringMode
 from agentics.model.job.judge_template import JudgeTemplate
 from agentics.model.job.suite import SuiteScore
-from agentics.model.run.outcome import Timestamp
+from agentics.model.run.outcome import UtcTimestamp
 
 IngesterVersion = Annotated[str, Field(pattern=r"^\d+\.\d+$")]
 
@@ -150,8 +150,8 @@ class JobMetadata(Record):
     variant: str
     jobspec_digest: str
     plan_digest: str
-    started_at: Timestamp
-    ended_at: Timestamp
+    started_at: UtcTimestamp
+    ended_at: UtcTimestamp
     duration_s: Annotated[FiniteFloat, Field(ge=0)]
     model: dict[str, JsonValue]
     model_revision: str | None

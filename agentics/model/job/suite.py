@@ -11,7 +11,7 @@ from agentics.model.document.json_text import Problem
 from agentics.model.document.parsing import Rule
 from agentics.model.document.record import Record
 from agentics.model.document.strict_types import Document, List, Text
-from agentics.model.document.strict_types import One as SchemaVersion
+from agentics.model.document.strict_types import ExactlyOne as SchemaVersion
 from agentics.model.job import jobspec
 from agentics.model.job.plugin import TASK_ID
 
@@ -39,7 +39,7 @@ class Suite(Document):
     those that are there) or none (`strict`)."""
 
     schema_version: SchemaVersion
-    name: jobspec.Name
+    name: jobspec.JobName
     version: jobspec.PluginVersion
     description: str | None = None
     tasks: Annotated[List[SuiteTask], Field(min_length=1)]

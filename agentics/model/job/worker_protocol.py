@@ -1,8 +1,7 @@
-"""What goes between us and a LightEval worker: orders down, event lines up. JSON, one object each.
+"""The protocol of a model worker: orders to it, event lines from it. JSON, one object each.
 
-A worker holds several sessions; a session is one model with its plugins, and carries out orders one after the other.
-Paths in orders are the worker's own. No secret is in an order: `api_key_env` names an environment variable.
-"""
+A worker holds several sessions. A session is one model with its plugins, and carries out one order after the other.
+Paths in orders are the worker's own. An order holds no secret: `api_key_env` names an environment variable."""
 
 from __future__ import annotations
 
@@ -157,7 +156,8 @@ class EndOrder(Record):
     order: PositiveInt
 
 
-Order = Annotated[EvaluateOrder | JudgeOrder | DetailsOrder | DescribeOrder | EndOrder, Field(discriminator="kind")]
+_Orders = EvaluateOrder | JudgeOrder | DetailsOrder | DescribeOrder | EndOrder
+WorkerOrder = Annotated[_Orders, Field(discriminator="kind")]
 
 
 class OrderAccepted(Record):
@@ -380,11 +380,11 @@ class OrderFailed(Record):
     traceback: str | None = None
 
 
-Event = Annotated[
+WorkerEvent = Annotated[
     OrderAccepted | Environment | TaskReady | Answer | Sample | EvaluationReport | JudgeReply | OrderDone | OrderFailed,
     Field(discriminator="type"),
 ]
-EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+EVENT: TypeAdapter[WorkerEvent] = TypeAdapter(WorkerEvent)
 """One line of a session's events."""
 
 
@@ -396,5 +396,5 @@ def _words(kinds: tuple[type[Record], ...]) -> Iterator[str]:
                 yield from get_args(field.annotation)
 
 
-EVENT_WORDS = frozenset(_words((*get_args(get_args(Event)[0]), TokenUsage, AnswerError, MetricValue, SeedReport)))
+EVENT_WORDS = frozenset(_words((*get_args(get_args(WorkerEvent)[0]), TokenUsage, AnswerError, MetricValue, SeedReport)))
 """The names of fields, and the values that are one of a few, in event lines: what they mean depends on them."""

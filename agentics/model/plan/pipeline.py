@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from agentics.model.plan.trial_plan import StageDefinition
 
-Name = Annotated[str, Field(min_length=1)]
+PipelineName = Annotated[str, Field(min_length=1)]
 
 
 class Additive(BaseModel):
@@ -29,7 +29,7 @@ def _known_keys(value: object) -> object:
 class BackendRef(Additive):
     """What is evaluated."""
 
-    id: Name
+    id: PipelineName
     profile: str = "default"
     options: dict[str, Any] = Field(default_factory=dict)
     model_version: str | None = None
@@ -39,7 +39,7 @@ class BackendRef(Additive):
 
 
 class DatasetRef(Additive):
-    name: Name
+    name: PipelineName
     provider: str | None = None
     split: str = "train"
     options: dict[str, Any] = Field(default_factory=dict)
@@ -53,7 +53,7 @@ class DatasetRef(Additive):
 class OutputSpec(Additive):
     """A report: its name, and one file for each format."""
 
-    name: Name
+    name: PipelineName
     formats: tuple[str, ...] = ("markdown",)
     sink: str = "file"
     options: dict[str, Any] = Field(default_factory=dict)
@@ -82,7 +82,7 @@ class Reliability(Additive):
 class Experiment(Additive):
     """A pipeline and what it is about. The trial of a challenge is one too."""
 
-    id: Name
+    id: PipelineName
     backend: BackendRef
     pipeline: Annotated[tuple[Annotated[StageDefinition, BeforeValidator(_known_keys)], ...], Field(min_length=1)]
     description: str | None = None

@@ -19,7 +19,7 @@ from pydantic import (
 from agentics.model.document.record import Mode, Record, Trust
 from agentics.model.run.design import Integration
 
-Place = Literal[
+PlaceName = Literal[
     "challenge",
     "workspace",
     "io",
@@ -53,7 +53,7 @@ def _or_empty(value: object) -> object:
 class PlaceMount(Record):
     """A place at a path inside the container."""
 
-    place: Place
+    place: PlaceName
     target: str
     writable: bool = False
 
@@ -95,7 +95,7 @@ class ContainerPlan(Record):
             raise ValueError(msg)
         return self
 
-    def mounts_place(self, place: Place) -> bool:
+    def mounts_place(self, place: PlaceName) -> bool:
         return any(mount.place == place for mount in self.mounts)
 
 

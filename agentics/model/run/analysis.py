@@ -12,7 +12,7 @@ from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveInt
 from agentics.model.document.record import Fault, Mode, Record, Status
 from agentics.model.run.design import Comparison
 from agentics.model.run.directory import ResultOutcome
-from agentics.model.run.outcome import Direction, Timestamp
+from agentics.model.run.outcome import Direction, UtcTimestamp
 
 
 class Interval(Record):
@@ -150,8 +150,8 @@ class TrialRow(Record):
     fault: Fault | None
     mode: Mode
     attempts: NonNegativeInt
-    started_at: Timestamp | None
-    ended_at: Timestamp | None
+    started_at: UtcTimestamp | None
+    ended_at: UtcTimestamp | None
     wall_s: FiniteFloat | None
     memory_peak_bytes: NonNegativeInt | None
     primary_metric_name: str | None

@@ -11,7 +11,7 @@ from agentics.model.document.record import Record
 from agentics.model.run.control import ReplayGrade
 from agentics.model.run.design import Integration
 from agentics.model.run.directory import Alteration, Digest
-from agentics.model.run.outcome import Timestamp
+from agentics.model.run.outcome import UtcTimestamp
 
 NetworkMode = Literal["none", "full"]
 
@@ -67,7 +67,7 @@ class Attestation(Record):
     schema_version: Literal["attestation_v1"] = "attestation_v1"
     run_id: str
     invocation_id: str
-    attested_at: Timestamp
+    attested_at: UtcTimestamp
     resolved_experiment_digest: Digest
     events_hashchain: tuple[TrialHead, ...]
     grades_summary: Grades

@@ -8,7 +8,7 @@ from pydantic import Field, FiniteFloat, JsonValue, NonNegativeInt
 
 from agentics.model.document.record import Record
 from agentics.model.run.design import Integration
-from agentics.model.run.outcome import Timestamp
+from agentics.model.run.outcome import UtcTimestamp
 
 Operation = Literal["pause", "resume", "kill", "continue", "recover", "fork", "replay", "regrade"]
 PauseMode = Literal["cooperative", "frozen", "mixed"]
@@ -24,7 +24,7 @@ class ControlRequest(Record):
     trial_id: str | None = None
     label: str | None = None
     timeout_s: FiniteFloat = 60.0
-    requested_at: Timestamp
+    requested_at: UtcTimestamp
     requested_by: str
 
     @property
@@ -46,7 +46,7 @@ class ControlResponse(Record):
     label: str | None = None
     checkpoint_acked: bool = False
     stop_acked: bool = False
-    answered_at: Timestamp
+    answered_at: UtcTimestamp
 
 
 class ReplayManifest(Record):
@@ -60,7 +60,7 @@ class ReplayManifest(Record):
     strict: bool
     integration_level: Integration
     replay_grade: ReplayGrade
-    created_at: Timestamp
+    created_at: UtcTimestamp
     differences: tuple[str, ...] = ()
     source_checkpoint: str | None = None
 
@@ -86,7 +86,7 @@ class ForkManifest(Record):
     strict: bool
     integration_level: Integration
     replay_grade: ReplayGrade
-    created_at: Timestamp
+    created_at: UtcTimestamp
     bindings: dict[str, JsonValue] = Field(default_factory=dict)
     reuse: tuple[ReuseStep, ...] = ()
 
@@ -113,7 +113,7 @@ class RegradeManifest(Record):
     schema_version: Literal["regrade_manifest_v1"] = "regrade_manifest_v1"
     operation: Literal["regrade"] = "regrade"
     regrade_id: str
-    created_at: Timestamp
+    created_at: UtcTimestamp
     bundle_digests: dict[str, str]
     changes: tuple[ScoreChange, ...]
 

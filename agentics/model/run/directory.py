@@ -20,7 +20,7 @@ from agentics.model.run.outcome import (
     PrimaryMetric,
     SampleSummary,
     SubtaskRecord,
-    Timestamp,
+    UtcTimestamp,
 )
 
 RunStatus = Literal["running", "paused", "interrupted", "completed", "failed", "killed"]
@@ -43,13 +43,13 @@ class ActiveTrial(Record):
     worker_id: str
     schedule_idx: NonNegativeInt | None = None
     variant_id: str | None = None
-    started_at: Timestamp | None = None
+    started_at: UtcTimestamp | None = None
     control: Control | None = None
 
 
 class PauseRequest(Record):
     label: str
-    requested_at: Timestamp
+    requested_at: UtcTimestamp
     requested_by: str | None = None
 
 
@@ -63,7 +63,7 @@ class RunControl(Record):
     active_trial_id: str | None = None
     active_adapter: Control | None = None
     pause: PauseRequest | None = None
-    updated_at: Timestamp
+    updated_at: UtcTimestamp
 
     @model_validator(mode="after")
     def _both_versions_agree(self) -> Self:
@@ -83,7 +83,7 @@ class TrialState(Record):
     pause_label: str | None = None
     checkpoint_selected: str | None = None
     exit_reason: str | None = None
-    updated_at: Timestamp
+    updated_at: UtcTimestamp
     attempt: PositiveInt
 
 
@@ -177,8 +177,8 @@ class ResultExt(Record):
     mode: Mode
     trust: Trust
     attempt: PositiveInt
-    started_at: Timestamp
-    ended_at: Timestamp
+    started_at: UtcTimestamp
+    ended_at: UtcTimestamp
     wall_s: FiniteFloat | None = None
     memory_peak_bytes: NonNegativeInt | None = None
     usage: LimitUsage | None = None
@@ -232,7 +232,7 @@ class Manifest(Record):
 
     schema_version: Literal["manifest_v1"] = "manifest_v1"
     run_id: str
-    created_at: Timestamp
+    created_at: UtcTimestamp
     runner_version: str
     resolved_experiment: DigestOnly
     git: GitFacts | NoGit
@@ -246,7 +246,7 @@ class InvocationStarted(Record):
 
     kind: Literal["started"] = "started"
     invocation_id: str
-    started_at: Timestamp
+    started_at: UtcTimestamp
     pid: int
     host: str
     agentics_version: str
@@ -274,7 +274,7 @@ class TaskSkipped(Record):
     repl_idx: NonNegativeInt = 0
     reason: str
     detail: str | None = None
-    at: Timestamp
+    at: UtcTimestamp
 
 
 class InvocationEnded(Record):
@@ -282,7 +282,7 @@ class InvocationEnded(Record):
 
     kind: Literal["ended"] = "ended"
     invocation_id: str
-    ended_at: Timestamp
+    ended_at: UtcTimestamp
     duration_s: Annotated[FiniteFloat, Field(ge=0)]
     fatal: PositiveInt | None = None
     errors: tuple[ErrorRecord, ...] = ()
@@ -295,7 +295,7 @@ class OperationOpened(Record):
     operation: str
     pid: int
     host: str
-    at: Timestamp
+    at: UtcTimestamp
 
 
 class RunAttested(Record):
@@ -303,7 +303,7 @@ class RunAttested(Record):
 
     kind: Literal["attested"] = "attested"
     digest: Digest
-    at: Timestamp
+    at: UtcTimestamp
 
 
 class Alteration(Record):
@@ -323,7 +323,7 @@ class AlterationsAccepted(Record):
     kind: Literal["alterations_accepted"] = "alterations_accepted"
     operation: str
     alterations: tuple[Alteration, ...]
-    at: Timestamp
+    at: UtcTimestamp
 
 
 InvocationEntry = Annotated[
@@ -342,7 +342,7 @@ class LockOwner(Record):
     pid: int
     host: str
     operation: str
-    acquired_at: Timestamp
+    acquired_at: UtcTimestamp
 
 
 DOCUMENTS: dict[str, type[BaseModel]] = {

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, RootModel, T
 
 from agentics.model.document.record import Record
 from agentics.model.run.directory import ResultOutcome
-from agentics.model.run.outcome import Timestamp
+from agentics.model.run.outcome import UtcTimestamp
 
 EventName = Literal[
     "run_started",
@@ -33,7 +33,7 @@ class Event(Record):
 
     schema_version: Literal["runner_event_v1"] = "runner_event_v1"
     seq: PositiveInt
-    ts: Timestamp
+    ts: UtcTimestamp
     run_id: str
     run_dir: str
 
@@ -64,7 +64,7 @@ class SetupFinished(Event):
     trial_id: str
     attempt: PositiveInt
     reused: bool
-    made_at: Timestamp
+    made_at: UtcTimestamp
 
 
 class SamplesDone(Event):

@@ -16,7 +16,7 @@ from agentics.model.run.design import Comparison, Integration, RetryOn, Scheduli
 from agentics.model.run.directory import Digest
 from agentics.model.run.outcome import DEFAULT_EXIT_POLICY, ExitPolicy
 
-One = Annotated[int, Field(ge=1)]
+AtLeastOne = Annotated[int, Field(ge=1)]
 EvidenceClass = Literal[
     "trial_input_ref",
     "trial_output_ref",
@@ -52,16 +52,16 @@ class Dataset(Document):
     suite_id: str
     schema_version: str
     split_id: str
-    limit: One
+    limit: AtLeastOne
 
 
 class RetryPart(Document):
-    max_attempts: One = 1
+    max_attempts: AtLeastOne = 1
     retry_on: List[RetryOn] = ()
 
 
 class Prune(Document):
-    max_consecutive_failures: One
+    max_consecutive_failures: AtLeastOne
 
 
 class TaskBoundary(Document):
@@ -81,10 +81,10 @@ class Policies(Document):
 class DesignPart(Document):
     sanitization_profile: str
     comparison: Comparison
-    replications: One
+    replications: AtLeastOne
     random_seed: Annotated[int, Field(ge=0)]
     shuffle_tasks: bool
-    max_concurrency: One
+    max_concurrency: AtLeastOne
     policies: Policies = Policies()
 
 
@@ -143,7 +143,7 @@ class Hardening(Document):
 
 class Resources(Document):
     cpu_count: FiniteFloat | None = None
-    memory_mb: One | None = None
+    memory_mb: AtLeastOne | None = None
 
 
 class SandboxPart(Document):
@@ -156,7 +156,7 @@ class SandboxPart(Document):
 
 
 class RuntimePolicy(Document):
-    timeout_ms: One | None = None
+    timeout_ms: AtLeastOne | None = None
     network: NetworkPart = NetworkPart()
     sandbox: SandboxPart = SandboxPart()
 

@@ -14,7 +14,7 @@ from agentics.model.document.record import Mode
 from agentics.model.document.size_caps import EXPERIMENT, Cap
 from agentics.model.document.strict_types import Document, List, Text
 from agentics.model.run.design import Comparison, Integration, Scheduling
-from agentics.model.run.experiment import EvidenceClass, One, OrAbsent, Prune, RetryPart
+from agentics.model.run.experiment import AtLeastOne, EvidenceClass, OrAbsent, Prune, RetryPart
 from agentics.model.run.outcome import DEFAULT_EXIT_POLICY, ExitPolicy
 
 SOLUTION = "solution"
@@ -84,17 +84,17 @@ class ExperimentFile(Document):
     variants: List[VariantEntry] = ()
     jobspecs: List[Text] = ()
     baseline: Text | None = None
-    replications: One = 1
+    replications: AtLeastOne = 1
     scheduling: Scheduling = "variant_sequential"
     comparison: Comparison | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     shuffle_tasks: bool = False
-    max_concurrency: One = 1
+    max_concurrency: AtLeastOne = 1
     retry: RetryPart = RetryPart()
     pruning: Prune | None = None
     limits: RunLimits = RunLimits()
     limit: Annotated[int, Field(ge=0)] | None = None
-    jobs: One | None = None
+    jobs: AtLeastOne | None = None
     images: dict[str, Text] = Field(default_factory=dict)
     exit_policy: ExitPolicy = DEFAULT_EXIT_POLICY
     benchmark: Annotated[BenchmarkEntry | None, *OrAbsent] = None

@@ -11,7 +11,7 @@ from pydantic import Field, FiniteFloat, JsonValue, NonNegativeInt, PositiveInt
 
 from agentics.model.document.record import ArtifactRef, Ids, Record
 from agentics.model.run.directory import Digest, RunStatus
-from agentics.model.run.outcome import Timestamp
+from agentics.model.run.outcome import UtcTimestamp
 
 StatePolicy = Literal["isolate_per_trial", "persist_per_task", "accumulate"]
 SlotStatus = Literal["completed", "failed", "skipped_pruned", "skipped_unsupported"]
@@ -58,7 +58,7 @@ class EvidenceRecord(Record):
     """R4, one line of evidence/evidence_records.jsonl. `paths` are the same things by name, relative to the run."""
 
     schema_version: Literal["evidence_record_v1"] = "evidence_record_v1"
-    ts: Timestamp
+    ts: UtcTimestamp
     ids: Ids
     attempt: PositiveInt
     slot_commit_id: str
@@ -94,7 +94,7 @@ class TaskChainState(Record):
     """R4, one line of evidence/task_chain_states.jsonl."""
 
     schema_version: Literal["task_chain_state_v1"] = "task_chain_state_v1"
-    ts: Timestamp
+    ts: UtcTimestamp
     run_id: str
     chain_id: str
     task_model: Literal["independent", "dependent"] = "independent"
@@ -121,7 +121,7 @@ class SlotCommit(Record):
     trial_id: str | None
     slot_status: SlotStatus
     attempt: NonNegativeInt
-    recorded_at: Timestamp
+    recorded_at: UtcTimestamp
     expected_rows: dict[Row, NonNegativeInt] | None = None
     written_rows: dict[Row, NonNegativeInt] | None = None
     payload_digest: Digest
@@ -159,7 +159,7 @@ class ScheduleProgress(Record):
     pruned_variants: tuple[str, ...] = ()
     consecutive_failures: dict[str, NonNegativeInt] = Field(default_factory=dict)
     use_container: bool = True
-    updated_at: Timestamp
+    updated_at: UtcTimestamp
 
 
 class EngineLease(Record):
@@ -170,9 +170,9 @@ class EngineLease(Record):
     owner_id: str
     pid: int
     hostname: str
-    started_at: Timestamp
-    heartbeat_at: Timestamp
-    expires_at: Timestamp
+    started_at: UtcTimestamp
+    heartbeat_at: UtcTimestamp
+    expires_at: UtcTimestamp
     epoch: PositiveInt
 
 
@@ -184,8 +184,8 @@ class OperationLease(Record):
     op_type: str
     owner_pid: int
     owner_host: str
-    acquired_at: Timestamp
-    expires_at: Timestamp
+    acquired_at: UtcTimestamp
+    expires_at: UtcTimestamp
     stale_takeover_of: str | None = None
 
 
@@ -200,7 +200,7 @@ class RecoveryReport(Record):
     active_trials_released: tuple[str, ...]
     committed_slots_verified: NonNegativeInt
     notes: tuple[str, ...] = ()
-    recovered_at: Timestamp
+    recovered_at: UtcTimestamp
 
 
 DOCUMENTS: dict[str, type[Record]] = {

@@ -29,7 +29,7 @@ def _moment(text: str) -> str:
     return text
 
 
-Timestamp = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$"), AfterValidator(_moment)]
+UtcTimestamp = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$"), AfterValidator(_moment)]
 """UTC, RFC 3339, always with `Z`."""
 
 
@@ -89,7 +89,7 @@ class TaskFacts(Record):
     reason: str | None = None
     summary: SampleSummary = SampleSummary()
     subtasks: dict[str, SubtaskRecord] = Field(default_factory=dict)
-    updated_at: Timestamp
+    updated_at: UtcTimestamp
     fault: Fault | None = None
     mode: Mode | None = None
     trust: Trust | None = None
@@ -236,9 +236,9 @@ class RunOutcome(Record):
     agentics_version: str
     model: str
     run_id: str
-    timestamp: Timestamp
-    started_at: Timestamp
-    ended_at: Timestamp
+    timestamp: UtcTimestamp
+    started_at: UtcTimestamp
+    ended_at: UtcTimestamp
     duration_s: Annotated[FiniteFloat, Field(ge=0)]
     status: RunVerdict
     exit_policy: ExitPolicy
@@ -272,7 +272,7 @@ class RunSummary(Record):
     schema_version: Literal["run_summary_v1"] = "run_summary_v1"
     model: str
     run_id: str
-    timestamp: Timestamp
+    timestamp: UtcTimestamp
     tasks: dict[str, dict[str, JsonValue]]
     diagnostics: Diagnostics = Diagnostics()
 

@@ -19,7 +19,7 @@ from agentics.errors import UsageError
 from agentics.pipeline.contract.description import normalise, problems
 from agentics.pipeline.contract.stage import Stage, reraise_interrupt
 from agentics.pipeline.stdout import divert
-from agentics.policy.redact import Redactor
+from agentics.policy.publish.redact import Redactor
 
 GROUP = "agentics.stages"
 

@@ -15,8 +15,8 @@ from pydantic_core import to_jsonable_python
 
 from agentics.errors import StorageError
 from agentics.model.evidence.stage_record import ConfidenceStatistics, EventType, TraceChain, TraceEvent
-from agentics.rundir import ledger
-from agentics.rundir.atomic import utc_now
+from agentics.rundir.files import ledger
+from agentics.rundir.files.atomic import utc_now
 
 _EVENTS = TypeAdapter(TraceEvent)
 

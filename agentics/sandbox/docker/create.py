@@ -30,7 +30,7 @@ _MASKS = (
     "/sys/class/dmi", "/sys/dev/block", "/sys/devices/virtual/block", "/sys/devices/virtual/dmi", "/sys/fs/ext4",
     "/sys/fs/xfs", "/sys/fs/btrfs", "/sys/module",
 )  # fmt: skip
-Json = dict[str, Any]
+EngineJson = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class CreateSettings:
     own_kernel: bool = False
 
 
-def config(container: Container, argv: tuple[str, ...], around: CreateSettings) -> Json:
+def config(container: Container, argv: tuple[str, ...], around: CreateSettings) -> EngineJson:
     """The body of the API's create call."""
     stdin = around.attached and container.stdio == "pipe"
     return {
@@ -82,10 +82,10 @@ def user(container: Container) -> str:
     return "0:0" if "root_user" in container.relaxed else container.user
 
 
-def _host(container: Container, around: CreateSettings) -> Json:
+def _host(container: Container, around: CreateSettings) -> EngineJson:
     limits = container.limits
     root_is_writable = "writable_root" in container.relaxed
-    host: Json = {
+    host: EngineJson = {
         "NetworkMode": "bridge" if _network(container) else "none",
         "Init": True,
         "LogConfig": {"Type": "none", "Config": {}},
@@ -125,7 +125,7 @@ def _tasks(processes: int) -> int:
     return processes * _TASKS_EACH + _TASKS_OF_A_KERNEL
 
 
-def _ulimits(container: Container, around: CreateSettings) -> list[Json]:
+def _ulimits(container: Container, around: CreateSettings) -> list[EngineJson]:
     """A kernel of its own counts processes by user: of those that the engine's kernel counts, it is not to run out,
     since it would end with all that runs in it."""
     limits = container.limits
@@ -162,7 +162,7 @@ def _inodes(most: int | None) -> str:
     return f",nr_inodes={most}" if most else ""
 
 
-def _bind(mount: Mount) -> Json:
+def _bind(mount: Mount) -> EngineJson:
     return {
         "Type": "bind",
         "Source": str(mount.source),
@@ -172,7 +172,7 @@ def _bind(mount: Mount) -> Json:
     }
 
 
-def _streams(around: CreateSettings) -> list[Json]:
+def _streams(around: CreateSettings) -> list[EngineJson]:
     if around.streams is None:
         return []
     return [{"Type": "bind", "Source": around.streams, "Target": TARGET, "ReadOnly": True}]

@@ -12,7 +12,7 @@ from agentics.sandbox.clock import Clock
 from agentics.sandbox.docker.live import DEATH_S, EngineState, Live, launch
 from agentics.sandbox.docker.running import Watchman
 from agentics.sandbox.engine import Container, Exit, Link, Linked
-from agentics.sandbox.relay import Relay, RelayEnd, Speaker
+from agentics.sandbox.relay import Relay, RelayEnd, RelaySpeaker
 
 _IDLE_WINDOW_S = 0.25
 _IDLE_SHARE = 0.05
@@ -23,10 +23,10 @@ _FOREVER = float("inf")
 
 
 @dataclass(kw_only=True, eq=False)
-class Side:
+class LinkedSide:
     """One of the two, and its limits. `over` is when we saw it end. All times are on the clock of the pair."""
 
-    speaker: Speaker
+    speaker: RelaySpeaker
     live: Live
     watchman: Watchman
     deadline: float = _FOREVER
@@ -38,8 +38,8 @@ class Side:
 class LinkedSession:
     """A linked pair while it runs. Their clock is one: who stands still makes the other wait."""
 
-    solution: Side
-    evaluator: Side
+    solution: LinkedSide
+    evaluator: LinkedSide
     relay: Relay
     link: Link
     clock: Clock
@@ -47,7 +47,7 @@ class LinkedSession:
     evaluator_waiting: bool = False
 
     @property
-    def sides(self) -> tuple[Side, Side]:
+    def sides(self) -> tuple[LinkedSide, LinkedSide]:
         return (self.solution, self.evaluator)
 
 
@@ -95,8 +95,8 @@ def _started(hosts: tuple[EngineState, EngineState], pair: tuple[Container, Cont
 
 
 def _session(solution: Live, evaluator: Live, link: Link) -> LinkedSession:
-    sides = Side(speaker="solution", live=solution, watchman=Watchman.over(solution))
-    other = Side(speaker="evaluator", live=evaluator, watchman=Watchman.over(evaluator))
+    sides = LinkedSide(speaker="solution", live=solution, watchman=Watchman.over(solution))
+    other = LinkedSide(speaker="evaluator", live=evaluator, watchman=Watchman.over(evaluator))
     relay = Relay(_end(sides), _end(other), link, clock=solution.clock)
     session = LinkedSession(solution=sides, evaluator=other, relay=relay, link=link, clock=solution.clock)
     other.deadline = (evaluator.began or session.clock()) + evaluator.container.limits.timeout_s
@@ -105,7 +105,7 @@ def _session(solution: Live, evaluator: Live, link: Link) -> LinkedSession:
     return session
 
 
-def _end(side: Side) -> RelayEnd:
+def _end(side: LinkedSide) -> RelayEnd:
     streams = side.live.streams
     if streams is None or streams.out is None:
         msg = "a linked container needs stdio=pipe"
@@ -113,7 +113,7 @@ def _end(side: Side) -> RelayEnd:
     return RelayEnd(side.speaker, streams.out, streams.inp, streams.close_stdin)
 
 
-def _watch(session: LinkedSession, side: Side) -> None:
+def _watch(session: LinkedSession, side: LinkedSide) -> None:
     streams, watch = side.live.streams, side.live.watch
     if watch is not None:
         session.relay.watch(watch, ("ended", side))
@@ -136,10 +136,10 @@ def _converse(session: LinkedSession) -> None:
         session.relay.drain(side.speaker)
 
 
-def _carry(session: LinkedSession, due: float) -> list[tuple[str, Side]]:
+def _carry(session: LinkedSession, due: float) -> list[tuple[str, LinkedSide]]:
     """Nothing but carry bytes until something is due or happens: a round trip shall cost little more than its bytes."""
     relay, clock = session.relay, session.clock
-    news: list[tuple[str, Side]] = []
+    news: list[tuple[str, LinkedSide]] = []
     while not news and (left := due - clock()) > 0:
         news = relay.step(clock.wait_s(left))
         if relay.over_limit("solution") or relay.over_limit("evaluator"):
@@ -149,7 +149,7 @@ def _carry(session: LinkedSession, due: float) -> list[tuple[str, Side]]:
     return news
 
 
-def _hear(session: LinkedSession, name: str, side: Side) -> None:
+def _hear(session: LinkedSession, name: str, side: LinkedSide) -> None:
     streams = side.live.streams
     if streams is None:
         return
@@ -161,7 +161,7 @@ def _hear(session: LinkedSession, name: str, side: Side) -> None:
         session.relay.replace_stdin(side.speaker, streams.let_go_of_stdin)
 
 
-def _ended(session: LinkedSession, side: Side) -> None:
+def _ended(session: LinkedSession, side: LinkedSide) -> None:
     side.over = session.clock()
     relay, live = session.relay, side.live
     if live.watch is not None:
@@ -204,7 +204,7 @@ def _keep_limits(session: LinkedSession) -> None:
         _kill(session, solution, "killed")
 
 
-def _keep_limits_of(session: LinkedSession, side: Side, now: float) -> None:
+def _keep_limits_of(session: LinkedSession, side: LinkedSide, now: float) -> None:
     if side.over is not None:
         return
     if side.killed_at is not None:
@@ -221,7 +221,7 @@ def _keep_limits_of(session: LinkedSession, side: Side, now: float) -> None:
 
 
 def _kill(
-    session: LinkedSession, side: Side, why: Literal["timed_out", "output_limit", "disk_limit", "killed"]
+    session: LinkedSession, side: LinkedSide, why: Literal["timed_out", "output_limit", "disk_limit", "killed"]
 ) -> None:
     if side.over is None and side.killed_at is None:
         side.killed_at = session.clock()
@@ -258,7 +258,7 @@ def _linked(session: LinkedSession) -> Linked:
     )
 
 
-def _first_to_end(session: LinkedSession, solution: Exit, evaluator: Exit) -> Speaker:
+def _first_to_end(session: LinkedSession, solution: Exit, evaluator: Exit) -> RelaySpeaker:
     """By the engine's stamps. They are taken a little after the end, so two ends close together are told apart by the
     pipes: who dies of the other's end of file cannot have had its own before it."""
     difference = _moment(solution) - _moment(evaluator)
@@ -272,7 +272,7 @@ def _first_to_end(session: LinkedSession, solution: Exit, evaluator: Exit) -> Sp
     return "solution" if difference <= 0 else "evaluator"
 
 
-def _stopped_alone(side: Side, peer: Side) -> bool:
+def _stopped_alone(side: LinkedSide, peer: LinkedSide) -> bool:
     """We ended it at a limit while its peer was alive: then it was first, whatever of it was still on its way."""
     if side.killed_at is None or side.live.killed not in _STOPPED:
         return False
@@ -283,7 +283,7 @@ def _moment(ended: Exit) -> float:
     return datetime.fromisoformat(ended.finished_at).timestamp()
 
 
-def _first_to_fail(solution: Exit, evaluator: Exit, first: Speaker) -> Speaker | None:
+def _first_to_fail(solution: Exit, evaluator: Exit, first: RelaySpeaker) -> RelaySpeaker | None:
     if first == "solution" and _bad(solution):
         return "solution"
     return "evaluator" if _bad(evaluator) else None

@@ -44,7 +44,7 @@ DRAINED = 32  # buffers: twice what a pipe can be made to hold
 
 
 @dataclass(eq=False)
-class Client:
+class LauncherClient:
     """A connected launcher: first its request arrives, then its command runs until it ends or the launcher goes."""
 
     sock: socket.socket
@@ -63,7 +63,7 @@ class State:
     selector: selectors.BaseSelector
     report: coexec_report.Report
     usage: coexec_usage.Watch
-    clients: list[Client] = field(default_factory=list)
+    clients: list[LauncherClient] = field(default_factory=list)
     runs: int = 0
     refused: int = 0
     left_behind: bool = False
@@ -88,7 +88,7 @@ def execute(request: coexec_request.Request, state: State, fds: list[int]) -> No
     os.execvpe(request.argv[0], request.argv, request.env)  # noqa: S606 - that is the wish
 
 
-def start(state: State, client: Client, request: coexec_request.Request) -> None:
+def start(state: State, client: LauncherClient, request: coexec_request.Request) -> None:
     """Fork the command; `failure_fd` tells afterwards why it could not start."""
     lend_log(state, client)
     reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -108,7 +108,7 @@ def start(state: State, client: Client, request: coexec_request.Request) -> None
     client.pid, client.failure_fd = pid, reading
 
 
-def lend_log(state: State, client: Client) -> None:
+def lend_log(state: State, client: LauncherClient) -> None:
     """In place of the evaluator's own stdout and stderr, a stream of the solution's that is read here."""
     own = [os.fstat(fd) for fd in (1, 2)]
     taken = [fd for fd in client.fds if any(os.path.samestat(os.fstat(fd), each) for each in own)]
@@ -122,7 +122,7 @@ def lend_log(state: State, client: Client) -> None:
     os.close(writing)
 
 
-def read_log(state: State, client: Client) -> bool:
+def read_log(state: State, client: LauncherClient) -> bool:
     """Take what a command wrote to its log; whether there may be more."""
     if client.log_fd < 0:
         return False
@@ -139,14 +139,14 @@ def read_log(state: State, client: Client) -> bool:
     return bool(data)
 
 
-def drain_log(state: State, client: Client) -> None:
+def drain_log(state: State, client: LauncherClient) -> None:
     """What a command that has ended left in its pipe; a process of another command may hold it and go on."""
     for _ in range(DRAINED):
         if not read_log(state, client):
             return
 
 
-def close_log(state: State, client: Client) -> None:
+def close_log(state: State, client: LauncherClient) -> None:
     if client.log_fd >= 0:
         state.selector.unregister(client.log_fd)
         os.close(client.log_fd)
@@ -196,12 +196,12 @@ def accept(state: State, listener: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     with contextlib.suppress(OSError):  # it may be gone again
         sock.send(GO)
-    client = Client(sock)
+    client = LauncherClient(sock)
     state.clients.append(client)
     state.selector.register(sock, selectors.EVENT_READ, lambda: read(state, client))
 
 
-def read(state: State, client: Client) -> None:
+def read(state: State, client: LauncherClient) -> None:
     """Take in what a launcher sent: the request, or the end that means stop."""
     try:
         data, fds, uid = coexec_request.receive(client.sock)
@@ -223,7 +223,7 @@ def read(state: State, client: Client) -> None:
         try_to_start(state, client)
 
 
-def try_to_start(state: State, client: Client) -> None:
+def try_to_start(state: State, client: LauncherClient) -> None:
     """Start the command once the whole request is here."""
     length = LENGTH.unpack_from(client.received)[0] if len(client.received) >= LENGTH.size else MAX_REQUEST_BYTES
     if len(client.received) < LENGTH.size + length:
@@ -239,7 +239,7 @@ def try_to_start(state: State, client: Client) -> None:
         os.close(client.fds.pop())
 
 
-def reply(client: Client, answer: dict[str, object]) -> None:
+def reply(client: LauncherClient, answer: dict[str, object]) -> None:
     with contextlib.suppress(OSError):  # perhaps nobody waits for it any more
         client.sock.sendall(json.dumps(answer).encode())
     if "error" in answer:  # evaluators capture what a launcher says, and many throw it away
@@ -252,7 +252,7 @@ def tell(text: str) -> None:
         os.write(2, f"agentics: {text}\n".encode())
 
 
-def drop(state: State, client: Client) -> None:
+def drop(state: State, client: LauncherClient) -> None:
     with contextlib.suppress(KeyError):  # of one that was stopped
         state.selector.unregister(client.sock)
     state.clients.remove(client)
@@ -262,7 +262,7 @@ def drop(state: State, client: Client) -> None:
     client.sock.close()
 
 
-def finish(state: State, client: Client) -> None:
+def finish(state: State, client: LauncherClient) -> None:
     """A command ended: kill what it left behind before anybody hears of it."""
     look(state)
     kill_session(client.pid)

@@ -21,7 +21,7 @@ LOOK_S = 0.2
 
 
 @dataclass(frozen=True)
-class Use:
+class ResourceUse:
     """Of a resource, by its name: what the solution holds, and what there is of it."""
 
     resource: str
@@ -42,7 +42,7 @@ class Watch:
     told: set[str] = field(default_factory=set)
     due: float = 0.0
 
-    def look(self, *, at_once: bool = False) -> list[Use]:
+    def look(self, *, at_once: bool = False) -> list[ResourceUse]:
         """What the solution holds too much of and was not told before. Nothing where the last look was a moment ago,
         unless it is wanted `at_once`."""
         began = time.monotonic()
@@ -55,15 +55,15 @@ class Watch:
         self.due = now + max(LOOK_S, 10 * (now - began))
         return found
 
-    def _places(self) -> Iterator[Use]:
+    def _places(self) -> Iterator[ResourceUse]:
         """Used space that is not the evaluator's: files that were removed and are still open have no owner to find."""
         for name, path in PLACES.items():
             with contextlib.suppress(OSError):
                 said = os.statvfs(path)
-                size = Use(
+                size = ResourceUse(
                     f"{name}_bytes", (said.f_blocks - said.f_bfree) * said.f_frsize, said.f_blocks * said.f_frsize
                 )
-                names = Use(f"{name}_inodes", said.f_files - said.f_ffree, said.f_files)
+                names = ResourceUse(f"{name}_inodes", said.f_files - said.f_ffree, said.f_files)
                 if any(use.too_much and use.resource not in self.told for use in (size, names)):
                     own = _owned(path, self.evaluator_uid)
                     size = replace(size, used=size.used - own[0])
@@ -91,13 +91,15 @@ def _owned(root: str, uid: int) -> tuple[int, int]:
     return size, count
 
 
-def _ipc(uid: int) -> Iterator[Use]:
+def _ipc(uid: int) -> Iterator[ResourceUse]:
     for kind, (setting, column) in _SYSV.items():
         with contextlib.suppress(OSError, ValueError, IndexError):
             lines = Path("/proc/sysvipc", kind).read_text(encoding="ascii").splitlines()[1:]
             used = sum(line.split()[_CREATOR_COLUMN[kind]] == str(uid) for line in lines)
             limit = int(Path("/proc/sys", setting).read_text(encoding="ascii").split()[column])
-            yield Use(f"sysv_{kind}", used, limit)
+            yield ResourceUse(f"sysv_{kind}", used, limit)
     with contextlib.suppress(OSError, ValueError), os.scandir("/dev/mqueue") as queues:
         used = sum(queue.stat(follow_symlinks=False).st_uid == uid for queue in queues)
-        yield Use("message_queues", used, int(Path("/proc/sys/fs/mqueue/queues_max").read_text(encoding="ascii")))
+        yield ResourceUse(
+            "message_queues", used, int(Path("/proc/sys/fs/mqueue/queues_max").read_text(encoding="ascii"))
+        )

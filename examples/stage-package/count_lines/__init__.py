@@ -24,7 +24,7 @@ describe = described(name, "Counts the lines that each case wrote.", Options)
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
     wanted = Options.model_validate(options)
-    root = context.bench.paths["solution_runs"]
+    root = context.tools.paths["solution_runs"]
     counts = {
         case.alias: (root / case.run_name / wanted.stream).read_bytes().count(b"\n") for case in context.evidence.cases
     }

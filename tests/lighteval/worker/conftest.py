@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 from agentics.lighteval.exchange import Exchange, WorkerSession
-from agentics.model.job.worker_protocol import Answer, EndOrder, EvaluateOrder, Event
+from agentics.model.job.worker_protocol import Answer, EndOrder, EvaluateOrder, WorkerEvent
 from tests.lighteval.environment import PLUGINS, ROOT, tiny_checkpoint, worker_python
 
 
@@ -22,7 +22,7 @@ from tests.lighteval.environment import PLUGINS, ROOT, tiny_checkpoint, worker_p
 class Told:
     """What one order came to."""
 
-    events: list[Event]
+    events: list[WorkerEvent]
 
     def of(self, kind: str) -> list[Any]:
         return [event for event in self.events if event.type == kind]

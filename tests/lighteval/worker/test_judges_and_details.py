@@ -11,7 +11,7 @@ import pytest
 
 from agentics.model.job.stage_options import ScoreAnswers
 from agentics.model.job.worker_protocol import DetailRow, DetailsOrder, JudgeItem, JudgeOrder
-from agentics.policy.details import detail_rows
+from agentics.policy.jobs.details import detail_rows
 from tests.lighteval.environment import worker_python
 from tests.lighteval.openai_server import FakeOpenAI
 from tests.lighteval.worker.conftest import LOOKUP, evaluate

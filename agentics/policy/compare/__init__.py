@@ -1,0 +1,1 @@
+"""Variants compared: pairs, statistics, replications."""

@@ -1,0 +1,1 @@
+"""Model evaluations: results, judges, artifacts, comparisons, ingestion."""

@@ -1,0 +1,1 @@
+"""Runs: schedules, replays, grades, and the boundary to adapters."""

@@ -1,0 +1,1 @@
+"""Whether a run directory is what it says: checks, verification, validation, trust."""
