@@ -12,7 +12,7 @@ from rich.table import Table
 from agentics.cli.arguments import NameReader
 from agentics.cli.console import err, one_line, out, print_json
 from agentics.errors import UsageError
-from agentics.pipeline.contract.registry import Registered
+from agentics.pipeline.contract.stage import Registered
 from agentics.stages import registry
 
 app = typer.Typer(help="What plans are made of, and the options of each.", invoke_without_command=True)

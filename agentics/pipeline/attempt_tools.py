@@ -25,7 +25,7 @@ from agentics.model.evidence.trial_evidence import (
 )
 from agentics.model.evidence.workspace import WorkspaceSnapshot
 from agentics.model.plan.trial_plan import ContainerPlan, PlaceMount, Plan, Side
-from agentics.pipeline.contract.stage import Interrupted
+from agentics.pipeline.contract.stage import Context, Interrupted
 from agentics.pipeline.cooperation import Cooperation
 from agentics.pipeline.setup_reuse import SetupReuse
 from agentics.policy.publish.redact import Redactor
@@ -331,3 +331,9 @@ def _limits(plan: ContainerPlan, facts: EngineFacts) -> Limits:
         cpu_millis=max(LEAST_CPU, min(limits.cpu_limit_millis, facts.cpus * 1000)),
         disk_bytes=min(limits.disk_limit_mb * MIB, MOST_BYTES),
     )
+
+
+def attempt_tools(context: Context) -> AttemptTools:
+    """The tools of a solution's trial. Raises UsageError outside a trial."""
+    tools: AttemptTools = context.tools
+    return tools

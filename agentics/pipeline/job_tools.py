@@ -14,7 +14,7 @@ from agentics.model.document.record import Record
 from agentics.model.job.worker_protocol import Answer, JudgeReply, RequestLimits, WorkerEvent, WorkerOrder
 from agentics.model.plan.trial_plan import Plan
 from agentics.pipeline.attempt_tools import EvidenceKeeper
-from agentics.pipeline.contract.stage import Interrupted
+from agentics.pipeline.contract.stage import Context, Interrupted
 
 SessionKind = Literal["model", "judges"]
 Ledger = Literal["answers", "samples", "judgements"]
@@ -66,3 +66,9 @@ class JobTools:
         """Raises Interrupted when the run was asked to stop."""
         if self.interrupt.is_set():
             raise Interrupted
+
+
+def job_tools(context: Context) -> JobTools:
+    """The tools of a model's trial. Raises UsageError outside a trial."""
+    tools: JobTools = context.tools
+    return tools

@@ -12,8 +12,7 @@ from typing import Any
 from agentics.errors import AgenticsError, UsageError
 from agentics.model.evidence.stage_record import TraceEvent
 from agentics.pipeline.contract.description import needs
-from agentics.pipeline.contract.registry import Registered
-from agentics.pipeline.contract.stage import Cancellation, Context, Interrupted, StageFailure
+from agentics.pipeline.contract.stage import Cancellation, Context, Interrupted, Registered, StageFailure
 
 LOOK_S = 0.1
 

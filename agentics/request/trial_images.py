@@ -38,7 +38,7 @@ def unservable(plan: Plan, config: Config, facts: EngineFacts, overrides: tuple[
     resolutions = [resolve(config, plan.target, need.declared, overrides) for need in plan.images.values()]
     if plan.worker is not None:
         return None
-    if plan.topology == "coexecuted_benchmark" and facts.rootless:
+    if plan.facts.one_container and facts.rootless:
         return "a rootless engine has no second user to keep the solution apart from its evaluator"
     if plan.accelerator == "gpu" and not facts.gpus:
         return f"{plan.target} needs a GPU, and this engine offers none"

@@ -1,4 +1,4 @@
-"""A model's attempt: how its stages are carried out with a worker, and what its result says."""
+"""A model's trial: how its stages are carried out with a worker, and what its result says."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from agentics import pipeline
-from agentics.control.active_attempts import ActiveAttempt
+from agentics.control.active_attempts import ActiveAttempt, AttemptControls
 from agentics.model.document.record import Ids
 from agentics.model.evidence.trial_evidence import TrialEvidence
 from agentics.model.evidence.verdict import Verdict
@@ -31,69 +30,63 @@ from agentics.rundir.files.layout import Layout
 from agentics.rundir.files.safe_files import real
 from agentics.rundir.projections.jobs import LEDGERS
 from agentics.rundir.trial import Attempt
-from agentics.runner.attempt_store import AttemptStore, as_experiment
 from agentics.runner.evidence_store import AttemptEvidence
 from agentics.runner.run_events import EventEmitter
 from agentics.runner.run_resources import RunResources
-from agentics.runner.solution_trial import came_of
-from agentics.stages import registry
+from agentics.runner.trial import run_stages
 
 _SAMPLES_S = 1.0
 """The shortest time between two events about the samples of an attempt."""
 
 
-def blank(trial: ModelPlan, images: Images) -> TrialEvidence:
-    plan = trial.plan
-    return TrialEvidence(
-        topology=plan.topology,
-        mode=plan.mode,
-        target=plan.target,
-        trust=plan.trust,
-        images={side: image.use for side, image in images.items()},
-    )
+@dataclass(frozen=True)
+class ModelTrial:
+    """A model on a task."""
 
+    resources: RunResources
+    planned: ModelPlan
 
-def limit_s(resources: RunResources) -> float:
-    """How long an attempt may take: what the experiment says, and the operator."""
-    own = resources.campaign.request.trial_timeout_s
-    limit = resources.config.lighteval.limits.task_s
-    return limit if own is None else min(own, limit)
+    def going_on(self, ids: Ids) -> ModelTrial:  # noqa: ARG002 - what is known of a model is in its answers
+        return self
 
+    def input(self, ids: Ids) -> TrialInput:
+        trial = self.planned
+        spec, plan = trial.job.spec, trial.plan
+        task = {
+            "challenge_name": plan.challenge_name,
+            "target": plan.target,
+            "mode": plan.mode,
+            "topology": plan.topology,
+            "model": spec.backend.model_name,
+            "scoring_mode": spec.scoring_mode,
+            "jobspec_digest": trial.job.digest,
+        }
+        network = trial.runtime().network_mode_requested
+        policy = TaskPolicy(network=network, sandbox="container" if trial.job.in_container else "process")
+        return TrialInput(ids=ids, task=task, policy=policy, ext=dict(trial.ext))
 
-def trial_input(trial: ModelPlan, ids: Ids) -> TrialInput:
-    spec, plan = trial.job.spec, trial.plan
-    task = {
-        "challenge_name": plan.challenge_name,
-        "target": plan.target,
-        "mode": plan.mode,
-        "topology": plan.topology,
-        "model": spec.backend.model_name,
-        "scoring_mode": spec.scoring_mode,
-        "jobspec_digest": trial.job.digest,
-    }
-    network = trial.runtime().network_mode_requested
-    policy = TaskPolicy(network=network, sandbox="container" if trial.job.in_container else "process")
-    return TrialInput(ids=ids, task=task, policy=policy, ext=dict(trial.ext))
+    def limit_s(self) -> float:
+        """What the experiment says, and the operator."""
+        own = self.resources.campaign.request.trial_timeout_s
+        limit = self.resources.config.lighteval.limits.task_s
+        return limit if own is None else min(own, limit)
 
+    def controls(self, ids: Ids) -> AttemptControls:  # noqa: ARG002 - the workers of all trials of this model
+        return AttemptControls(hosts=lambda: self.resources.workers.hosts_of(self.planned.variant))
 
-def observe(resources: RunResources, trial: ModelPlan, active: ActiveAttempt, images: Images) -> TrialEvidence:
-    """Carry out the stages. Raises EngineError when no worker can be had, or it dies."""
-    tools = _tools(resources, trial, active)
-    evidence = came_of(
-        pipeline.run(
-            as_experiment(trial, active.ids),
-            run_id=active.ids.run_id,
-            store=AttemptStore(tools, active.attempt.root, resources.run.redactor),
-            enable_trace=True,
-            assigns={"tools": tools, "evidence": blank(trial, images)},
-            validate_options="error",
-            registry=registry(),
-            cancel=active,
-        )
-    )
-    given = resources.network.use if resources.network is not None and trial.job.in_container else None
-    told = {"worker_network": given if stages_with_network(trial.plan) else None}
-    return _with_our_paths(trial, evidence).model_copy(update=told)
+    def observe(self, active: ActiveAttempt, images: Images) -> TrialEvidence:
+        """Carry out the stages. Raises EngineError when no worker can be had, or it dies."""
+        resources, trial = self.resources, self.planned
+        evidence = run_stages(resources, trial, active, _tools(resources, trial, active), images)
+        given = resources.network.use if resources.network is not None and trial.job.in_container else None
+        told = {"worker_network": given if stages_with_network(trial.plan) else None}
+        return _with_our_paths(trial, evidence).model_copy(update=told)
+
+    def detail(self, verdict: Verdict) -> str | None:
+        return verdict.detail
+
+    def result(self, attempt: Attempt, evidence: TrialEvidence, verdict: Verdict, started_at: str) -> TrialResult:
+        return _result(self.planned, attempt, evidence, verdict, started_at)
 
 
 def _with_our_paths(trial: ModelPlan, evidence: TrialEvidence) -> TrialEvidence:
@@ -120,7 +113,7 @@ def _with_our_paths(trial: ModelPlan, evidence: TrialEvidence) -> TrialEvidence:
     return evidence.model_copy(update=changed)
 
 
-def result(
+def _result(
     trial: ModelPlan, attempt: Attempt, evidence: TrialEvidence, judgement: Verdict, started_at: str
 ) -> TrialResult:
     """Metrics only where there is a verdict: what the infrastructure did is never a score."""

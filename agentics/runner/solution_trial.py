@@ -1,22 +1,21 @@
-"""A solution's attempt: what it is given, how its stages are carried out, and what is kept of its workspace."""
+"""A solution's trial: what it is given, how its stages are carried out, and what is kept of its workspace."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
-from agentics import pipeline
 from agentics.config import runtime_of
-from agentics.control.active_attempts import ActiveAttempt
+from agentics.control.active_attempts import ActiveAttempt, AttemptControls
 from agentics.model.document.record import Ids
 from agentics.model.evidence.trial_evidence import TrialEvidence
 from agentics.model.evidence.verdict import Verdict
 from agentics.model.run.design import COOPERATIVE
-from agentics.model.run.directory import Control, TaskPolicy, TrialInput
+from agentics.model.run.directory import Control, TaskPolicy, TrialInput, TrialResult
 from agentics.pipeline.attempt_tools import AttemptTools, Resume, Users
-from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.pipeline.cooperation import Cooperation
 from agentics.pipeline.setup_reuse import SetupReuse
 from agentics.policy.publish.exposure import shown_detail
@@ -26,89 +25,81 @@ from agentics.policy.verdict.machine_load import LoadLimits
 from agentics.request.campaign import SolutionPlan
 from agentics.request.time_limits import stage_limit_s, timeout_s
 from agentics.request.trial_images import Images, users_of, without_root
-from agentics.rundir.open_run import OpenRun
-from agentics.runner.attempt_store import AttemptStore, as_experiment
-from agentics.runner.evidence_store import AttemptEvidence, keep_workspace
+from agentics.rundir.trial import Attempt
+from agentics.runner.evidence_store import AttemptEvidence, going_on, keep_workspace
 from agentics.runner.run_resources import RunResources
+from agentics.runner.trial import run_stages
+from agentics.runner.trial_result import trial_result
 from agentics.sandbox import load
 from agentics.sandbox.labels import ATTEMPT, TRIAL
-from agentics.stages import registry
 
 
-def detail(trial: SolutionPlan, judgement: Verdict) -> str | None:
-    """What anybody may know of why."""
-    return shown_detail(judgement, trial.task.bundle.challenge, trial.plan.mode)
+@dataclass(frozen=True)
+class SolutionTrial:
+    """A solution on a challenge."""
 
+    resources: RunResources
+    planned: SolutionPlan
 
-def cooperation_of(run: OpenRun, trial: SolutionPlan, ids: Ids) -> Cooperation | None:
-    """Where the trial's solution can be spoken to, if it was declared to understand that; the run's control says so."""
-    if trial.integration not in COOPERATIVE or trial.plan.topology != "separated_evaluator":
-        return None
-    run.controls[ids.trial_id] = Control(
-        id=trial.variant,
-        version=trial.integration,
-        command_path=COOPERATION_ENV["AGENTICS_CONTROL_PATH"],
-        events_path=COOPERATION_ENV["AGENTICS_EVENTS_PATH"],
-    )
-    return Cooperation()
+    def going_on(self, ids: Ids) -> SolutionTrial:
+        return replace(self, planned=going_on(self.resources.run, self.planned, ids))
 
+    def input(self, ids: Ids) -> TrialInput:
+        plan = self.planned.plan
+        task = {
+            "challenge_name": plan.challenge_name,
+            "target": plan.target,
+            "mode": plan.mode,
+            "topology": plan.topology,
+            "solution_digest": f"sha256:{self.planned.package.sha256}",
+        }
+        policy = TaskPolicy(timeout_ms=timeout_s(plan) * 1000)
+        bindings, ext = dict(self.planned.bindings), dict(self.planned.ext)
+        return TrialInput(ids=ids, task=task, bindings=bindings, policy=policy, ext=ext)
 
-def observe(resources: RunResources, trial: SolutionPlan, active: ActiveAttempt, images: Images) -> TrialEvidence:
-    """Carry out the stages, and look how busy the machine is meanwhile. Raises EngineError."""
-    here = load.is_here(resources.engine.facts().kernel)
-    before = load.read(here=here)
-    evidence = _carried_out(resources, trial, active, images)
-    limits = LoadLimits(doubtful_share=resources.config.load.doubtful_share)
-    found = load.between(before, load.read(here=here), resources.engine.live(), limits)
-    return evidence.model_copy(update={"load": found, "trust": trust_of(evidence)})
+    def limit_s(self) -> float | None:
+        return self.resources.campaign.request.trial_timeout_s
 
-
-def _carried_out(resources: RunResources, trial: SolutionPlan, active: ActiveAttempt, images: Images) -> TrialEvidence:
-    with resources.uids.lease() as uid:
-        return _by(_tools(resources, trial, active, images, uid), resources, trial, active, images)
-
-
-def _by(
-    tools: AttemptTools, resources: RunResources, trial: SolutionPlan, active: ActiveAttempt, images: Images
-) -> TrialEvidence:
-    try:
-        return came_of(
-            pipeline.run(
-                as_experiment(trial, active.ids),
-                run_id=active.ids.run_id,
-                store=AttemptStore(tools, active.attempt.root, resources.run.redactor),
-                enable_trace=True,
-                assigns={"tools": tools, "evidence": blank(trial, images)},
-                validate_options="error",
-                registry=registry(),
-                cancel=active,
-            )
+    def controls(self, ids: Ids) -> AttemptControls:
+        """A solution that was declared to understand it can be spoken to; the run's control says so."""
+        planned = self.planned
+        if planned.integration not in COOPERATIVE or not planned.plan.facts.runs_cases:
+            return AttemptControls()
+        self.resources.run.controls[ids.trial_id] = Control(
+            id=planned.variant,
+            version=planned.integration,
+            command_path=COOPERATION_ENV["AGENTICS_CONTROL_PATH"],
+            events_path=COOPERATION_ENV["AGENTICS_EVENTS_PATH"],
         )
-    finally:
+        return AttemptControls(cooperation=Cooperation())
+
+    def observe(self, active: ActiveAttempt, images: Images) -> TrialEvidence:
+        """Carry out the stages, and look how busy the machine is meanwhile. Raises EngineError."""
+        resources = self.resources
+        here = load.is_here(resources.engine.facts().kernel)
+        before = load.read(here=here)
+        with resources.uids.lease() as uid:
+            evidence = self._carried_out(active, images, uid)
+        limits = LoadLimits(doubtful_share=resources.config.load.doubtful_share)
+        found = load.between(before, load.read(here=here), resources.engine.live(), limits)
+        return evidence.model_copy(update={"load": found, "trust": trust_of(evidence)})
+
+    def detail(self, verdict: Verdict) -> str | None:
+        return shown_detail(verdict, self.planned.task.bundle.challenge, self.planned.plan.mode)
+
+    def result(self, attempt: Attempt, evidence: TrialEvidence, verdict: Verdict, started_at: str) -> TrialResult:
+        return trial_result(self.planned, attempt, evidence, verdict, started_at)
+
+    def _carried_out(self, active: ActiveAttempt, images: Images, uid: int) -> TrialEvidence:
+        tools = _tools(self.resources, self.planned, active, images, uid)
         try:
-            keep_workspace(active.attempt, trial, tools)
+            return run_stages(self.resources, self.planned, active, tools, images)
         finally:
-            tools.close()
-            resources.engine.remove(tools.labels)
-
-
-def came_of(ended: Context | StageFailure) -> TrialEvidence:
-    """The evidence with which the stages ended."""
-    if isinstance(ended, StageFailure):
-        return ended.context.with_evidence(trouble=ended.trouble).evidence
-    return ended.evidence
-
-
-def blank(trial: SolutionPlan, images: Images) -> TrialEvidence:
-    plan = trial.plan
-    return TrialEvidence(
-        topology=plan.topology,
-        mode=plan.mode,
-        target=plan.target,
-        trust=plan.trust,
-        images={side: image.use for side, image in images.items()},
-        submission=trial.resume.submission if trial.resume is not None else None,
-    )
+            try:
+                keep_workspace(active.attempt, self.planned, tools)
+            finally:
+                tools.close()
+                self.resources.engine.remove(tools.labels)
 
 
 def _tools(
@@ -127,7 +118,7 @@ def _tools(
             told = {"trial_id": ids.trial_id, "attempt": attempt.number}
             resources.events.emit("setup_finished", **told, reused=facts["reused"], made_at=facts["made_at"])
 
-    images = without_root(images) if trial.plan.topology == "coexecuted_benchmark" else images
+    images = without_root(images) if trial.plan.facts.one_container else images
     users = users_of(images, resources.users(uid))
     tools = AttemptTools(
         engine=resources.engine,
@@ -177,16 +168,3 @@ def _setup_reuse(
         network=resources.network_digest,
         waiting=waiting,
     )
-
-
-def trial_input(trial: SolutionPlan, ids: Ids) -> TrialInput:
-    plan = trial.plan
-    task = {
-        "challenge_name": plan.challenge_name,
-        "target": plan.target,
-        "mode": plan.mode,
-        "topology": plan.topology,
-        "solution_digest": f"sha256:{trial.package.sha256}",
-    }
-    policy = TaskPolicy(timeout_ms=timeout_s(plan) * 1000)
-    return TrialInput(ids=ids, task=task, bindings=dict(trial.bindings), policy=policy, ext=dict(trial.ext))

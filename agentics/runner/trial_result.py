@@ -105,7 +105,7 @@ def _primary(schema: MetricSchema, said: Result | None) -> PrimaryMetric | None:
 
 
 def _samples(evidence: TrialEvidence, said: Result | None) -> SampleSummary:
-    if evidence.topology == "separated_evaluator":
+    if evidence.facts.runs_cases:
         bad, total = unclean_cases(evidence)
     else:
         summary = said and (said.official_summary if evidence.mode == "official" else said.validation_summary)

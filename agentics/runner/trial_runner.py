@@ -23,9 +23,11 @@ from agentics.rundir.open_run import Stand
 from agentics.rundir.projections.explain import write_explanation
 from agentics.rundir.recover import end_of
 from agentics.rundir.trial import Attempt, abandon, begin_attempt, finish, suspend
-from agentics.runner import kinds
-from agentics.runner.evidence_store import going_on, keep_evidence, newest_checkpoint, newest_of
+from agentics.runner.evidence_store import keep_evidence, newest_checkpoint, newest_of
+from agentics.runner.model_trial import ModelTrial
 from agentics.runner.run_resources import RunResources
+from agentics.runner.solution_trial import SolutionTrial
+from agentics.runner.trial import Trial, blank_evidence
 
 Said = tuple[Verdict, TrialEvidence]
 """What an attempt came to, and what was observed."""
@@ -33,14 +35,15 @@ Said = tuple[Verdict, TrialEvidence]
 _NOT_BEGUN = Verdict(status="pending", reason="interrupted", outcome="error")
 
 
-def run_trial(resources: RunResources, trial: SolutionPlan | ModelPlan, ids: Ids, images: Images | None) -> Verdict:
+def run_trial(resources: RunResources, planned: SolutionPlan | ModelPlan, ids: Ids, images: Images | None) -> Verdict:
     """Try until the infrastructure lets us say something and the design is content, at most as often as they allow.
 
     `images` None: they could not be had at first, and every attempt asks for them again.
     """
     retry, design = resources.config.retry, resources.campaign.request.design
-    if isinstance(trial, SolutionPlan) and trial.resume is None:
-        trial = going_on(resources.run, trial, ids)
+    trial = _trial(resources, planned)
+    if planned.resume is None:
+        trial = trial.going_on(ids)
 
     def again(state: tenacity.RetryCallState) -> bool:
         judgement, evidence = _last(state)
@@ -53,8 +56,8 @@ def run_trial(resources: RunResources, trial: SolutionPlan | ModelPlan, ids: Ids
 
     def told(state: tenacity.RetryCallState) -> None:
         judgement, _ = _last(state)
-        text = resources.run.redactor.text(kinds.detail(trial, judgement) or f"{judgement.fault or 'no'} fault")
-        resources.tell("attempt_failed", trial, ids, reason=judgement.reason, text=text)
+        text = resources.run.redactor.text(trial.detail(judgement) or f"{judgement.fault or 'no'} fault")
+        resources.tell("attempt_failed", planned, ids, reason=judgement.reason, text=text)
 
     attempts = tenacity.Retrying(
         wait=tenacity.wait_exponential(multiplier=retry.wait_s, max=60)
@@ -64,7 +67,7 @@ def run_trial(resources: RunResources, trial: SolutionPlan | ModelPlan, ids: Ids
         before_sleep=told,
     )
     judgement, _ = attempts(_attempt, resources, trial, ids, images)
-    resources.tell("trial_finished", trial, ids, status=judgement.status, reason=judgement.reason)
+    resources.tell("trial_finished", planned, ids, status=judgement.status, reason=judgement.reason)
     return judgement
 
 
@@ -76,74 +79,76 @@ def _last(state: tenacity.RetryCallState) -> Said:
     return said
 
 
-def _attempt(resources: RunResources, trial: SolutionPlan | ModelPlan, ids: Ids, images: Images | None) -> Said:
-    def begin() -> Attempt:
-        resume = trial.resume if isinstance(trial, SolutionPlan) else None
-        checkpoint = newest_of(resume.checkpoints) if resume is not None else None
-        return begin_attempt(resources.run, ids, kinds.trial_input(trial, ids), trial.plan, checkpoint=checkpoint)
+def _trial(resources: RunResources, planned: SolutionPlan | ModelPlan) -> Trial:
+    if isinstance(planned, ModelPlan):
+        return ModelTrial(resources, planned)
+    return SolutionTrial(resources, planned)
 
-    said: Said = _NOT_BEGUN, kinds.blank(trial, {})
+
+def _attempt(resources: RunResources, trial: Trial, ids: Ids, images: Images | None) -> Said:
+    def begin() -> Attempt:
+        resume = trial.planned.resume
+        checkpoint = newest_of(resume.checkpoints) if resume is not None else None
+        return begin_attempt(resources.run, ids, trial.input(ids), trial.planned.plan, checkpoint=checkpoint)
+
+    said: Said = _NOT_BEGUN, blank_evidence(trial.planned, {})
     while True:
         # After a suspension this waits until the pause is over: resumed, or taken back because it could not be whole.
-        active = resources.active_attempts.enter(
-            begin, kinds.limit_s(resources, trial), kinds.controls(resources, trial, ids)
-        )
+        active = resources.active_attempts.enter(begin, trial.limit_s(), trial.controls(ids))
         if active is None:
             return said
         try:
             said = _carry_out(resources, trial, active, images)
         finally:
             resources.active_attempts.leave(active)
-        if not active.suspended or isinstance(trial, ModelPlan):
+        if not active.suspended:
             return said
-        trial = going_on(resources.run, trial, ids)
+        trial = trial.going_on(ids)
 
 
-def _carry_out(
-    resources: RunResources, trial: SolutionPlan | ModelPlan, active: ActiveAttempt, images: Images | None
-) -> Said:
+def _carry_out(resources: RunResources, trial: Trial, active: ActiveAttempt, images: Images | None) -> Said:
     attempt, started_at, began = active.attempt, utc_now(), time.monotonic()
     named = {"trial_id": active.ids.trial_id, "attempt": attempt.number}
     resources.events.emit(
         "trial_started", **named, **active.ids.model_dump(include={"variant_id", "task_id", "repl_idx"})
     )
     if active.first:
-        resources.tell("trial_started", trial, active.ids)
+        resources.tell("trial_started", trial.planned, active.ids)
     try:
         evidence = _observe(resources, trial, active, images)
     except EngineError as error:
-        evidence = kinds.blank(trial, {}).model_copy(update={"trouble": _no_start(error, resources.run.redactor)})
+        evidence = blank_evidence(trial.planned, {}).model_copy(
+            update={"trouble": _no_start(error, resources.run.redactor)}
+        )
     resources.active_attempts.settle(active)
     if active.why == "time_limit":
         evidence = evidence.model_copy(update={"trouble": _too_late(evidence.trouble, active.limit_s)})
     judgement = judge(evidence)
-    keep_evidence(attempt, trial, evidence)
+    keep_evidence(attempt, trial.planned, evidence)
     ended = _end(trial, active, evidence, judgement, started_at)
     spent = {"duration_ms": int((time.monotonic() - began) * 1000)}
     place = str(resources.run.layout.trial(active.ids.trial_id).root)
     resources.events.emit("trial_finished", **named, **ended, **spent, trial_dir=place)
     if evidence.load is not None and doubts_what_was_measured(judgement, evidence):
-        resources.doubt(trial, active.ids, attempt.number, evidence.load.why or "")
+        resources.doubt(trial.planned, active.ids, attempt.number, evidence.load.why or "")
     return judgement, evidence
 
 
-def _observe(
-    resources: RunResources, trial: SolutionPlan | ModelPlan, active: ActiveAttempt, images: Images | None
-) -> TrialEvidence:
+def _observe(resources: RunResources, trial: Trial, active: ActiveAttempt, images: Images | None) -> TrialEvidence:
     """Carry out the stages; nothing of a plan that needs a network which the operator forbids. Raises EngineError."""
-    trouble = None if resources.config.network.allowed else forbidden(trial.plan)
+    trouble = None if resources.config.network.allowed else forbidden(trial.planned.plan)
     if trouble is not None:
-        return kinds.blank(trial, images or {}).model_copy(update={"trouble": trouble})
-    return kinds.observe(resources, trial, active, images or resources.images(trial))
+        return blank_evidence(trial.planned, images or {}).model_copy(update={"trouble": trouble})
+    return trial.observe(active, images or resources.images(trial.planned))
 
 
 def _end(
-    trial: SolutionPlan | ModelPlan, active: ActiveAttempt, evidence: TrialEvidence, judgement: Verdict, started_at: str
+    trial: Trial, active: ActiveAttempt, evidence: TrialEvidence, judgement: Verdict, started_at: str
 ) -> dict[str, str | None]:
     """Write down how the attempt ended; what events say of it."""
     attempt = active.attempt
     if judgement.status != "pending":
-        result = kinds.result(trial, attempt, evidence, judgement, started_at)
+        result = trial.result(attempt, evidence, judgement, started_at)
         finish(attempt, result)
         write_explanation(attempt.run, attempt.ids.trial_id)
         return {"status": end_of(result)[0], "outcome": result.outcome}

@@ -18,8 +18,8 @@ from agentics.model.job.worker_protocol import (
 )
 from agentics.pipeline.contract.description import described
 from agentics.pipeline.contract.stage import Context, StageFailure
-from agentics.pipeline.job_tools import JobTools
-from agentics.stages.worker_orders import followed, one, stopped
+from agentics.pipeline.job_tools import JobTools, job_tools
+from agentics.stages.worker_orders import followed, one, stopped, with_job
 
 name = "ask_model"
 describe = described(name, "Asks a model about one task, in a LightEval worker.", AskModel, needs=("trial", "worker"))
@@ -49,7 +49,7 @@ class Counting:
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-    tools, template = context.job_bench, AskModel.model_validate(options).ask
+    tools, template = job_tools(context), AskModel.model_validate(options).ask
     with tools.session("model") as orders:
         known = orders.file("known.jsonl", tools.answers())
 
@@ -62,5 +62,5 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
         "ready": one(TaskReady, events),
         "report": one(EvaluationReport, events),
     }
-    context = context.with_job(**facts)
+    context = with_job(context, **facts)
     return context if failed is None else stopped(context, name, failed)

@@ -16,7 +16,7 @@ from agentics.model.bundle.manifest import RunEntry
 from agentics.model.document.strict_types import pretty_json
 from agentics.model.evidence.trial_evidence import CaseRecord, Trouble
 from agentics.model.plan.trial_plan import RunCases
-from agentics.pipeline.attempt_tools import AttemptTools
+from agentics.pipeline.attempt_tools import AttemptTools, attempt_tools
 from agentics.pipeline.contract.description import described
 from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.policy.verdict.endings import ending_facts
@@ -33,7 +33,7 @@ MEMORY_SHARE = 0.8
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-    tools, wanted = context.tools, RunCases.model_validate(options)
+    tools, wanted = attempt_tools(context), RunCases.model_validate(options)
     try:
         manifest = run_manifest(tools, wanted.manifest)
     except (InvalidDocument, OSError) as error:

@@ -12,7 +12,7 @@ from agentics.errors import InvalidDocument
 from agentics.model.evidence.setup_record import SetupInputs, SetupRecord
 from agentics.model.evidence.trial_evidence import Trouble
 from agentics.model.plan.trial_plan import ChallengeSetup, ManifestSource
-from agentics.pipeline.attempt_tools import MIB, AttemptTools
+from agentics.pipeline.attempt_tools import MIB, AttemptTools, attempt_tools
 from agentics.pipeline.contract.description import described
 from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.pipeline.setup_reuse import SetupReuse
@@ -38,14 +38,14 @@ GRACE_S = 60
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-    tools, wanted = context.tools, ChallengeSetup.model_validate(options)
+    tools, wanted = attempt_tools(context), ChallengeSetup.model_validate(options)
     if tools.setup_reuse is None:
         return _make(context, wanted)
     return _make_or_reuse(context, wanted, tools.setup_reuse)
 
 
 def _make_or_reuse(context: Context, wanted: ChallengeSetup, reuse: SetupReuse) -> Context | StageFailure:
-    tools, inputs = context.tools, _inputs(context.tools, wanted, reuse)
+    tools, inputs = attempt_tools(context), _inputs(attempt_tools(context), wanted, reuse)
     waiting = Waiting(
         # The attempt that makes the product may be paused, or hang. Who has waited so long is quicker alone.
         patience_s=wanted.container.limits.timeout_sec + GRACE_S,
@@ -68,7 +68,7 @@ def _make_or_reuse(context: Context, wanted: ChallengeSetup, reuse: SetupReuse) 
 
 
 def _make(context: Context, wanted: ChallengeSetup) -> Context | StageFailure:
-    tools, plan = context.tools, wanted.container
+    tools, plan = attempt_tools(context), wanted.container
     place = tools.bounded("setup", plan.limits.disk_limit_mb, tools.users.evaluator)
     ended = tools.engine.start(tools.container(plan)).wait()
     tools.check_interrupted()
@@ -128,7 +128,7 @@ def _left_its_manifest(tools: AttemptTools, wanted: ChallengeSetup) -> bool:
 
 def _recorded(context: Context, claim: SetupClaim, *, made_at: str, reused: bool) -> Context:
     """Write down how the attempt came by the product, and tell it."""
-    product = context.tools.setup_product
+    product = attempt_tools(context).setup_product
     record = SetupRecord(
         key=f"sha256:{claim.key}",
         reused=reused,
@@ -136,6 +136,6 @@ def _recorded(context: Context, claim: SetupClaim, *, made_at: str, reused: bool
         product=product.record.content if product is not None else None,
         note=claim.note,
     )
-    context.tools.keep.append("setups", record)
-    context.tools.observe("setup_finished", reused=reused, made_at=made_at, note=claim.note)
+    attempt_tools(context).keep.append("setups", record)
+    attempt_tools(context).observe("setup_finished", reused=reused, made_at=made_at, note=claim.note)
     return context.with_evidence(setup=record)

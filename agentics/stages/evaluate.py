@@ -8,7 +8,7 @@ from typing import Any
 
 from agentics.model.evidence.trial_evidence import ContainerRecord, Trouble
 from agentics.model.plan.trial_plan import ContainerPlan, RunEvaluator
-from agentics.pipeline.attempt_tools import MIB, AttemptTools
+from agentics.pipeline.attempt_tools import MIB, AttemptTools, attempt_tools
 from agentics.pipeline.contract.description import described
 from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.policy.verdict.decision import bad_end, measured
@@ -21,7 +21,7 @@ describe = described(name, "The evaluator's container.", RunEvaluator, needs=("t
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-    tools, plan = context.tools, RunEvaluator.model_validate(options).container
+    tools, plan = attempt_tools(context), RunEvaluator.model_validate(options).container
     running = tools.ahead or _start(tools, options, gated=False)
     tools.ahead = None
     running.open_gate()
@@ -31,7 +31,7 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
     context = context.with_container(record)
     if not record.clean:
         return _ended_badly(context, plan, record)
-    if context.evidence.topology != "separated_evaluator":
+    if not context.evidence.facts.runs_cases:
         return within_disk(context, name, record, plan.limits.disk_limit_mb)
     return context
 
@@ -39,7 +39,7 @@ def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
 def _ended_badly(context: Context, plan: ContainerPlan, record: ContainerRecord) -> Context | StageFailure:
     """The verdict blames for how an evaluator ends, but for a network that it declared and did not have."""
     ended = Trouble(stage=name, code=f"evaluator_{bad_end(record)}", message=measured(record), fault="challenge")
-    alone = context.evidence.topology == "separated_evaluator"
+    alone = context.evidence.facts.runs_cases
     failure = with_fault(context, plan, record, ended, trusted=alone)
     return failure if failure.trouble.fault == "infrastructure" else failure.context
 
@@ -54,7 +54,7 @@ def start_ahead(tools: AttemptTools) -> None:
 def lay_out_output(tools: AttemptTools, disk_limit_mb: int) -> None:
     """The evaluator's own place, and the facts on the submission that it may read."""
     place = tools.bounded("output", disk_limit_mb, tools.users.evaluator)
-    if tools.plan.topology == "coexecuted_benchmark":
+    if tools.plan.facts.one_container:
         scratch = place.path / "tmp"
         scratch.mkdir()
         tools.own(scratch, tools.users.evaluator, 0o700)
@@ -74,7 +74,7 @@ def _start(tools: AttemptTools, options: Mapping[str, Any], *, gated: bool) -> R
 
 def within_disk(context: Context, stage: str, record: ContainerRecord, limit_mb: int) -> Context | StageFailure:
     """The evaluator's output place keeps its limit, or the challenge is at fault."""
-    if record.clean and usage(context.tools.paths["output"])[0] > limit_mb * MIB:
+    if record.clean and usage(attempt_tools(context).paths["output"])[0] > limit_mb * MIB:
         trouble = Trouble(
             stage=stage,
             code="evaluator_disk_limit",

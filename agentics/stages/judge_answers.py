@@ -10,7 +10,7 @@ from agentics.model.job.stage_options import JudgeAnswers
 from agentics.model.job.worker_protocol import JudgeItem, JudgeOrder, JudgeReply, WorkerEvent
 from agentics.pipeline.contract.description import described
 from agentics.pipeline.contract.stage import Context, StageFailure
-from agentics.pipeline.job_tools import JobTools
+from agentics.pipeline.job_tools import JobTools, job_tools
 from agentics.policy.jobs.details import choices, golds
 from agentics.policy.jobs.judge_parsing import read_verdict
 from agentics.stages.worker_orders import followed, stopped
@@ -20,7 +20,7 @@ describe = described(name, "Asks judges about a model's answers.", JudgeAnswers,
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-    tools, wanted = context.job_bench, JudgeAnswers.model_validate(options)
+    tools, wanted = job_tools(context), JudgeAnswers.model_validate(options)
     items = tuple(_items(tools))
     if not items:
         return context  # nothing was answered: the result says so

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agentics.model.evidence.trial_evidence import ContainerRecord, HostCheck, Trouble
 from agentics.model.plan.trial_plan import ContainerPlan
-from agentics.pipeline.attempt_tools import MIB, AttemptTools
+from agentics.pipeline.attempt_tools import MIB, AttemptTools, attempt_tools
 from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.policy.verdict.unreachable import UnreachableHost, given, suspects
 from agentics.sandbox.engine import Limits, Mount
@@ -54,7 +54,7 @@ def with_fault(
 
     Raises Interrupted and EngineError.
     """
-    tools = context.tools
+    tools = attempt_tools(context)
     if tools.network is None or plan.limits.network_access != "enabled" or record.ended not in ("exited", "timed_out"):
         return StageFailure(trouble=trouble, context=context)
     targets = _targets(tools, plan, record, trusted=trusted)

@@ -8,7 +8,7 @@ from typing import Any
 
 from agentics.model.evidence.trial_evidence import ContainerRecord, Trouble
 from agentics.model.plan.trial_plan import ContainerStage
-from agentics.pipeline.attempt_tools import MIB
+from agentics.pipeline.attempt_tools import MIB, attempt_tools
 from agentics.pipeline.contract.description import described
 from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.policy.verdict.decision import bad_end
@@ -27,7 +27,7 @@ class Phase:
         return described(self.name, text, ContainerStage, needs=("trial", "docker"))(options)
 
     def run(self, context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-        tools, plan = context.tools, ContainerStage.model_validate(options).container
+        tools, plan = attempt_tools(context), ContainerStage.model_validate(options).container
         ended = tools.engine.start(tools.container(plan)).wait()
         tools.check_interrupted()
         record = tools.record(self.name, plan, ended)

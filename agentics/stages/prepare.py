@@ -10,7 +10,7 @@ from agentics.archive import extract
 from agentics.model.bundle.solution import SolutionManifest
 from agentics.model.evidence.trial_evidence import Script, ScriptPhase
 from agentics.model.plan.trial_plan import PrepareWorkspace
-from agentics.pipeline.attempt_tools import MIB
+from agentics.pipeline.attempt_tools import MIB, attempt_tools
 from agentics.pipeline.contract.description import described
 from agentics.pipeline.contract.stage import Context
 from agentics.rundir.files.atomic import utc_now
@@ -25,7 +25,7 @@ describe = described(name, "Unpacks the solution into its workspace.", PrepareWo
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context:
-    tools, wanted = context.tools, PrepareWorkspace.model_validate(options)
+    tools, wanted = attempt_tools(context), PrepareWorkspace.model_validate(options)
     solution = tools.solution_at_hand
     unpacked_mb = -(-solution.uncompressed_bytes // MIB)
     place = tools.bounded("workspace", max(wanted.disk_limit_mb, unpacked_mb + 1), tools.users.solution)

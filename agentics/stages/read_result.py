@@ -10,6 +10,7 @@ from agentics.model.bundle.challenge import MetricSchema
 from agentics.model.bundle.evaluator_result import read_result
 from agentics.model.evidence.trial_evidence import ResultReading, TrialEvidence
 from agentics.model.plan.trial_plan import ReadResult
+from agentics.pipeline.attempt_tools import attempt_tools
 from agentics.pipeline.contract.description import described
 from agentics.pipeline.contract.stage import Context
 from agentics.sandbox.regular import read_regular
@@ -27,11 +28,11 @@ def run(context: Context, options: Mapping[str, Any]) -> Context:
     wanted = ReadResult.model_validate(options)
     if not _evaluator_ended_well(context.evidence):
         return context
-    data = read_regular(context.tools.paths["output"], wanted.file, wanted.max_bytes)
+    data = read_regular(attempt_tools(context).paths["output"], wanted.file, wanted.max_bytes)
     if isinstance(data, str):
         return context.with_evidence(reading=ResultReading(problem=_PROBLEMS[data], detail=f"{wanted.file}: {data}"))
-    ref = context.tools.keep.put_bytes(data)
-    schema: MetricSchema = context.tools.metric_schema
+    ref = attempt_tools(context).keep.put_bytes(data)
+    schema: MetricSchema = attempt_tools(context).metric_schema
     try:
         result = read_result(data, schema, context.evidence.mode, wanted.file)
     except InvalidDocument as error:

@@ -12,7 +12,7 @@ from agentics.model.bundle.manifest import SessionManifest
 from agentics.model.document.strict_types import pretty_json
 from agentics.model.evidence.trial_evidence import ContainerRecord, SessionRecord, Violation
 from agentics.model.plan.trial_plan import RunSession
-from agentics.pipeline.attempt_tools import MIB, AttemptTools
+from agentics.pipeline.attempt_tools import MIB, AttemptTools, attempt_tools
 from agentics.pipeline.contract.description import described
 from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.policy.topologies.piped import ALIAS
@@ -28,7 +28,7 @@ describe = described(name, "A piped session of evaluator and solution.", RunSess
 
 
 def run(context: Context, options: Mapping[str, Any]) -> Context | StageFailure:
-    tools, wanted = context.tools, RunSession.model_validate(options)
+    tools, wanted = attempt_tools(context), RunSession.model_validate(options)
     try:
         manifest = session_manifest(tools, wanted.manifest)
         _lay_out(tools, wanted, manifest)

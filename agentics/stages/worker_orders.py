@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from agentics.errors import EngineError
 from agentics.model.document.record import Fault, Record
-from agentics.model.evidence.trial_evidence import Trouble
+from agentics.model.evidence.trial_evidence import JobFacts, Trouble
 from agentics.model.job.worker_protocol import Answer, JudgeReply, OrderFailed, Sample, WorkerEvent, WorkerOrder
 from agentics.pipeline.contract.stage import Context, StageFailure
 from agentics.pipeline.job_tools import JobTools, Orders
@@ -68,5 +68,11 @@ def stopped(context: Context, stage: str, failed: OrderFailed) -> StageFailure:
     hint = f"; {failed.hint}" if failed.hint else ""
     message, again = f"{failed.message}{where}{hint}", failed.code == "hub_unreachable"
     trouble = Trouble(stage=stage, code=failed.code, message=message, fault=fault, retryable=again)
-    context = context.with_job(failures=(of_order(failed),))
+    context = with_job(context, failures=(of_order(failed),))
     return StageFailure(trouble=trouble, context=context, traceback=failed.traceback)
+
+
+def with_job(context: Context, **changes: object) -> Context:
+    """The context with more of what was observed of a job."""
+    job = context.evidence.job or JobFacts()
+    return context.with_evidence(job=job.model_copy(update=changes))

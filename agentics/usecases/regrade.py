@@ -283,7 +283,7 @@ def _why_not(
         return "a model's answers are scored again by `agentics job run --answers`"
     if evidence is None:
         return "its evidence is not there"
-    if evidence.topology != "separated_evaluator":
+    if not evidence.facts.runs_cases:
         return "its evaluator works with a living solution"
     return why_incomplete(evidence, keep)
 

@@ -10,7 +10,7 @@ from agentics.model.evidence.machine_load import MachineLoad
 from agentics.model.evidence.setup_record import SetupRecord
 from agentics.model.job.job_result import JobFailure, JobResult
 from agentics.model.job.worker_protocol import Environment, EvaluationReport, TaskReady
-from agentics.model.plan.trial_plan import Topology
+from agentics.model.plan.trial_plan import TOPOLOGY_FACTS, Topology, TopologyFacts
 
 UserMode = Literal["own", "operator", "namespace"]
 """The users that containers run as. `own`: users that only agentics has, one for each participant's container.
@@ -302,3 +302,7 @@ class TrialEvidence(Record):
     """Of a model's worker with network."""
     host_checks: tuple[HostCheck, ...] = ()
     load: MachineLoad | None = None
+
+    @property
+    def facts(self) -> TopologyFacts:
+        return TOPOLOGY_FACTS[self.topology]

@@ -5,6 +5,8 @@ The one rule of safety lives here: a container that runs participant code cannot
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -38,6 +40,28 @@ Role = Literal[
 ]
 Network = Literal["disabled", "loopback", "enabled"]
 Topology = Literal["separated_evaluator", "piped_stdio", "coexecuted_benchmark", "model_worker"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopologyFacts:
+    """What callers ask about a topology, so that none of them compares its name.
+
+    `runs_cases`: each case runs alone, and what it left is enough to evaluate again without the solution.
+    `one_container`: solution and evaluator share a container, as two users.
+    `of_a_model`: a model worker answers; there is no solution.
+    """
+
+    runs_cases: bool = False
+    one_container: bool = False
+    of_a_model: bool = False
+
+
+TOPOLOGY_FACTS: Mapping[Topology, TopologyFacts] = {
+    "separated_evaluator": TopologyFacts(runs_cases=True),
+    "piped_stdio": TopologyFacts(),
+    "coexecuted_benchmark": TopologyFacts(one_container=True),
+    "model_worker": TopologyFacts(of_a_model=True),
+}
 Side = Literal["solution", "evaluator", "worker"]
 
 ANY_PLATFORM = "any"
@@ -239,6 +263,10 @@ class Plan(Record):
     bindings: dict[str, JsonValue] = Field(default_factory=dict)
     integration: Integration = "cli_basic"
     worker: WorkerPlan | None = None
+
+    @property
+    def facts(self) -> TopologyFacts:
+        return TOPOLOGY_FACTS[self.topology]
 
     @model_serializer(mode="wrap")
     def _without_what_a_plain_plan_lacks(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

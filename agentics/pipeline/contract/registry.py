@@ -17,7 +17,7 @@ from typing import Any
 
 from agentics.errors import UsageError
 from agentics.pipeline.contract.description import normalise, problems
-from agentics.pipeline.contract.stage import Stage, reraise_interrupt
+from agentics.pipeline.contract.stage import Registered, StageRegistry, reraise_interrupt
 from agentics.pipeline.stdout import divert
 from agentics.policy.publish.redact import Redactor
 
@@ -28,16 +28,6 @@ class StageUnavailable(UsageError):
     """No stage can be had: code `unknown_stage`, `no_stage_registry` or `bad_stage`."""
 
     code = "unknown_stage"
-
-
-@dataclass(frozen=True)
-class Registered:
-    """A stage that was accepted, what it says of itself in normal form, and where it comes from."""
-
-    name: str
-    stage: Stage
-    description: Mapping[str, Any]
-    module: str
 
 
 def accept(candidate: object, name: str | None = None) -> Registered:
@@ -135,7 +125,7 @@ def installed_stages() -> Iterable[EntryPoint]:
     return entry_points(group=GROUP)
 
 
-def resolve(name: str, module: str | None, registry: Registry | None) -> Registered:
+def resolve(name: str, module: str | None, registry: StageRegistry | None) -> Registered:
     """The stage that a definition means: its module if it names one, else what is registered under its name.
     Raises StageUnavailable."""
     if module is not None:

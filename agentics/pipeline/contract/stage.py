@@ -7,24 +7,18 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from agentics.errors import StopFlag, Terminated, UsageError
 from agentics.model.document.record import Fault
 from agentics.model.evidence.trial_evidence import (
     CaseRecord,
     ContainerRecord,
-    JobFacts,
     TrialEvidence,
     Trouble,
 )
 from agentics.model.plan.pipeline import Experiment
 from agentics.pipeline.contract.trace import Trace
-
-if TYPE_CHECKING:
-    from agentics.pipeline.attempt_tools import AttemptTools
-    from agentics.pipeline.contract.registry import Registry
-    from agentics.pipeline.job_tools import JobTools
 
 COMPLETED = "completed_stages"
 _MAPS = ("metrics", "artifacts", "telemetry_context", "assigns")
@@ -78,7 +72,7 @@ class Context:
     telemetry_context: Mapping[str, Any] = field(default_factory=dict)
     assigns: Mapping[str, Any] = field(default_factory=dict)
     cancellation: Cancellation = Cancellation()
-    registry: Registry | None = None
+    registry: StageRegistry | None = None
 
     def __post_init__(self) -> None:
         for name in _MAPS:
@@ -142,16 +136,9 @@ class Context:
         return StageFailure(trouble=Trouble(stage=stage, code=code, message=message, fault=fault), context=self)
 
     @property
-    def tools(self) -> AttemptTools:
-        """What the stages of a trial work with. Raises UsageError outside a trial."""
-        tools: AttemptTools = self._of_a_trial("tools")
-        return tools
-
-    @property
-    def job_bench(self) -> JobTools:
-        """What the stages of a job's trial work with. Raises UsageError outside a trial."""
-        tools: JobTools = self._of_a_trial("tools")
-        return tools
+    def tools(self) -> Any:  # noqa: ANN401 - AttemptTools for a solution, JobTools for a model
+        """The tools of the stages of a trial. Raises UsageError outside a trial."""
+        return self._of_a_trial("tools")
 
     @property
     def evidence(self) -> TrialEvidence:
@@ -167,11 +154,6 @@ class Context:
 
     def with_evidence(self, **changes: object) -> Context:
         return self.assign(evidence=self.evidence.model_copy(update=changes))
-
-    def with_job(self, **changes: object) -> Context:
-        """With more of what was observed of a job."""
-        job = self.evidence.job or JobFacts()
-        return self.with_evidence(job=job.model_copy(update=changes))
 
     def _of_a_trial(self, name: str) -> Any:  # noqa: ANN401 - tools or evidence
         if name not in self.assigns:
@@ -218,3 +200,20 @@ class Stage(Protocol):
 
     def describe(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
         """What this stage is, and its options; see agentics.pipeline.contract.description."""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A stage that was accepted, what it says of itself in normal form, and where it comes from."""
+
+    name: str
+    stage: Stage
+    description: Mapping[str, Any]
+    module: str
+
+
+class StageRegistry(Protocol):
+    """Finds stages by their names."""
+
+    def find(self, name: str) -> Registered:
+        """Raises StageUnavailable."""

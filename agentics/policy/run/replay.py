@@ -64,7 +64,7 @@ def reuse(plan: Plan, differences: Sequence[str], checkpoint: str | None, *, who
 
 
 def _why_rerun(plan: Plan, differences: Sequence[str], checkpoint: str | None, *, whole: bool) -> str | None:
-    if plan.topology != "separated_evaluator":
+    if not plan.facts.runs_cases:
         return "solution and evaluator run together"
     if differences:
         return f"{', '.join(differences)} differ"
