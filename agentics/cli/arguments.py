@@ -90,6 +90,7 @@ FreshSetup = Annotated[
     bool, typer.Option("--fresh-setup", help="Run challenge setups anew, and replace what is kept of them.")
 ]
 
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 TrustOption = Annotated[bool, typer.Option("--trust", help="Run what the run says on this machine, whoever made it.")]
 AcceptAlterations = Annotated[
     bool, typer.Option("--accept-alterations", help="Go on although the run was altered; it says so for good.")

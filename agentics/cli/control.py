@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from agentics import config as configuration
-from agentics.cli.arguments import AcceptAlterations, FreshSetup, NameReader, RunDir, TrustOption
+from agentics.cli.arguments import AcceptAlterations, FreshSetup, JsonOption, NameReader, RunDir, TrustOption
 from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.progress import shown
 from agentics.cli.report import show_ended
@@ -20,7 +20,6 @@ from agentics.rundir.reader import read_run
 from agentics.usecases import control_run
 from agentics.usecases.evaluate import EndedRun
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
 PAUSE_EPILOG = """
@@ -76,7 +75,7 @@ def pause(
     ] = None,
     label: Annotated[str | None, typer.Option(parser=NameReader("--label"), help="What to call this pause.")] = None,
     timeout_seconds: Annotated[float, typer.Option(min=0.1, help="How long solutions may take to answer.")] = 60.0,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Pause a run that is going on."""
     answer = control_run.pause(run, trial_id=trial_id, label=label, timeout_s=timeout_seconds)
@@ -100,7 +99,7 @@ def resume(
     label: Annotated[
         str | None, typer.Option(parser=NameReader("--label"), help="Only if this is what the pause was called.")
     ] = None,
-    json: Json = False,
+    json: JsonOption = False,
     fresh_setup: FreshSetup = False,
     accept_alterations: AcceptAlterations = False,
     trust: TrustOption = False,
@@ -142,7 +141,7 @@ def continue_(
     fresh_setup: FreshSetup = False,
     accept_alterations: AcceptAlterations = False,
     trust: TrustOption = False,
-    json: Json = False,
+    json: JsonOption = False,
     quiet: Quiet = False,
 ) -> None:
     """Go on with a run that was interrupted, failed, or paused and left; what is complete is not run again."""
@@ -152,7 +151,7 @@ def continue_(
     _end(ended, "continue", {"run": {"run_id": ended.run_id, "run_dir": str(ended.run_dir)}}, json=json)
 
 
-def kill(run: RunDir, accept_alterations: AcceptAlterations = False, json: Json = False) -> None:
+def kill(run: RunDir, accept_alterations: AcceptAlterations = False, json: JsonOption = False) -> None:
     """End a run for good: its containers are gone before its state says so."""
     killed = control_run.kill(run, configuration.load(), accept_alterations=accept_alterations)
     facts = {"run_id": killed.run_id, "trial_ids": list(killed.trial_ids)}
@@ -163,7 +162,7 @@ def recover(
     run: RunDir,
     force: Annotated[bool, typer.Option("--force", help="Also while another host's lease has not run out.")] = False,
     accept_alterations: AcceptAlterations = False,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Bring a run whose process died into order, so that it can be continued."""
     report = control_run.recover(run, force=force, accept_alterations=accept_alterations)

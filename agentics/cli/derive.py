@@ -11,9 +11,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from agentics import config as configuration
-from agentics.cli.arguments import AcceptAlterations, FreshSetup, NameReader, PathReader, RunDir, TrustOption
+from agentics.cli.arguments import (
+    AcceptAlterations,
+    FreshSetup,
+    JsonOption,
+    NameReader,
+    PathReader,
+    RunDir,
+    TrustOption,
+)
 from agentics.cli.console import one_line, out, print_json
-from agentics.cli.control import Json, Quiet
+from agentics.cli.control import Quiet
 from agentics.cli.progress import shown
 from agentics.errors import UsageError
 from agentics.model.run.control import ForkManifest, ScoreChange
@@ -72,7 +80,7 @@ def fork(
     dry_run: Dry = False,
     accept_alterations: AcceptAlterations = False,
     trust: TrustOption = False,
-    json: Json = False,
+    json: JsonOption = False,
     quiet: Quiet = False,
 ) -> None:
     """Run a committed trial again from a checkpoint, or with other bindings, beside the run."""
@@ -104,7 +112,7 @@ def replay(
     fresh_setup: FreshSetup = False,
     accept_alterations: AcceptAlterations = False,
     trust: TrustOption = False,
-    json: Json = False,
+    json: JsonOption = False,
     quiet: Quiet = False,
 ) -> None:
     """Run a committed trial again as it was recorded, and say what is no longer as it was."""
@@ -139,7 +147,7 @@ def regrade(
     dry_run: Dry = False,
     accept_alterations: AcceptAlterations = False,
     trust: TrustOption = False,
-    json: Json = False,
+    json: JsonOption = False,
     quiet: Quiet = False,
 ) -> None:
     """Evaluate again what solutions left, without running one. Earlier results stay in their attempts."""

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agentics import config as configuration
-from agentics.cli.arguments import FreshSetup, PathReader
+from agentics.cli.arguments import FreshSetup, JsonOption, PathReader
 from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.evaluate import Policy
 from agentics.cli.failure import hidden
@@ -35,7 +35,6 @@ ExperimentPath = Annotated[
         parser=PathReader("experiment file", "file"), help="An experiment file: YAML, TOML or JSON.", metavar="FILE"
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 RUN_EPILOG = """
 Exit codes: as `agentics eval`.
@@ -82,7 +81,7 @@ def run(
         int | None, typer.Option(min=0, help="The first N cases of each task; adds _LIMITED to the id.")
     ] = None,
     fresh_setup: FreshSetup = False,
-    json: Json = False,
+    json: JsonOption = False,
     json_stream: Annotated[
         bool, typer.Option("--json-stream", help="A JSON object for each event as it happens, then that of --json.")
     ] = False,
@@ -116,7 +115,7 @@ def run(
 
 
 @app.command("plan", epilog=PLAN_EPILOG)
-def plan(file: ExperimentPath, json: Json = False) -> None:
+def plan(file: ExperimentPath, json: JsonOption = False) -> None:
     """Show what an experiment would do: every slot in order, and what each field came out as. Needs no engine."""
     campaign = _campaign(file)
     if json:
@@ -140,7 +139,7 @@ def check(
     output_path: Annotated[
         Path, typer.Option(parser=PathReader("--output-path", "folder"), help="Where run directories would go.")
     ] = Path("outputs"),
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Find what would keep an experiment from its end, before hours are spent on it."""
     found = parse_experiment(file)

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from agentics import config as configuration
 from agentics.cli import job_env, job_init, job_read, job_run, job_tasks
-from agentics.cli.arguments import PathReader
+from agentics.cli.arguments import JsonOption, PathReader
 from agentics.cli.console import one_line, out, print_json
 from agentics.cli.findings import show_findings
 from agentics.lighteval.job import CheckedJob
@@ -23,7 +23,6 @@ app = typer.Typer(help="Evaluate models, each job from one file: a JobSpec.", no
 JobSpecFile = Annotated[
     Path, typer.Argument(parser=PathReader("JobSpec", "file"), help="A JobSpec: JSON.", metavar="JOBSPEC")
 ]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 CHECK_EPILOG = """
 Exit codes: 0 it can be planned · 2 something in it must be mended.
@@ -41,7 +40,7 @@ def register(root: typer.Typer) -> None:
 
 
 @app.command("check", epilog=CHECK_EPILOG)
-def check(file: JobSpecFile, json: Json = False) -> None:
+def check(file: JobSpecFile, json: JsonOption = False) -> None:
     """Check a JobSpec: every finding at once, with its place and its mend. Starts nothing, and needs no LightEval."""
     checked = check_file(file, configuration.load())
     if checked.job is None:

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from agentics.cli.arguments import NameReader, PathReader, RunDir
+from agentics.cli.arguments import JsonOption, NameReader, PathReader, RunDir
 from agentics.cli.console import one_line, out, plain, print_json
 from agentics.errors import UsageError
 from agentics.model.job.comparison import MetricComparison
@@ -25,7 +25,6 @@ from agentics.rundir.reader import read_run
 MOST = 100
 _SHOWN = 60
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 DETAILS_EPILOG = """
 Example:
@@ -57,7 +56,7 @@ def details(
     ] = None,
     page: Annotated[int, typer.Option(min=1, help="Which page, from 1.")] = 1,
     page_size: Annotated[int, typer.Option(help=f"Rows on a page, at most {MOST}.")] = 20,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Show the answers of a task: question, answer, metrics."""
     if not 1 <= page_size <= MOST:
@@ -101,7 +100,7 @@ def compare(
     model: Annotated[
         str | None, typer.Option(parser=NameReader("--model"), help="Which model of RUN, where it has several.")
     ] = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Compare two runs of models, task by task; or two models of one run."""
     found = compare_jobs(contender(baseline, baseline_model, "--baseline-model"), contender(run, model, "--model"))

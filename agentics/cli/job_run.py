@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agentics import config as configuration
-from agentics.cli.arguments import AcceptAlterations, NameReader, PathReader, listed
+from agentics.cli.arguments import AcceptAlterations, JsonOption, NameReader, PathReader, listed
 from agentics.cli.console import leave, one_line, out, print_json
 from agentics.cli.evaluate import Policy
 from agentics.cli.job_table import show_job
@@ -27,7 +27,6 @@ from agentics.usecases.evaluate import evaluate
 from agentics.usecases.probe_worker import probe_worker
 
 Spec = Annotated[Path, typer.Argument(parser=PathReader("JobSpec", "file"), help="A JobSpec: JSON.", metavar="JOBSPEC")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 RUN_EPILOG = """
 Exit codes: as `agentics eval`.
@@ -61,7 +60,7 @@ def add(app: typer.Typer) -> None:
     app.command("worker", epilog=WORKER_EPILOG)(worker)
 
 
-def plan(spec: Spec, json: Json = False) -> None:
+def plan(spec: Spec, json: JsonOption = False) -> None:
     """Show what a job would do: every task's stages, as they would be carried out. Starts nothing."""
     campaign = _campaign(EvalRequest(bundles=(), solutions=(), jobspecs=(spec,)))
     plans = [trial.plan.model_dump(mode="json") for trial in campaign.trials]
@@ -78,7 +77,7 @@ def plan(spec: Spec, json: Json = False) -> None:
         out.print(f"plan {job.plan_digest}", style="dim")
 
 
-def worker(json: Json = False) -> None:
+def worker(json: JsonOption = False) -> None:
     """Start this machine's worker, and show what it is and which backends it can run."""
     with shown(quiet=json, verbose=False) as observer:
         found = probe_worker(configuration.load(), observer)
@@ -124,7 +123,7 @@ def run(
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop after the first task that fails.")] = False,
     no_resume: Annotated[bool, typer.Option("--no-resume", help="Run completed tasks again, too.")] = False,
     accept_alterations: AcceptAlterations = False,
-    json: Json = False,
+    json: JsonOption = False,
     json_stream: Annotated[
         bool, typer.Option("--json-stream", help="A JSON object for each event as it happens, then that of --json.")
     ] = False,

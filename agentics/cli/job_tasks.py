@@ -13,7 +13,7 @@ from rich.table import Table
 
 from agentics import config as configuration
 from agentics.archive.documents import read_document
-from agentics.cli.arguments import NameReader, PathReader
+from agentics.cli.arguments import JsonOption, NameReader, PathReader
 from agentics.cli.console import err, one_line, out, print_json
 from agentics.config import Config
 from agentics.errors import UsageError
@@ -27,7 +27,6 @@ from agentics.model.job.plugin import MANIFEST, RULES, PluginManifest
 
 tasks_app = typer.Typer(help="The tasks that a JobSpec can name.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Plugins = Annotated[
     list[Path] | None,
     typer.Option(
@@ -73,7 +72,7 @@ def list_(
     plugins: Plugins = None,
     every: Annotated[bool, typer.Option("--all", help="A line for each task, and none for groups.")] = False,
     offline: Offline = False,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """List the tasks; a name that stands for several is one line."""
     known = known_tasks(configuration.load(), plugins or ())
@@ -90,7 +89,7 @@ def search(
     plugins: Plugins = None,
     every: Annotated[bool, typer.Option("--all", help="A line for each task, and none for groups.")] = False,
     offline: Offline = False,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Find tasks by words in their names, descriptions, tags, languages, data sets and metrics."""
     known = known_tasks(configuration.load(), plugins or ())
@@ -102,7 +101,7 @@ def search(
 def show(
     name: Annotated[str, typer.Argument(parser=NameReader("NAME"), help="A task, or a name that stands for several.")],
     plugins: Plugins = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Show a task: its data, splits, examples, metrics, and what can answer it."""
     config = configuration.load()

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from agentics.cli.arguments import PathReader
+from agentics.cli.arguments import JsonOption, PathReader
 from agentics.cli.console import err, leave, one_line, out, print_json
 from agentics.cli.findings import show_findings
 from agentics.errors import UsageError
@@ -17,8 +17,6 @@ from agentics.model.document.finding import Finding
 from agentics.rundir.integrity.validate import validate as validate_path
 from agentics.schemas import export as write_schemas
 from agentics.schemas import stale as stale_schemas
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 app = typer.Typer(help="JSON Schemas of every document.", no_args_is_help=True)
 
@@ -61,7 +59,7 @@ def export(
     folder: Annotated[
         Path, typer.Argument(parser=PathReader("schema directory", "folder"), help="Where the files go.")
     ] = Path("schemas"),
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Write a Draft 2020-12 schema for every document."""
     files = write_schemas(folder)
@@ -76,7 +74,7 @@ def check(
     folder: Annotated[Path, typer.Argument(parser=PathReader("schema directory"), help="Where the files are.")] = Path(
         "schemas"
     ),
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Exit 1 when a file differs from what the models say."""
     stale = stale_schemas(folder)
@@ -100,7 +98,7 @@ def _checked(folder: Path, stale: list[str], hint: str) -> dict[str, object]:
 @app.command("validate", epilog=VALIDATE_EPILOG)
 def validate(
     paths: Annotated[list[Path], typer.Argument(parser=PathReader("document"), help="Run directories and documents.")],
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Check documents against their models; every problem with its file, line and JSON pointer."""
     missing = [path for path in paths if not path.exists()]

@@ -9,7 +9,7 @@ from pydantic_core import to_jsonable_python
 from rich.markup import escape
 from rich.table import Table
 
-from agentics.cli.arguments import NameReader
+from agentics.cli.arguments import JsonOption, NameReader
 from agentics.cli.console import err, one_line, out, print_json
 from agentics.errors import UsageError
 from agentics.pipeline.contract.stage import Registered
@@ -17,7 +17,6 @@ from agentics.stages import registry
 
 app = typer.Typer(help="What plans are made of, and the options of each.", invoke_without_command=True)
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 LIST_EPILOG = """
 Example:
@@ -42,7 +41,7 @@ def bare(
     name: Annotated[
         str | None, typer.Option("--name", "-n", parser=NameReader("--name"), help="Show this one.")
     ] = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """What plans are made of, and the options of each. Lists them where nothing else is said."""
     if context.invoked_subcommand is None:
@@ -53,7 +52,7 @@ def bare(
 
 
 @app.command("list", epilog=LIST_EPILOG)
-def list_(json: Json = False) -> None:
+def list_(json: JsonOption = False) -> None:
     """List every stage that is here."""
     found, refused = registry().listed()
     if json:
@@ -72,7 +71,7 @@ def list_(json: Json = False) -> None:
 
 @app.command("show", epilog=SHOW_EPILOG)
 def show(
-    name: Annotated[str, typer.Argument(parser=NameReader("NAME"), help="A stage's name.")], json: Json = False
+    name: Annotated[str, typer.Argument(parser=NameReader("NAME"), help="A stage's name.")], json: JsonOption = False
 ) -> None:
     """Show one stage: what it does, and its options with types and defaults."""
     found = registry().find(name)

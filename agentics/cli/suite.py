@@ -12,21 +12,20 @@ from rich.table import Table
 
 from agentics import config as configuration
 from agentics.archive.documents import read_document
-from agentics.cli.arguments import NameReader, PathReader
+from agentics.cli.arguments import JsonOption, NameReader, PathReader
 from agentics.cli.console import one_line, out, print_json
 from agentics.cli.findings import show_findings
 from agentics.errors import UsageError
 from agentics.lighteval.catalogue import shipped
 from agentics.lighteval.places import plugin_folders, suite_places
 from agentics.lighteval.suitecheck import rules
-from agentics.lighteval.suites import SuiteBook, parse_suite, read_suites
+from agentics.lighteval.suites import SuiteCatalogue, parse_suite, read_suites
 from agentics.model.job.suite import Suite
 from agentics.policy.outcome.suites import metric_of
 from agentics.request.suite_reader import suite_reader
 
 app = typer.Typer(help="Suites: tasks that make one number.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 LIST_EPILOG = """
 Example:
@@ -56,7 +55,7 @@ def register(root: typer.Typer) -> None:
 
 
 @app.command("list", epilog=LIST_EPILOG)
-def list_(json: Json = False) -> None:
+def list_(json: JsonOption = False) -> None:
     """List every suite that is here."""
     book = _book()
     if json:
@@ -78,7 +77,7 @@ def show(
     name: Annotated[
         str, typer.Argument(parser=NameReader("NAME"), help="NAME or NAME@VERSION; without a version the newest.")
     ],
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Show one suite: its tasks, the metric of each, and how they become one number."""
     found = _book().find(name)
@@ -102,7 +101,7 @@ def check(
     file: Annotated[
         Path, typer.Argument(parser=PathReader("suite", "file"), help="A suite: JSON, TOML or YAML.", metavar="FILE")
     ],
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Check a suite: every finding at once, with its place and its mend."""
     try:
@@ -118,6 +117,6 @@ def check(
     out.print(f"[green]in order[/] [bold]{escape(suite.id)}[/] {len(suite.tasks)} tasks")
 
 
-def _book() -> SuiteBook:
+def _book() -> SuiteCatalogue:
     config = configuration.load()
     return read_suites(suite_places(config), suite_reader(config))

@@ -15,27 +15,27 @@ from agentics.rundir.files.event_log import EventTail
 from agentics.rundir.files.safe_files import LEDGER_BYTES, read_file
 
 D = TypeVar("D")
-Row = dict[str, Any]
+TableRow = dict[str, Any]
 """One JSON object."""
 
 
 class Analysis(TypedDict):
-    summary: Row
-    comparisons: Row
+    summary: TableRow
+    comparisons: TableRow
 
 
 class Evidence(TypedDict):
-    evidence: list[Row]
-    task_chains: list[Row]
+    evidence: list[TableRow]
+    task_chains: list[TableRow]
 
 
 class BenchmarkFiles(TypedDict):
     """`manifest` and `summary` are None, and the lists empty, where no adapter wrote them."""
 
-    manifest: Row | None
-    predictions: list[Row]
-    scores: list[Row]
-    summary: Row | None
+    manifest: TableRow | None
+    predictions: list[TableRow]
+    scores: list[TableRow]
+    summary: TableRow | None
 
 
 def analysis(run: Path) -> Analysis:
@@ -85,7 +85,7 @@ def events(run: Path, first: int) -> tuple[RunnerEvent, ...]:
         raise ClientError(Cause(code=error.code, message=error.message, hint=error.hint)) from error
 
 
-def _needed(path: Path) -> Row:
+def _needed(path: Path) -> TableRow:
     return _there(path, _document(path))
 
 
@@ -95,17 +95,17 @@ def _there(path: Path, found: D | None) -> D:
     return found
 
 
-def _document(path: Path) -> Row | None:
+def _document(path: Path) -> TableRow | None:
     data = _bytes(path)
     return None if data is None else _row(path, data)
 
 
-def _rows(path: Path) -> list[Row]:
+def _rows(path: Path) -> list[TableRow]:
     # What follows the last line feed is being written just now, or its writer died.
     return [_row(path, line) for line in (_bytes(path) or b"").split(b"\n")[:-1]]
 
 
-def _row(path: Path, data: bytes) -> Row:
+def _row(path: Path, data: bytes) -> TableRow:
     try:
         row = json.loads(data)
     except (ValueError, RecursionError) as error:

@@ -33,7 +33,7 @@ class ListedSuite:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuiteBook:
+class SuiteCatalogue:
     """The suites, and what is wrong with files that are none. `ambiguous`: the files of each name and version that is
     several different suites; the first of them is in `listed`."""
 
@@ -73,7 +73,7 @@ def folder_files(place: str) -> SuiteFiles:
         raise ConfigError(msg, hint="[lighteval] suites in agentics.toml lists folders of suites") from error
 
 
-def read_suites(places: Sequence[str] = (), reader: Reader = folder_files) -> SuiteBook:
+def read_suites(places: Sequence[str] = (), reader: Reader = folder_files) -> SuiteCatalogue:
     """The shipped ones and those in `places`. Whatever `reader` raises is raised."""
     listed: list[ListedSuite] = []
     findings: list[Finding] = []
@@ -94,7 +94,7 @@ def read_suites(places: Sequence[str] = (), reader: Reader = folder_files) -> Su
             hint = "what changes gets another version"
             findings.append(Finding(code="duplicate_suite", message=message, file=source, hint=hint))
             ambiguous[suite.id] = (*ambiguous.get(suite.id, (same.source,)), source)
-    return SuiteBook(listed=tuple(listed), findings=tuple(findings), ambiguous=ambiguous)
+    return SuiteCatalogue(listed=tuple(listed), findings=tuple(findings), ambiguous=ambiguous)
 
 
 def parse_suite(data: bytes, name: str, source: str, more: Sequence[Rule[Suite]] = ()) -> Suite:

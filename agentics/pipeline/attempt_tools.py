@@ -44,7 +44,7 @@ SUPERVISOR_CAPABILITIES = ("SETUID", "SETGID", "KILL", "SETPCAP")
 SOLUTION_SHARE = 0.75  # of the processes that a shared container may have
 
 
-class EvidenceKeeper(Protocol):
+class EvidenceStore(Protocol):
     """Where evidence goes, durably, as it happens."""
 
     def put_bytes(self, data: bytes) -> str:
@@ -113,7 +113,7 @@ class AttemptTools:
     solution: SolutionPackage | None
     metric_schema: MetricSchema
     submission_id: str
-    keep: EvidenceKeeper
+    keep: EvidenceStore
     interrupt: StopFlag
     observer: Callable[..., None]
     jobs: int | None = None

@@ -13,7 +13,7 @@ from agentics.errors import StopFlag
 from agentics.model.document.record import Record
 from agentics.model.job.worker_protocol import Answer, JudgeReply, RequestLimits, WorkerEvent, WorkerOrder
 from agentics.model.plan.trial_plan import Plan
-from agentics.pipeline.attempt_tools import EvidenceKeeper
+from agentics.pipeline.attempt_tools import EvidenceStore
 from agentics.pipeline.contract.stage import Context, Interrupted
 
 SessionKind = Literal["model", "judges"]
@@ -37,7 +37,7 @@ class Orders(Protocol):
         Raises EngineError when the worker dies."""
 
 
-class AnswerKeeper(EvidenceKeeper, Protocol):
+class AnswerStore(EvidenceStore, Protocol):
     """Also keeps many records at once."""
 
     def append_all(self, name: str, records: Sequence[Record]) -> None:
@@ -50,7 +50,7 @@ class JobTools:
     what need not be asked for again; `told`: what this attempt's ledgers hold so far; `limits`: the operator's."""
 
     plan: Plan
-    keep: AnswerKeeper
+    keep: AnswerStore
     interrupt: StopFlag
     observer: Callable[..., None]
     session: Callable[[SessionKind], AbstractContextManager[Orders]]

@@ -8,16 +8,16 @@ from agentics.model.run.directory import Scope
 from agentics.request.campaign import EvalRequest, SolutionPlan
 from agentics.request.job import ModelPlan
 from agentics.request.planned_trial import PlannedTrial
-from agentics.request.trial_images import Images
-from agentics.rundir.open_run import Slot
+from agentics.request.trial_images import ReadyImages
+from agentics.rundir.open_run import SlotKey
 from agentics.stages import BUILT_IN
 
 
-def trial_slot(trial: PlannedTrial) -> Slot:
+def trial_slot(trial: PlannedTrial) -> SlotKey:
     return (trial.variant, trial.ref, trial.slot.repl_idx)
 
 
-def scope_of(trial: SolutionPlan | ModelPlan, request: EvalRequest, images: Images | None) -> Scope:
+def scope_of(trial: SolutionPlan | ModelPlan, request: EvalRequest, images: ReadyImages | None) -> Scope:
     """`images` None: they could not be had, and count for nothing."""
     if isinstance(trial, ModelPlan):
         return _scope_of_a_model(trial, images)
@@ -35,7 +35,7 @@ def scope_of(trial: SolutionPlan | ModelPlan, request: EvalRequest, images: Imag
     )
 
 
-def _scope_of_a_model(trial: ModelPlan, images: Images | None) -> Scope:
+def _scope_of_a_model(trial: ModelPlan, images: ReadyImages | None) -> Scope:
     job, plan = trial.job, trial.plan
     return Scope(
         task=trial.ref,
@@ -49,7 +49,7 @@ def _scope_of_a_model(trial: ModelPlan, images: Images | None) -> Scope:
     )
 
 
-def _config(trial: SolutionPlan, images: Images | None) -> dict[str, JsonValue]:
+def _config(trial: SolutionPlan, images: ReadyImages | None) -> dict[str, JsonValue]:
     """What else can change the result. A plain variant's is as it was before there were bindings."""
     bound: dict[str, JsonValue] = {"bindings": dict(trial.bindings)} if trial.bindings else {}
     level: dict[str, JsonValue] = {"integration": trial.integration} if trial.integration != "cli_basic" else {}

@@ -14,7 +14,7 @@ from agentics.pipeline.attempt_tools import ReadyImage, Users
 from agentics.sandbox.engine import Engine, EngineFacts, Image
 from agentics.sandbox.images import Definition, defines, definitions, has_to_be_built
 
-Images = dict[Side, ReadyImage]
+ReadyImages = dict[Side, ReadyImage]
 
 
 def used(plan: Plan, config: Config, overrides: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
@@ -24,7 +24,7 @@ def used(plan: Plan, config: Config, overrides: tuple[tuple[str, str], ...]) -> 
     return tuple(resolve(config, plan.target, need.declared, overrides).used for need in plan.images.values())
 
 
-def ready(plan: Plan, config: Config, engine: Engine, overrides: tuple[tuple[str, str], ...]) -> Images:
+def ready(plan: Plan, config: Config, engine: Engine, overrides: tuple[tuple[str, str], ...]) -> ReadyImages:
     """Raises EngineError (image_missing) when an image that should be here is not. A worker that is a process of this
     machine needs none."""
     if plan.worker is not None and config.lighteval.is_local:
@@ -53,7 +53,7 @@ def unservable(plan: Plan, config: Config, facts: EngineFacts, overrides: tuple[
     return None
 
 
-def users_of(images: Images, users: Users) -> Users:
+def users_of(images: ReadyImages, users: Users) -> Users:
     """Who owns what is laid out for containers: root, where the operator lets their image run as root."""
     as_root = {side: "root_user" in image.relaxed for side, image in images.items()}
     return replace(
@@ -63,7 +63,7 @@ def users_of(images: Images, users: Users) -> Users:
     )
 
 
-def without_root(images: Images) -> Images:
+def without_root(images: ReadyImages) -> ReadyImages:
     """The images of a coexecuted evaluation: its supervisor keeps two users apart, so neither of them is root."""
     return {side: replace(image, relaxed=image.relaxed - {"root_user"}) for side, image in images.items()}
 

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from agentics.model.run.ledger import (
     CompletedSlot,
     EvidenceRecord,
-    Row,
+    EvidenceRow,
     ScheduledSlot,
     ScheduleProgress,
     SlotCommit,
@@ -193,7 +193,7 @@ def _rows(run: OpenRun, trial_id: str | None, attempt: int, name: str, have: Wri
 
 
 def _entry(run: OpenRun, invocation_id: str, filled: CommittedSlot, rows: Rows) -> SlotCommit:
-    expected: dict[Row, int] = rows.counts
+    expected: dict[EvidenceRow, int] = rows.counts
     return SlotCommit(
         record_type="intent",
         run_id=run.run_id,

@@ -33,7 +33,7 @@ from agentics.rundir.files.layout import Layout
 from agentics.rundir.files.lease import Heartbeat
 from agentics.rundir.files.lock import Lock
 
-Slot = tuple[str, str, int]
+SlotKey = tuple[str, str, int]
 """Variant name, task reference, replication."""
 
 ENTRIES: TypeAdapter[Any] = TypeAdapter(InvocationEntry)
@@ -57,7 +57,7 @@ class OpenRun:
     held: Lock | None
     """None: only what lies beside the schedule is written, whoever runs it."""
     lease: Heartbeat | None
-    slots: dict[Slot, str] = field(default_factory=dict)
+    slots: dict[SlotKey, str] = field(default_factory=dict)
     schedule: dict[str, int] = field(default_factory=dict)
     """Where each trial stands in the schedule of this invocation."""
     controls: dict[str, Control] = field(default_factory=dict)

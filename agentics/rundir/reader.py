@@ -25,7 +25,7 @@ from agentics.model.run.directory import (
 from agentics.rundir.files import ledger, lock, safe_files
 from agentics.rundir.files.atomic import read_document
 from agentics.rundir.files.layout import Layout, TrialLayout
-from agentics.rundir.open_run import ENTRIES, Slot
+from agentics.rundir.open_run import ENTRIES, SlotKey
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -47,7 +47,7 @@ class TrialView:
     measured: TrialResult | None
 
     @property
-    def slot(self) -> Slot:
+    def slot(self) -> SlotKey:
         return (self.ids.variant_id, self.ids.task_id, self.ids.repl_idx)
 
 
@@ -69,7 +69,7 @@ class RunView:
         return {d: n for e in self.entries if isinstance(e, InvocationStarted) for d, n in e.variants.items()}
 
     @cached_property
-    def by_slot(self) -> dict[Slot, TrialView]:
+    def by_slot(self) -> dict[SlotKey, TrialView]:
         """The first trial of every slot that has one."""
         return {trial.slot: trial for trial in reversed(self.trials)}
 
@@ -82,7 +82,7 @@ class RunView:
         return {key: tuple(own) for key, own in found.items()}
 
     @cached_property
-    def skips(self) -> dict[Slot, TaskSkipped]:
+    def skips(self) -> dict[SlotKey, TaskSkipped]:
         """The last word on every slot for which no trial was made."""
         return {(e.variant, e.task, e.repl_idx): e for e in self.entries if isinstance(e, TaskSkipped)}
 

@@ -42,7 +42,7 @@ from agentics.rundir.files.layout import Layout
 from agentics.rundir.files.lease import take_engine_lease
 from agentics.rundir.integrity.guard import admit
 from agentics.rundir.integrity.trust import INVOCATION, seal
-from agentics.rundir.open_run import ENTRIES, OpenRun, Slot, transition, transition_trial
+from agentics.rundir.open_run import ENTRIES, OpenRun, SlotKey, transition, transition_trial
 from agentics.rundir.recover import recover
 
 _HALF_MADE = frozenset(
@@ -151,7 +151,7 @@ def begin(run: OpenRun, request: RunRequest, resolved: Mapping[str, JsonValue]) 
     return entry.invocation_id
 
 
-def skip(run: OpenRun, invocation_id: str, slot: Slot, reason: str, detail: str | None = None) -> None:
+def skip(run: OpenRun, invocation_id: str, slot: SlotKey, reason: str, detail: str | None = None) -> None:
     """Record that a requested slot gets no trial, and why: as a code, and in words."""
     variant, task, repl = slot
     entry = TaskSkipped(

@@ -30,7 +30,7 @@ from agentics.rundir.files.atomic import (
     write_bytes,
     write_document,
 )
-from agentics.rundir.open_run import OpenRun, Slot, Stand, transition_trial
+from agentics.rundir.open_run import OpenRun, SlotKey, Stand, transition_trial
 from agentics.rundir.recover import end_of
 from agentics.rundir.scope import differences, fingerprint
 
@@ -61,7 +61,7 @@ class Attempt:
     root: Path
 
 
-def check_scopes(run: OpenRun, scopes: Mapping[Slot, Scope]) -> None:
+def check_scopes(run: OpenRun, scopes: Mapping[SlotKey, Scope]) -> None:
     """Raises Refused (run_scope_mismatch) when a trial that is already there was made under another scope, however it
     ended.
 
@@ -96,7 +96,7 @@ class Position:
     policy_merge: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
-def reserve(run: OpenRun, slots: Iterable[Slot]) -> None:
+def reserve(run: OpenRun, slots: Iterable[SlotKey]) -> None:
     """Give every slot its trial's id, in this order, whatever order they will be run in."""
     with run.guard:
         for slot in slots:
@@ -104,7 +104,7 @@ def reserve(run: OpenRun, slots: Iterable[Slot]) -> None:
                 run.slots[slot] = _next_id(run)
 
 
-def trial_for(run: OpenRun, slot: Slot, scope: Scope, position: Position | None = None) -> Ids:
+def trial_for(run: OpenRun, slot: SlotKey, scope: Scope, position: Position | None = None) -> Ids:
     """The trial that fills the slot, made if there is none; its scope becomes `scope`."""
     position = position or Position()
     with run.guard:
@@ -223,12 +223,12 @@ def _without_known_secrets(run: OpenRun, document: BaseModel | Mapping[str, Json
     return document_bytes(shown if isinstance(shown, dict) else value)
 
 
-def _metadata(run: OpenRun, slot: Slot) -> TrialMetadata | None:
+def _metadata(run: OpenRun, slot: SlotKey) -> TrialMetadata | None:
     trial_id = run.slots.get(slot)
     return read_document(run.layout.trial(trial_id).metadata, TrialMetadata) if trial_id else None
 
 
-def _has_evaluated(run: OpenRun, slot: Slot) -> bool:
+def _has_evaluated(run: OpenRun, slot: SlotKey) -> bool:
     """Whether the newest attempt has a result that says something of the solution or of its challenge."""
     try:
         result = read_document(run.layout.trial(run.slots[slot]).result, TrialResult)

@@ -12,7 +12,7 @@ from pydantic import JsonValue, TypeAdapter
 from agentics.model.document.record import Ids, Record
 from agentics.model.evidence.trial_evidence import CaseRecord, Checkpoint, TrialEvidence
 from agentics.model.run.directory import InvocationStarted, TrialState
-from agentics.pipeline.attempt_tools import AttemptTools, EvidenceKeeper, Resume
+from agentics.pipeline.attempt_tools import AttemptTools, EvidenceStore, Resume
 from agentics.policy.inventory import state_inventory
 from agentics.policy.workspace import diff, patch
 from agentics.request.campaign import SolutionPlan
@@ -140,7 +140,7 @@ def whole_checkpoints(run: OpenRun, trial: Path, evidence: TrialEvidence | None)
     return found
 
 
-def newest_of_each(checkpoints: list[Checkpoint], keep: EvidenceKeeper) -> dict[str, Checkpoint]:
+def newest_of_each(checkpoints: list[Checkpoint], keep: EvidenceStore) -> dict[str, Checkpoint]:
     """By case, the whole checkpoint of its highest step."""
     usable = [each for each in checkpoints if each.violation is None and is_whole(keep, each)]
     return {each.alias: each for each in sorted(usable, key=lambda each: each.step or 0)}

@@ -23,7 +23,7 @@ from agentics.model.run.outcome import Direction, ErrorDetails, PrimaryMetric, S
 from agentics.pipeline.job_tools import JobTools, Orders, SessionKind
 from agentics.policy.network import stages_with_network
 from agentics.request.job import ModelPlan
-from agentics.request.trial_images import Images
+from agentics.request.trial_images import ReadyImages
 from agentics.rundir.files import ledger
 from agentics.rundir.files.atomic import utc_now
 from agentics.rundir.files.layout import Layout
@@ -74,7 +74,7 @@ class ModelTrial:
     def controls(self, ids: Ids) -> AttemptControls:  # noqa: ARG002 - the workers of all trials of this model
         return AttemptControls(hosts=lambda: self.resources.workers.hosts_of(self.planned.variant))
 
-    def observe(self, active: ActiveAttempt, images: Images) -> TrialEvidence:
+    def observe(self, active: ActiveAttempt, images: ReadyImages) -> TrialEvidence:
         """Carry out the stages. Raises EngineError when no worker can be had, or it dies."""
         resources, trial = self.resources, self.planned
         evidence = run_stages(resources, trial, active, _tools(resources, trial, active), images)

@@ -32,7 +32,7 @@ from agentics.request.campaign import Campaign, PlannedTask
 from agentics.request.job import mounts_of
 from agentics.request.planned_trial import PlannedTrial
 from agentics.request.redaction import redactor_of
-from agentics.request.trial_images import Images, ready, used
+from agentics.request.trial_images import ReadyImages, ready, used
 from agentics.rundir.files.atomic import storing
 from agentics.rundir.open_run import OpenRun
 from agentics.runner.image_builds import ImageBuilds, image_builds
@@ -125,7 +125,7 @@ class RunResources:
         """A digest of what the operator sets for containers with a network; empty where they get none."""
         return digest_of(self.network.use.model_dump(mode="json")) if self.network is not None else ""
 
-    def images(self, trial: PlannedTrial, *, build: bool = True) -> Images:
+    def images(self, trial: PlannedTrial, *, build: bool = True) -> ReadyImages:
         """`build`: make those of our own images that the engine lacks.
 
         Raises EngineError when an image cannot be had, and Stopped when the run was asked to stop meanwhile."""

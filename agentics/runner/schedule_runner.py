@@ -16,10 +16,10 @@ from agentics.model.run.ledger import ScheduledSlot, SlotStatus
 from agentics.policy.run.schedule import is_pruned, may_start
 from agentics.request.campaign import SolutionPlan
 from agentics.request.job import ModelPlan
-from agentics.request.trial_images import Images
+from agentics.request.trial_images import ReadyImages
 from agentics.rundir.commit import CommitProgress, CommittedSlot, commit, written
 from agentics.rundir.files.atomic import read_document
-from agentics.rundir.open_run import OpenRun, Slot
+from agentics.rundir.open_run import OpenRun, SlotKey
 from agentics.rundir.run import skip
 from agentics.rundir.trial import Position, reserve, trial_for
 from agentics.runner.invocation_recorder import InvocationRecorder
@@ -32,9 +32,9 @@ class TrialWork:
     """A trial to be: its slot, what its result depends on, and its images if they could be had."""
 
     trial: SolutionPlan | ModelPlan
-    slot: Slot
+    slot: SlotKey
     scope: Scope
-    images: Images | None
+    images: ReadyImages | None
     complete: bool
     skipped: str | None
 

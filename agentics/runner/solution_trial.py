@@ -24,7 +24,7 @@ from agentics.policy.trust import trust_of
 from agentics.policy.verdict.machine_load import LoadLimits
 from agentics.request.campaign import SolutionPlan
 from agentics.request.time_limits import stage_limit_s, timeout_s
-from agentics.request.trial_images import Images, users_of, without_root
+from agentics.request.trial_images import ReadyImages, users_of, without_root
 from agentics.rundir.trial import Attempt
 from agentics.runner.evidence_store import AttemptEvidence, going_on, keep_workspace
 from agentics.runner.run_resources import RunResources
@@ -73,7 +73,7 @@ class SolutionTrial:
         )
         return AttemptControls(cooperation=Cooperation())
 
-    def observe(self, active: ActiveAttempt, images: Images) -> TrialEvidence:
+    def observe(self, active: ActiveAttempt, images: ReadyImages) -> TrialEvidence:
         """Carry out the stages, and look how busy the machine is meanwhile. Raises EngineError."""
         resources = self.resources
         here = load.is_here(resources.engine.facts().kernel)
@@ -90,7 +90,7 @@ class SolutionTrial:
     def result(self, attempt: Attempt, evidence: TrialEvidence, verdict: Verdict, started_at: str) -> TrialResult:
         return trial_result(self.planned, attempt, evidence, verdict, started_at)
 
-    def _carried_out(self, active: ActiveAttempt, images: Images, uid: int) -> TrialEvidence:
+    def _carried_out(self, active: ActiveAttempt, images: ReadyImages, uid: int) -> TrialEvidence:
         tools = _tools(self.resources, self.planned, active, images, uid)
         try:
             return run_stages(self.resources, self.planned, active, tools, images)
@@ -103,7 +103,7 @@ class SolutionTrial:
 
 
 def _tools(
-    resources: RunResources, trial: SolutionPlan, active: ActiveAttempt, images: Images, uid: int
+    resources: RunResources, trial: SolutionPlan, active: ActiveAttempt, images: ReadyImages, uid: int
 ) -> AttemptTools:
     ids, attempt = active.ids, active.attempt
     stages = {stage.name: stage for stage in trial.plan.stages}

@@ -16,7 +16,7 @@ from agentics.pipeline.job_tools import JobTools
 from agentics.request.campaign import SolutionPlan
 from agentics.request.job import ModelPlan
 from agentics.request.planned_trial import PlannedTrial
-from agentics.request.trial_images import Images
+from agentics.request.trial_images import ReadyImages
 from agentics.rundir.trial import Attempt
 from agentics.runner.attempt_store import AttemptStore, as_experiment
 from agentics.runner.run_resources import RunResources
@@ -41,7 +41,7 @@ class Trial(Protocol):
     def controls(self, ids: Ids) -> AttemptControls:
         """How an attempt can be frozen, and spoken to."""
 
-    def observe(self, active: ActiveAttempt, images: Images) -> TrialEvidence:
+    def observe(self, active: ActiveAttempt, images: ReadyImages) -> TrialEvidence:
         """Carry out the stages. Raises EngineError."""
 
     def detail(self, verdict: Verdict) -> str | None:
@@ -51,7 +51,7 @@ class Trial(Protocol):
         """The result that is committed. Metrics only where there is a verdict: an infrastructure fault is no score."""
 
 
-def blank_evidence(planned: PlannedTrial, images: Images) -> TrialEvidence:
+def blank_evidence(planned: PlannedTrial, images: ReadyImages) -> TrialEvidence:
     """The evidence before anything has run."""
     plan = planned.plan
     return TrialEvidence(
@@ -69,7 +69,7 @@ def run_stages(
     planned: PlannedTrial,
     active: ActiveAttempt,
     tools: AttemptTools | JobTools,
-    images: Images,
+    images: ReadyImages,
 ) -> TrialEvidence:
     """Carry out the plan of a trial with these tools; the evidence with which its stages ended. Raises EngineError."""
     assigned: dict[str, Any] = {"tools": tools, "evidence": blank_evidence(planned, images)}

@@ -17,7 +17,7 @@ from agentics.policy.run.schedule import try_again
 from agentics.policy.verdict.decision import doubts_what_was_measured, judge, timed_out
 from agentics.request.campaign import SolutionPlan
 from agentics.request.job import ModelPlan
-from agentics.request.trial_images import Images
+from agentics.request.trial_images import ReadyImages
 from agentics.rundir.files.atomic import utc_now
 from agentics.rundir.open_run import Stand
 from agentics.rundir.projections.explain import write_explanation
@@ -35,7 +35,9 @@ Said = tuple[Verdict, TrialEvidence]
 _NOT_BEGUN = Verdict(status="pending", reason="interrupted", outcome="error")
 
 
-def run_trial(resources: RunResources, planned: SolutionPlan | ModelPlan, ids: Ids, images: Images | None) -> Verdict:
+def run_trial(
+    resources: RunResources, planned: SolutionPlan | ModelPlan, ids: Ids, images: ReadyImages | None
+) -> Verdict:
     """Try until the infrastructure lets us say something and the design is content, at most as often as they allow.
 
     `images` None: they could not be had at first, and every attempt asks for them again.
@@ -85,7 +87,7 @@ def _trial(resources: RunResources, planned: SolutionPlan | ModelPlan) -> Trial:
     return SolutionTrial(resources, planned)
 
 
-def _attempt(resources: RunResources, trial: Trial, ids: Ids, images: Images | None) -> Said:
+def _attempt(resources: RunResources, trial: Trial, ids: Ids, images: ReadyImages | None) -> Said:
     def begin() -> Attempt:
         resume = trial.planned.resume
         checkpoint = newest_of(resume.checkpoints) if resume is not None else None
@@ -106,7 +108,7 @@ def _attempt(resources: RunResources, trial: Trial, ids: Ids, images: Images | N
         trial = trial.going_on(ids)
 
 
-def _carry_out(resources: RunResources, trial: Trial, active: ActiveAttempt, images: Images | None) -> Said:
+def _carry_out(resources: RunResources, trial: Trial, active: ActiveAttempt, images: ReadyImages | None) -> Said:
     attempt, started_at, began = active.attempt, utc_now(), time.monotonic()
     named = {"trial_id": active.ids.trial_id, "attempt": attempt.number}
     resources.events.emit(
@@ -134,7 +136,7 @@ def _carry_out(resources: RunResources, trial: Trial, active: ActiveAttempt, ima
     return judgement, evidence
 
 
-def _observe(resources: RunResources, trial: Trial, active: ActiveAttempt, images: Images | None) -> TrialEvidence:
+def _observe(resources: RunResources, trial: Trial, active: ActiveAttempt, images: ReadyImages | None) -> TrialEvidence:
     """Carry out the stages; nothing of a plan that needs a network which the operator forbids. Raises EngineError."""
     trouble = None if resources.config.network.allowed else forbidden(trial.planned.plan)
     if trouble is not None:

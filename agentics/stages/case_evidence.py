@@ -12,7 +12,7 @@ from pathlib import Path
 from agentics.archive.hostile import walk
 from agentics.config import EvidenceBounds
 from agentics.model.evidence.trial_evidence import CaseListing, KeptPart, OutputFile
-from agentics.pipeline.attempt_tools import EvidenceKeeper
+from agentics.pipeline.attempt_tools import EvidenceStore
 from agentics.sandbox.collect import Collected, CollectedFile
 from agentics.sandbox.regular import read_part
 from agentics.stages.evaluator_view import STDIN, STREAMS
@@ -48,7 +48,7 @@ class _Budget:
         return True
 
 
-def keep_case_files(keep: EvidenceKeeper, seen: Path, collected: Collected, bounds: EvidenceBounds) -> KeptFiles:
+def keep_case_files(keep: EvidenceStore, seen: Path, collected: Collected, bounds: EvidenceBounds) -> KeptFiles:
     """Keep by content what was collected to `seen`, its stdin left out: its streams first, then what fits in the order
     of the paths, then empty directories. Of a stream that does not fit the end is kept."""
     left = tuple(file for file in collected.files if file.path != STDIN)
@@ -66,7 +66,7 @@ def keep_case_files(keep: EvidenceKeeper, seen: Path, collected: Collected, boun
     )
 
 
-def tails(keep: EvidenceKeeper, root: Path, streams: Sequence[str]) -> Iterator[KeptPart]:
+def tails(keep: EvidenceStore, root: Path, streams: Sequence[str]) -> Iterator[KeptPart]:
     """The ends of streams that are not kept whole: people look at them."""
     for stream in streams:
         if (found := read_part(root, stream, TAIL_BYTES, end=True)) is not None:

@@ -11,7 +11,7 @@ from agentics.errors import StorageError
 from agentics.model.bundle.manifest import RunEntry
 from agentics.model.evidence.trial_evidence import CaseRecord, Checkpoint, OutputFile
 from agentics.model.plan.trial_plan import RunCases
-from agentics.pipeline.attempt_tools import AttemptTools, EvidenceKeeper
+from agentics.pipeline.attempt_tools import AttemptTools, EvidenceStore
 from agentics.sandbox.collect import CollectedFile
 from agentics.stages.evaluator_view import inputs_of, show, show_nothing
 
@@ -30,7 +30,7 @@ def restore(tools: AttemptTools, wanted: RunCases, run: RunEntry, earlier: CaseR
     return case
 
 
-def is_whole(keep: EvidenceKeeper, kept: CaseRecord | Checkpoint) -> bool:
+def is_whole(keep: EvidenceStore, kept: CaseRecord | Checkpoint) -> bool:
     """Whether everything that was left is kept and there: a case may have left too much, and an attempt that was killed
     may not have come to keep it."""
     if isinstance(kept, CaseRecord) and kept.listing is not None:
@@ -38,14 +38,14 @@ def is_whole(keep: EvidenceKeeper, kept: CaseRecord | Checkpoint) -> bool:
     return all(keep.path(ref).is_file() for ref in kept.refs)
 
 
-def keep_file(keep: EvidenceKeeper, root: Path, file: CollectedFile) -> OutputFile:
+def keep_file(keep: EvidenceStore, root: Path, file: CollectedFile) -> OutputFile:
     """Keep by content a file that was collected to `root`."""
     return OutputFile(
         path=file.path, size_bytes=file.size, ref=keep.put_file(root / file.path), executable=file.executable
     )
 
 
-def take_out(keep: EvidenceKeeper, files: Sequence[OutputFile], dest: Path) -> None:
+def take_out(keep: EvidenceStore, files: Sequence[OutputFile], dest: Path) -> None:
     """Write files by their references below `dest`. Raises StorageError when one is missing or damaged."""
     for file in files:
         target = dest / file.path

@@ -21,11 +21,11 @@ from agentics.request.campaign import Campaign, SolutionPlan
 from agentics.request.job import ModelPlan
 from agentics.request.planned_trial import PlannedTrial
 from agentics.request.scopes import scope_of, trial_slot
-from agentics.request.trial_images import Images, unservable
+from agentics.request.trial_images import ReadyImages, unservable
 from agentics.rundir.derived import commit_derived
 from agentics.rundir.files.layout import Layout
 from agentics.rundir.files.names import run_id
-from agentics.rundir.open_run import OpenRun, Slot
+from agentics.rundir.open_run import OpenRun, SlotKey
 from agentics.rundir.projections.explain import dumped, explanations
 from agentics.rundir.projections.outcome import has_verdict, project, slot_is_open, tasks_to_run
 from agentics.rundir.projections.rebuild import write_projections
@@ -212,13 +212,13 @@ def _score(resources: RunResources, recorder: InvocationRecorder, adapter: Adapt
     recorder.events.emit("benchmark_finished", benchmark_dir=str(found.directory))
 
 
-def _without_verdict(run: OpenRun, campaign: Campaign) -> frozenset[Slot]:
+def _without_verdict(run: OpenRun, campaign: Campaign) -> frozenset[SlotKey]:
     """What going on with a run has to fill: a variant gets no second chance at what it has a verdict on."""
     view = read_run(run.root)
     return frozenset(slot for slot in map(trial_slot, campaign.trials) if not has_verdict(view, slot))
 
 
-def _open_slots(run: OpenRun, campaign: Campaign) -> frozenset[Slot]:
+def _open_slots(run: OpenRun, campaign: Campaign) -> frozenset[SlotKey]:
     """The slots that have to be run: all of them, or what an earlier invocation did not complete."""
     requested = campaign.requested()
     if campaign.request.resume:
@@ -234,7 +234,7 @@ def _open_slots(run: OpenRun, campaign: Campaign) -> frozenset[Slot]:
 
 
 def _work(
-    resources: RunResources, campaign: Campaign, trial: SolutionPlan | ModelPlan, open_slots: frozenset[Slot]
+    resources: RunResources, campaign: Campaign, trial: SolutionPlan | ModelPlan, open_slots: frozenset[SlotKey]
 ) -> TrialWork:
     request = campaign.request
     skipped = unservable(trial.plan, resources.config, resources.engine.facts(), resources.overrides)
@@ -246,7 +246,7 @@ def _work(
     return TrialWork(trial=trial, slot=slot, scope=scope, images=images, complete=complete, skipped=skipped)
 
 
-def _images(resources: RunResources, trial: PlannedTrial, *, build: bool) -> Images | None:
+def _images(resources: RunResources, trial: PlannedTrial, *, build: bool) -> ReadyImages | None:
     try:
         return resources.images(trial, build=build)
     except EngineError as error:

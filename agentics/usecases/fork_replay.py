@@ -29,7 +29,7 @@ from agentics.request.campaign import Campaign, EvalRequest, SolutionPlan, compi
 from agentics.request.job import ModelPlan
 from agentics.request.resolved_experiment import request_from
 from agentics.request.scopes import scope_of, trial_slot
-from agentics.request.trial_images import Images
+from agentics.request.trial_images import ReadyImages
 from agentics.rundir.derived import ParentTrial, beside, make_trial, new_id, source_of
 from agentics.rundir.files.atomic import make_directory, utc_now, write_document
 from agentics.rundir.files.layout import DERIVED
@@ -233,7 +233,7 @@ class _Made:
     run: OpenRun
     resources: RunResources
     trial: SolutionPlan | ModelPlan
-    images: Images
+    images: ReadyImages
     scope: Scope
     differs: tuple[str, ...]
 

@@ -13,7 +13,7 @@ from agentics.lighteval.job import KnownTask
 from agentics.lighteval.ondisk import is_folder
 from agentics.lighteval.places import dataset_folder
 from agentics.lighteval.plugins import Located, Search, locate
-from agentics.lighteval.suites import SuiteBook
+from agentics.lighteval.suites import SuiteCatalogue
 from agentics.lighteval.support import LOCAL
 from agentics.model.job.jobspec import ENDPOINTS, JobSpec, TaskSpec
 from agentics.model.job.plugin import PluginTask
@@ -36,7 +36,7 @@ class CheckSurroundings:
     plugins: tuple[Path, ...] = ()
     data: Path | None = None
     hub: bool = False
-    suites: Callable[[], SuiteBook] = SuiteBook
+    suites: Callable[[], SuiteCatalogue] = SuiteCatalogue
     templates: frozenset[str] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     starting: bool = False

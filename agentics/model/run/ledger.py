@@ -15,7 +15,7 @@ from agentics.model.run.outcome import UtcTimestamp
 
 StatePolicy = Literal["isolate_per_trial", "persist_per_task", "accumulate"]
 SlotStatus = Literal["completed", "failed", "skipped_pruned", "skipped_unsupported"]
-Row = Literal["evidence", "chain_states"]
+EvidenceRow = Literal["evidence", "chain_states"]
 
 
 class ChainPolicy(Record):
@@ -122,8 +122,8 @@ class SlotCommit(Record):
     slot_status: SlotStatus
     attempt: NonNegativeInt
     recorded_at: UtcTimestamp
-    expected_rows: dict[Row, NonNegativeInt] | None = None
-    written_rows: dict[Row, NonNegativeInt] | None = None
+    expected_rows: dict[EvidenceRow, NonNegativeInt] | None = None
+    written_rows: dict[EvidenceRow, NonNegativeInt] | None = None
     payload_digest: Digest
     facts_fsync_completed: bool | None = None
     runtime_fsync_completed: bool | None = None

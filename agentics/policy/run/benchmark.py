@@ -60,7 +60,7 @@ _POLICY_KEYS = {
 """Each trial stands alone here: of these keys one value can be had, and the others are refused."""
 _MODES = {"scoring_lifecycle": "execution_mode", "evaluator_mode": "evaluator_mode"}
 
-Row = PredictionRecord | ScoreRecord
+AdapterRow = PredictionRecord | ScoreRecord
 
 
 def check_benchmark(section: object) -> AdapterCommand:
@@ -121,7 +121,7 @@ def manifest_rules(adapter: AdapterCommand) -> tuple[Rule[AdapterManifest], ...]
 def row_rules(manifest: AdapterManifest | None, trials: Mapping[str, Ids]) -> tuple[Rule[Any], ...]:
     """A row is about a trial of this run, and about the manifest's benchmark."""
 
-    def ours(row: Row) -> Iterator[Problem]:
+    def ours(row: AdapterRow) -> Iterator[Problem]:
         known = trials.get(row.ids.trial_id)
         if known is None:
             message = f"this run has no evidence of a trial {row.ids.trial_id!r:.100}"
@@ -132,7 +132,7 @@ def row_rules(manifest: AdapterManifest | None, trials: Mapping[str, Ids]) -> tu
                 message = f"{known.trial_id} has another {key}"
                 yield Problem(code="ids_differ", message=message, path=("ids", key))
 
-    def declared(row: Row) -> Iterator[Problem]:
+    def declared(row: AdapterRow) -> Iterator[Problem]:
         yield from _same_benchmark(manifest, row.benchmark)
 
     return Rule(needs=("ids",), check=ours), Rule(needs=("benchmark",), check=declared)

@@ -37,15 +37,16 @@ from agentics.model.run.experiment_file import SOLUTION
 from agentics.model.run.outcome import PrimaryMetric
 from agentics.policy.compare.variants import Observation, compare, summarise
 from agentics.policy.run.benchmark import trial_summary
+from agentics.policy.trust import is_of_a_model
 from agentics.policy.verdict.decision import doubts_what_was_measured, judge
 from agentics.rundir.benchmark import AdapterOutput, read_benchmark
 from agentics.rundir.files import ledger, safe_files
 from agentics.rundir.files.atomic import read_document
 from agentics.rundir.files.layout import Layout, TrialLayout
+from agentics.rundir.open_run import SlotKey
 from agentics.rundir.projections.jobs import job_facts
 from agentics.rundir.reader import RunView, TrialView, check_slots, read_evidence
 
-SlotKey = tuple[str, str, int]
 PRUNED = "skipped_pruned"
 PENDING = "pending"
 _SETUPS: TypeAdapter[Any] = TypeAdapter(SetupRecord)
@@ -236,7 +237,7 @@ def _metric_rows(trial: TrialView) -> Iterator[MetricRow]:
     shown: dict[str, Any] = dict(result.metrics) if result.ext.mode == "validation" else {}
     if primary is not None:
         shown.setdefault(primary.metric_name, primary.value)
-    facts = job_facts(trial) if result.ext.trust == "model_worker" else None
+    facts = job_facts(trial) if is_of_a_model(result.ext.trust) else None
     measured = facts.result.metrics if facts is not None and facts.result is not None else {}
     for name, value in shown.items():
         number, model = _number(value), measured.get(name)

@@ -38,7 +38,7 @@ from agentics.rundir.files.atomic import (
     write_document,
 )
 from agentics.rundir.files.layout import Layout
-from agentics.rundir.open_run import OpenRun, Slot
+from agentics.rundir.open_run import OpenRun, SlotKey
 from agentics.rundir.projections.tasks import details_of, diagnostics_of, metrics_of, skipped_facts, task_facts
 from agentics.rundir.reader import RunView, TrialView, read_run
 
@@ -101,13 +101,13 @@ def tasks_to_run(run: OpenRun, variant: str, refs: tuple[str, ...]) -> tuple[str
     return tuple(ref for ref in refs if to_run(*_status_on_disk(run.layout, variant, ref)))
 
 
-def slot_is_open(view: RunView, slot: Slot) -> bool:
+def slot_is_open(view: RunView, slot: SlotKey) -> bool:
     """Whether the replication of a task that has to be run has to be run itself."""
     trial = _trial(view, slot)
     return trial is None or trial.result is None or to_run(trial.result.ext.status, trial.result.ext.fault)
 
 
-def has_verdict(view: RunView, slot: Slot) -> bool:
+def has_verdict(view: RunView, slot: SlotKey) -> bool:
     """Whether a trial of the slot came to an end that says something of its solution: also that it failed. A model some
     of whose answers are missing has none yet."""
     trial = _trial(view, slot)
@@ -181,7 +181,7 @@ def _record(view: RunView, started: InvocationStarted, variant: str, ref: str) -
     return TaskRecord.model_validate({**facts.model_dump(), **place, "diagnostics": diagnostics})
 
 
-def _slot_facts(view: RunView, started: InvocationStarted, slot: Slot) -> TaskFacts:
+def _slot_facts(view: RunView, started: InvocationStarted, slot: SlotKey) -> TaskFacts:
     facts = task_facts(slot[1], _trial(view, slot), since=started.started_at)
     skipped = view.skips.get(slot)
     if skipped is not None and (facts.trial_id is None or facts.updated_at < skipped.at):
@@ -189,7 +189,7 @@ def _slot_facts(view: RunView, started: InvocationStarted, slot: Slot) -> TaskFa
     return facts
 
 
-def _trial(view: RunView, slot: Slot) -> TrialView | None:
+def _trial(view: RunView, slot: SlotKey) -> TrialView | None:
     return view.by_slot.get(slot)
 
 

@@ -16,8 +16,8 @@ from agentics.model.run.ledger import (
     ChainSnapshots,
     EvidenceRecord,
     EvidenceRefs,
+    EvidenceRow,
     EvidenceRuntime,
-    Row,
     TaskChainState,
 )
 from agentics.rundir.files.atomic import read_document
@@ -55,7 +55,7 @@ class Rows:
         return bool(self.evidence or self.chain_states)
 
     @property
-    def counts(self) -> dict[Row, int]:
+    def counts(self) -> dict[EvidenceRow, int]:
         return {"evidence": len(self.evidence), "chain_states": len(self.chain_states)}
 
     def payload(self) -> JsonValue:

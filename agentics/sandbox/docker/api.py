@@ -29,7 +29,7 @@ _NO_PROGRAM = re.compile(
     r"exec: \"(?!\S*(?:docker-init|catatonit|tini))|exec user process|executable|exec format error"
 )
 _STARTING = "start a container"
-Json = dict[str, Any]
+EngineJson = dict[str, Any]
 # More calls at once than a pool holds are no news: each gets a connection, and the surplus ones are closed.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
@@ -73,15 +73,15 @@ class Api:
     def close(self) -> None:
         self._client.close()
 
-    def info(self) -> Json:
+    def info(self) -> EngineJson:
         with _asking("ask the engine about itself"):
             return dict(self._client.info())
 
-    def server_version(self) -> Json:
+    def server_version(self) -> EngineJson:
         with _asking("ask the engine for its version"):
             return dict(self._client.version())
 
-    def create(self, config: Json, platform: str | None) -> str:
+    def create(self, config: EngineJson, platform: str | None) -> str:
         """The id of a new container."""
         with _asking("create a container"):
             return str(self._client.create_container_from_config(config, platform=platform)["Id"])
@@ -145,13 +145,13 @@ class Api:
                 if self._state_or_gone(container).get("Paused"):
                     raise
 
-    def _state_or_gone(self, container: str) -> Json:
+    def _state_or_gone(self, container: str) -> EngineJson:
         try:
             return dict(self._client.inspect_container(container)["State"])
         except NotFound:
             return {}
 
-    def state(self, container: str) -> Json:
+    def state(self, container: str) -> EngineJson:
         with _asking("inspect a container"):
             return dict(self._client.inspect_container(container)["State"])
 
@@ -166,7 +166,7 @@ class Api:
                 if error.status_code != _CONFLICT:
                     raise
 
-    def containers(self, labels: Mapping[str, str | None]) -> list[Json]:
+    def containers(self, labels: Mapping[str, str | None]) -> list[EngineJson]:
         """All with these labels, running or not; a value of None means any."""
         wanted = [key if value is None else f"{key}={value}" for key, value in labels.items()]
         with _asking("list containers"):
@@ -178,7 +178,7 @@ class Api:
             one = self._client.stats(container, stream=False, one_shot=True)
             return int(one["cpu_stats"]["cpu_usage"]["total_usage"])
 
-    def image(self, reference: str) -> Json | None:
+    def image(self, reference: str) -> EngineJson | None:
         """None when it is not here."""
         with _asking(f"inspect image {reference}"):
             try:

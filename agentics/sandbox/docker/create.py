@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from agentics.sandbox.docker.api import EngineJson
 from agentics.sandbox.engine import Container, Mount
 from agentics.sandbox.pipes import TARGET
 from agentics.sandbox.settings import EngineSettings
@@ -30,7 +30,6 @@ _MASKS = (
     "/sys/class/dmi", "/sys/dev/block", "/sys/devices/virtual/block", "/sys/devices/virtual/dmi", "/sys/fs/ext4",
     "/sys/fs/xfs", "/sys/fs/btrfs", "/sys/module",
 )  # fmt: skip
-EngineJson = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
