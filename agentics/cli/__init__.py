@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NamedTuple, NoReturn
 
 import typer
 
@@ -29,24 +30,42 @@ Examples:
   agentics doctor
 """
 
-COMMANDS = {
-    "eval": "evaluate",
-    "plan": "plan",
-    "doctor": "machine",
-    "clean": "machine",
-    "challenge": "challenge",
-    "experiment": "experiment",
-    "images": "images",
-    "job": "job",
-    "run": "run",
-    "schema": "schema",
-    "stages": "stages",
-    "suite": "suite",
-}
-"""The module here that knows each command. Its `register` adds what it has to the root."""
 
+class Noun(NamedTuple):
+    """A command of the root: the module here whose `register` adds it, and what the list of commands says of it."""
+
+    module: str
+    help: str
+
+
+COMMANDS = {
+    "eval": Noun("evaluate", "Evaluate solutions on bundles, in containers, and leave a run directory."),
+    "plan": Noun(
+        "plan",
+        "Print the plan of an evaluation as JSON, one object for each target. "
+        "An official plan names official locators.",
+    ),
+    "doctor": Noun(
+        "machine",
+        "Check everything that evaluations need of this machine, with a fix for each line that fails; or attack it.",
+    ),
+    "clean": Noun(
+        "machine",
+        "Remove containers and scratch space that dead evaluations left on this machine. Run directories stay.",
+    ),
+    "challenge": Noun("challenge", "Check bundles, and see what the public sees of them."),
+    "experiment": Noun("experiment", "Compare variants: tasks x variants x replications, from one file."),
+    "images": Noun("images", "The images that evaluations run in."),
+    "job": Noun("job", "Evaluate models, each job from one file: a JobSpec."),
+    "run": Noun("run", "Look at a run directory, and let it decide."),
+    "schema": Noun("schema", "JSON Schemas of every document."),
+    "stages": Noun("stages", "What plans are made of, and the options of each."),
+    "suite": Noun("suite", "Suites: tasks that make one number."),
+}
 
 _FOR_PROGRAMS = frozenset({"--json", "--json-stream"})
+_COMPLETION = "_AGENTICS_COMPLETE"
+"""Set by the shell that asks which words may follow."""
 _GATE = ["run", "gate"]
 """The command that always prints JSON, and so its errors, too."""
 # The base of whatever typer has to say about the words; its own name for it changed between versions.
@@ -67,10 +86,11 @@ def _root(
     pass
 
 
-def command_tree(words: Sequence[str] = ()) -> typer.Typer:
-    """The root with the one command that the words begin with; with all of them where they begin with none.
+def command_tree(words: Sequence[str] | None = None) -> typer.Typer:
+    """The root with all commands; where `words` are given, with the one command that they begin with.
 
-    Models and policies cost 0.3 s to import: `agentics --version` needs none of them, `agentics schema` not all.
+    Models and policies cost most of a second to import. So words without a command, such as `--help`, get a list of the
+    commands that has their names and help, and no module is imported.
     """
     app = typer.Typer(
         name="agentics",
@@ -82,12 +102,24 @@ def command_tree(words: Sequence[str] = ()) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    command = next((word for word in words if not word.startswith("-")), None)
-    modules = [COMMANDS[command]] if command in COMMANDS else list(dict.fromkeys(COMMANDS.values()))
-    if "--version" not in words[:1]:
-        for name in modules:
-            import_module(f"agentics.cli.{name}").register(app)
+    command = next((word for word in words or () if not word.startswith("-")), None)
+    if words is None or _COMPLETION in os.environ:
+        for module in dict.fromkeys(noun.module for noun in COMMANDS.values()):
+            _register(module, app)
+    elif command in COMMANDS:
+        _register(COMMANDS[command].module, app)
+    else:
+        for name, noun in COMMANDS.items():
+            app.command(name, help=noun.help)(_named_only)
     return app
+
+
+def _register(module: str, app: typer.Typer) -> None:
+    import_module(f"agentics.cli.{module}").register(app)
+
+
+def _named_only() -> None:
+    """A command in the list of commands. Words that call it get the real one."""
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentics import __version__
-from agentics.cli import COMMANDS
+from agentics.cli import COMMANDS, command_tree
 from tests.conftest import BUNDLES
 from tests.runner.lab import evaluator
 
@@ -122,6 +122,12 @@ def test_help_lists_every_command_and_has_examples(lab):
     assert "agentics eval bundles/range-sums" in said.out
 
 
+def test_the_list_of_commands_says_of_each_what_the_command_says_of_itself(lab, monkeypatch):
+    listed = lab("--help").out
+    monkeypatch.setattr("agentics.cli.command_tree", lambda _: command_tree())
+    assert lab("--help").out == listed
+
+
 def test_a_command_that_is_misspelt_is_answered_with_the_right_one(lab):
     said = lab("evl")
     assert said.status == 2
@@ -154,6 +160,7 @@ HEAVY = {"docker", "requests", "urllib3", "tenacity", "jsonschema", "pydantic", 
     [
         ("import agentics.cli", HEAVY),
         ("from agentics.cli import main; main(['--version'])", HEAVY),
+        ("from agentics.cli import main; main(['--help'])", HEAVY),
         ("from agentics.cli import main; main(['eval', '--help'])", {"docker", "requests", "urllib3", "jsonschema"}),
     ],
 )
