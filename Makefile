@@ -2,17 +2,20 @@
 
 PYTHON := .venv/bin/python
 
-.PHONY: help demo test check attack setup run python lint format bench bare clean
+.PHONY: help demo test test-all check attack setup run python lint format bench bare clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
 demo: run ## evaluate a shipped bundle in each topology, and leave run directories to look at
 	@scripts/demo
 
 # The tests of a file share what takes minutes to make: one process runs them all.
-test: setup ## the whole test suite, with a container engine
-	@.venv/bin/pytest -n 2 --dist loadfile
+test: setup ## the whole test suite, with a container engine; lists the slowest tests
+	@.venv/bin/pytest -n 2 --dist loadfile --durations=25 --durations-min=10
+
+test-all: setup ## the same with every seed of every race
+	@.venv/bin/pytest -n 2 --dist loadfile --durations=25 --durations-min=10 --all-seeds
 
 check: lint ## what a change has to pass before anything else: no container engine, three minutes on two cores
 	@.venv/bin/pytest -q -n 2 -m "not docker and not slow"

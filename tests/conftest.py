@@ -13,6 +13,23 @@ from agentics.request.campaign import EvalRequest, compile_request
 from agentics.usecases.evaluate import EndedRun, evaluate
 
 BUNDLES = Path(__file__).parents[1] / "bundles"
+SEEDS = 40
+"""So many seeds of a race are tried; `--all-seeds` tries all that its test names."""
+
+_TOGETHER = 20
+
+
+def pytest_addoption(parser):
+    parser.addoption("--all-seeds", action="store_true", help=f"try all seeds of races, not the first {SEEDS}")
+
+
+def pytest_generate_tests(metafunc):
+    """`@pytest.mark.seeds(n)`: the test runs once for every twenty of the numbers below n, and gets them as `seeds`."""
+    marker = metafunc.definition.get_closest_marker("seeds")
+    if marker is not None:
+        count = marker.args[0] if metafunc.config.getoption("--all-seeds") else min(SEEDS, marker.args[0])
+        blocks = [range(first, min(first + _TOGETHER, count)) for first in range(0, count, _TOGETHER)]
+        metafunc.parametrize("seeds", blocks, ids=[f"{block.start}-{block.stop - 1}" for block in blocks])
 
 
 @pytest.fixture(autouse=True)

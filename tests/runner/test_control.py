@@ -292,8 +292,8 @@ class Race:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", range(10))
-def test_c17_a_pause_that_races_with_the_end_of_a_trial_leaves_legal_states(lab, monkeypatch, block):
+@pytest.mark.seeds(200)
+def test_c17_a_pause_that_races_with_the_end_of_a_trial_leaves_legal_states(lab, monkeypatch, seeds):
     from agentics.control.active_attempts import ActiveAttempts
     from agentics.runner import trial_runner as trials
     from agentics.usecases import control_run
@@ -301,7 +301,7 @@ def test_c17_a_pause_that_races_with_the_end_of_a_trial_leaves_legal_states(lab,
     lab.bundle("one", cases=1)
     usual = evaluator()
     settle, finish, enter = ActiveAttempts.settle, trials.finish, ActiveAttempts.enter
-    for seed in range(block * 20, block * 20 + 20):
+    for seed in seeds:
         race = Race(lab, seed)
         monkeypatch.setattr(ActiveAttempts, "enter", lambda *a, r=race: (r.at("before"), enter(*a))[1])
         monkeypatch.setattr(
