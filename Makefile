@@ -2,7 +2,7 @@
 
 PYTHON := .venv/bin/python
 
-.PHONY: help demo test test-all check attack setup run python lint format bench bare clean
+.PHONY: help demo test test-all check mutants attack setup run python lint format bench bare clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -19,6 +19,9 @@ test-all: setup ## the same with every seed of every race
 
 check: lint ## what a change has to pass before anything else: no container engine, three minutes on two cores
 	@.venv/bin/pytest -q -n 2 -m "not docker and not slow"
+
+mutants: python ## break lines of the modules that differ from main (or MODULES=…), and see whether a test notices
+	@$(PYTHON) scripts/mutants.py $(MODULES)
 
 attack: run ## the whole attack suite on this machine, as `agentics doctor --attack --full`
 	@.venv/bin/agentics doctor --attack --full

@@ -145,6 +145,39 @@ def test_newcombe_as_published():
     assert (found.interval.low, found.interval.high) == pytest.approx((0.0569, 0.3404), abs=1e-4)
     mirrored = statistics.paired_rates(36, 2, 12, 0)
     assert mirrored.interval.low == pytest.approx(-found.interval.high)
+    # The same, 20 / 12 / 2 / 16: the sides agree more often than by chance, so phi is drawn towards 0.
+    found = statistics.paired_rates(20, 12, 2, 16)
+    assert (found.interval.low, found.interval.high) == pytest.approx((0.0562, 0.3292), abs=1e-4)
+
+
+def test_a_correlation_that_is_drawn_towards_0_does_not_change_its_sign():
+    # Phi of 1 / 1 / 1 / 2 is 1 / 6 before, and would be -1.5 / 6 after.
+    alone = statistics.unpaired_rates((2, 5), (2, 5))
+    assert statistics.paired_rates(1, 1, 1, 2).interval == alone.interval
+
+
+def test_a_side_that_always_succeeds_is_not_correlated():
+    assert statistics.paired_rates(3, 0, 2, 0).interval == statistics.unpaired_rates((5, 5), (3, 5)).interval
+
+
+def test_no_interval_of_rates_leaves_what_rates_can_be():
+    for high in (statistics.wilson(3, 3).high, statistics.paired_rates(0, 3, 0, 0).interval.high):
+        assert high == 1.0
+    assert statistics.paired_rates(0, 0, 3, 0).interval.low == -1.0
+
+
+@pytest.mark.parametrize(("baseline", "variant"), [((0, 0), (1, 2)), ((1, 2), (0, 0)), ((0, 0), (0, 0))])
+def test_a_side_without_samples_has_no_difference(baseline, variant):
+    assert statistics.unpaired_rates(baseline, variant) is None
+
+
+@pytest.mark.parametrize(("baseline", "variant"), [(None, 0.5), (0.5, None), (None, None)])
+def test_a_side_without_a_rate_has_no_effect_size(baseline, variant):
+    assert statistics.cohens_h(baseline, variant) is None
+
+
+def test_an_adjusted_probability_is_at_most_1():
+    assert statistics.holm({"a": 0.6, "b": 0.7, "c": None}) == {"a": 1.0, "b": 1.0, "c": None}
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,11 @@ def test_c24_another_seed_is_another_order():
     assert one != other
 
 
+def test_c24_the_seed_shuffles_the_tasks_too():
+    found = [order(Design(shuffle_tasks=True, random_seed=seed), variants=1, tasks=20) for seed in (1, 1, 2)]
+    assert found[0] == found[1] != found[2]
+
+
 def test_c24_interleaving_keeps_a_pair_side_by_side():
     found = order(Design(scheduling="paired_interleaved"), variants=2, tasks=3)
     assert [task for _, task, _ in found] == [0, 0, 1, 1, 2, 2]
