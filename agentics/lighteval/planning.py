@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from agentics.content import digest_of
 from agentics.lighteval.job import CheckedJob, JobJudge, JobTask
 from agentics.model.document.record import Record
 from agentics.model.job.jobspec import ENDPOINTS, BackendType
@@ -34,7 +35,6 @@ from agentics.model.plan.trial_plan import (
     WorkerMount,
     WorkerPlan,
 )
-from agentics.policy.digests import digest_of
 
 IMAGE = "agentics-lighteval:latest"
 _CHUNKS: Mapping[BackendType, int] = {"accelerate": 64, "vllm": 1024}

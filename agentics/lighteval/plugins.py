@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agentics.archive import hostile, tree
 from agentics.archive.digest import tree_digest
+from agentics.content import as_digest
 from agentics.errors import InvalidDocument
 from agentics.lighteval.ondisk import is_file, is_folder
 from agentics.model.document.finding import Finding
@@ -161,7 +162,7 @@ def _mismatches(index: int, plugin: Plugin, manifest: PluginManifest) -> Iterato
 
 def _digest(search: Search, index: int, root: Path) -> str | None:
     try:
-        return f"sha256:{tree_digest(root)}"
+        return as_digest(tree_digest(root))
     except InvalidDocument as error:
         for finding in error.findings:
             if isinstance(finding, Finding):

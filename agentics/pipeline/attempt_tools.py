@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from agentics.archive import SolutionPackage
 from agentics.config import EvidenceBounds
+from agentics.content import as_digest
 from agentics.errors import StopFlag
 from agentics.model.bundle.challenge import MetricSchema
 from agentics.model.document.record import Record
@@ -148,7 +149,7 @@ class AttemptTools:
             artifact_zip_bytes=solution.zip_bytes,
             artifact_uncompressed_bytes=solution.uncompressed_bytes,
             artifact_file_count=solution.file_count,
-            artifact_sha256=f"sha256:{solution.sha256}",
+            artifact_sha256=as_digest(solution.sha256),
         )
 
     @property

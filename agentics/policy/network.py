@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl, unquote
 
+from agentics.content import digest_of
 from agentics.model.evidence.trial_evidence import NetworkUse, Trouble
 from agentics.model.plan.trial_plan import Plan
-from agentics.policy.digests import digest_of
 from agentics.policy.publish.redact import Redactor, secrets_in, shows_secret
 from agentics.policy.publish.secrets import is_secret
 

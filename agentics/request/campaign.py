@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -15,6 +14,7 @@ from agentics.archive import SolutionPackage, read_solution
 from agentics.archive.origin import naming
 from agentics.bundle import Bundle, load_challenge, tree_digest
 from agentics.config import Config
+from agentics.content import as_digest, sha256_of_file
 from agentics.errors import UsageError
 from agentics.model.bundle.challenge import Target
 from agentics.model.document.record import Mode
@@ -245,7 +245,7 @@ def _targets(bundle: Bundle, request: EvalRequest, overlays: Mapping[str, tuple[
             bundle=bundle,
             target=target,
             overlays=own,
-            bundle_digest=f"sha256:{digest}",
+            bundle_digest=as_digest(digest),
             overlay_digests=tuple(_overlay_digest(path) for path in own),
         )
 
@@ -270,10 +270,10 @@ def _overlays(request: EvalRequest, names: Sequence[str]) -> dict[str, tuple[Pat
 def _overlay_digest(path: Path) -> str:
     if path.is_dir():
         with naming(path):
-            return f"sha256:{tree_digest(path)}"
+            return as_digest(tree_digest(path))
     try:
         with path.open("rb") as file:
-            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+            return sha256_of_file(file)
     except OSError as error:
         msg = f"{path}: {error.strerror}"
         raise UsageError(msg, code="overlay_missing", hint="--overlay takes a directory or a ZIP") from error

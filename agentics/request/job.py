@@ -11,12 +11,12 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from agentics.content import digest_of
 from agentics.lighteval import planning
 from agentics.lighteval.job import CheckedJob
 from agentics.model.job.jobspec import JobSpec
 from agentics.model.job.judge_template import JudgeTemplate
 from agentics.model.plan.trial_plan import Plan, WorkerSharing
-from agentics.policy.digests import digest_of
 from agentics.request.planned_trial import PlannedTrial
 
 _PATHS = ("path", "model_path")

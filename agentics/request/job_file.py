@@ -11,6 +11,7 @@ from pathlib import Path
 from agentics.archive.documents import read_document
 from agentics.archive.hostile import Manner, walk
 from agentics.config import Config
+from agentics.content import as_digest
 from agentics.errors import AgenticsError, StorageError, UsageError
 from agentics.lighteval import planning
 from agentics.lighteval.check import Checked, check, surroundings
@@ -100,7 +101,7 @@ def folder_digest(root: Path) -> str:
     except OSError as error:
         msg = f"{error.filename}: {error.strerror}"
         raise UsageError(msg, code="folder_unreadable") from error
-    return f"sha256:{digest.hexdigest()}"
+    return as_digest(digest.hexdigest())
 
 
 def _paths(job: CheckedJob, data: Mapping[str, Path], hub: Path | None) -> Iterator[tuple[str, Path]]:

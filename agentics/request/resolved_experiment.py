@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from agentics.content import as_digest
 from agentics.errors import UsageError
 from agentics.model.document.json_text import pointer
 from agentics.model.run.design import AdapterCommand, Design, Pruning, RetryPolicy
@@ -53,7 +54,7 @@ def resolved(campaign: Campaign) -> dict[str, JsonValue]:
 def resolve(campaign: Campaign) -> ResolvedExperiment:
     """As a model. What it says can be read back by `request_from`."""
     request, design = campaign.request, campaign.request.design
-    digests = {trial.variant: f"sha256:{trial.package.sha256}" for trial in campaign.solutions}
+    digests = {trial.variant: as_digest(trial.package.sha256) for trial in campaign.solutions}
     digests |= {job.variant: job.model_digest for job in campaign.jobs}
     variants = [
         Variant(variant_id=name, bindings={**request.bindings.get(name, {}), SOLUTION: _absolute(path)})

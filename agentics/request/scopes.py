@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import JsonValue
 
+from agentics.content import as_digest
 from agentics.model.run.directory import Scope
 from agentics.request.campaign import EvalRequest, SolutionPlan
 from agentics.request.job import ModelPlan
@@ -26,7 +27,7 @@ def scope_of(trial: SolutionPlan | ModelPlan, request: EvalRequest, images: Read
         task=task.ref,
         bundle_digest=task.bundle_digest,
         overlay_digests=task.overlay_digests,
-        solution_digest=f"sha256:{trial.package.sha256}",
+        solution_digest=as_digest(trial.package.sha256),
         target=task.target.name,
         mode=request.mode,
         limit=request.limit,

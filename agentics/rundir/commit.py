@@ -6,13 +6,13 @@ makes the same rows again, and appends those that are missing.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from agentics.content import sha256_of
 from agentics.model.run.ledger import (
     CompletedSlot,
     EvidenceRecord,
@@ -205,5 +205,5 @@ def _entry(run: OpenRun, invocation_id: str, filled: CommittedSlot, rows: Rows) 
         attempt=filled.attempt,
         recorded_at=utc_now(),
         expected_rows=expected,
-        payload_digest=f"sha256:{hashlib.sha256(canonical_bytes(rows.payload())).hexdigest()}",
+        payload_digest=sha256_of(canonical_bytes(rows.payload())),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import socket
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from agentics.content import sha256_of
 from agentics.errors import Refused, UsageError
 from agentics.model.bundle.public_challenge import PublicChallenge
 from agentics.model.run.directory import (
@@ -259,7 +259,7 @@ def _check_request(run: OpenRun, request: RunRequest) -> None:
 
 
 def _write_experiment(run: OpenRun, entry: InvocationStarted, experiment: bytes) -> None:
-    digest = f"sha256:{hashlib.sha256(experiment).hexdigest()}"
+    digest = sha256_of(experiment)
     before = read_document(run.layout.manifest, Manifest)
     places = {run.layout.resolved: experiment, run.layout.resolved_digest: f"{digest}\n".encode()}
     written = all(safe_files.is_file(place) and safe_files.read_file(place) == data for place, data in places.items())

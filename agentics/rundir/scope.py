@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-
+from agentics.content import sha256_of
 from agentics.model.run.directory import Scope
 from agentics.rundir.files.atomic import canonical_bytes
 
 
 def fingerprint(scope: Scope) -> str:
     """`sha256:<hex>` over the canonical JSON of the scope."""
-    return f"sha256:{hashlib.sha256(canonical_bytes(scope.model_dump(mode='json'))).hexdigest()}"
+    return sha256_of(canonical_bytes(scope.model_dump(mode="json")))
 
 
 def differences(a: Scope, b: Scope) -> tuple[str, ...]:

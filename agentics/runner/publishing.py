@@ -5,16 +5,15 @@ The run directory is the truth; this is a copy of what it holds, made whole or n
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from agentics import __version__
+from agentics.content import digest_of, sha256_of
 from agentics.errors import InvalidDocument, Refused
 from agentics.model.document.parsing import parse
 from agentics.model.evidence.trial_evidence import JobFacts, TrialEvidence
 from agentics.model.job.result_files import JobMetadata, StoredFile
-from agentics.policy.digests import digest_of
 from agentics.policy.jobs.artifacts import (
     JOBSPEC,
     METADATA,
@@ -171,7 +170,7 @@ def _end(evidence: TrialEvidence) -> TaskEnd:
 
 def _stored(path: str, data: bytes | Path) -> StoredFile:
     content = data.read_bytes() if isinstance(data, Path) else data
-    return StoredFile(path=path, sha256=f"sha256:{hashlib.sha256(content).hexdigest()}", bytes=len(content))
+    return StoredFile(path=path, sha256=sha256_of(content), bytes=len(content))
 
 
 def _directories(campaign: Campaign) -> dict[str, PlannedJob]:

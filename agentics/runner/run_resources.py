@@ -15,6 +15,7 @@ from typing import Any
 from agentics.archive.tree import DIRECTORY_MODE, file_mode
 from agentics.bundle import assemble
 from agentics.config import Config, runtime_of
+from agentics.content import digest_of
 from agentics.control.active_attempts import ActiveAttempts
 from agentics.control.signals import StopSignal
 from agentics.errors import EngineError
@@ -25,7 +26,6 @@ from agentics.pipeline.attempt_tools import Users
 from agentics.pipeline.progress import Observer, Progress
 from agentics.pipeline.stdout import printed_to
 from agentics.policy.bundle.setups import ChallengeDigests
-from agentics.policy.digests import digest_of
 from agentics.policy.network import stages_with_network
 from agentics.policy.publish.redact import Redactor
 from agentics.request.campaign import Campaign, PlannedTask

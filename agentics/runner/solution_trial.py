@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agentics.config import runtime_of
+from agentics.content import as_digest
 from agentics.control.active_attempts import ActiveAttempt, AttemptControls
 from agentics.model.document.record import Ids
 from agentics.model.evidence.trial_evidence import TrialEvidence
@@ -51,7 +52,7 @@ class SolutionTrial:
             "target": plan.target,
             "mode": plan.mode,
             "topology": plan.topology,
-            "solution_digest": f"sha256:{self.planned.package.sha256}",
+            "solution_digest": as_digest(self.planned.package.sha256),
         }
         policy = TaskPolicy(timeout_ms=timeout_s(plan) * 1000)
         bindings, ext = dict(self.planned.bindings), dict(self.planned.ext)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agentics.archive.hostile import Manner, walk
+from agentics.content import as_digest
 
 _BLOCK = 1 << 18
 _ZEROS = bytes(_BLOCK)
@@ -40,7 +41,7 @@ def listing(root: Path) -> str:
         _take(digest, path, facts)
         if stat.S_ISLNK(found.st_mode):
             _take(digest, os.readlink(name, dir_fd=at), ())
-    return f"sha256:{digest.hexdigest()}"
+    return as_digest(digest.hexdigest())
 
 
 def content(root: Path, *, times: bool = True) -> str:
@@ -59,7 +60,7 @@ def content(root: Path, *, times: bool = True) -> str:
             _take(digest, known, ())
             if known == path:
                 _read(digest, at, name)
-    return f"sha256:{digest.hexdigest()}"
+    return as_digest(digest.hexdigest())
 
 
 def allocated(root: Path) -> int:

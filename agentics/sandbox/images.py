@@ -16,6 +16,7 @@ from typing import Protocol, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from agentics import __version__
+from agentics.content import as_digest
 from agentics.errors import ConfigError, UsageError
 from agentics.sandbox.labels import PREFIX
 from agentics.sandbox.rootfs import BuilderEngine, Rootfs
@@ -113,7 +114,7 @@ class Definition:
 
     @property
     def label(self) -> tuple[str, str]:
-        return DEFINITION_LABEL, f"sha256:{self.digest}"
+        return DEFINITION_LABEL, as_digest(self.digest)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentics.config import Config
+from agentics.content import sha256_of
 from agentics.errors import ConfigError
 from agentics.model.evidence.trial_evidence import NetworkUse
 from agentics.policy.network import CA_FILE, CA_VARIABLES, FOLDER, WGETRC, WGETRC_FILE, both_spellings, network_use
@@ -40,7 +40,7 @@ class CaBundle:
 
     @property
     def digest(self) -> str:
-        return f"sha256:{hashlib.sha256(self.data).hexdigest()}"
+        return sha256_of(self.data)
 
 
 def open_network(config: Config, scratch: Scratch) -> NetworkAccess | None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentics.archive.hostile import discard
+from agentics.content import as_digest
 from agentics.model.evidence.setup_record import KeptSetup, SetupInputs
 from agentics.sandbox import kept_setups
 from agentics.sandbox.filelock import try_lock
@@ -229,7 +230,7 @@ class SetupStore:
             return None
         kept_setups.sync_content(staging, form)
         record = KeptSetup(
-            key=f"sha256:{claim.key}",
+            key=as_digest(claim.key),
             made_at=made_at,
             form=form,
             bytes=size,

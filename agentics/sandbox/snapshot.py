@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentics.archive.hostile import DIR
+from agentics.content import as_digest, sha256_of
 from agentics.model.evidence.workspace import ChangeKind, UnreadReason, WorkspaceFile, WorkspaceSnapshot
 from agentics.sandbox.collect import BROKEN_OFF, CHUNK, FILE
 
-_NOTHING = f"sha256:{hashlib.sha256().hexdigest()}"
+_NOTHING = sha256_of(b"")
 _KINDS: dict[int, ChangeKind] = {
     stat.S_IFREG: "file",
     stat.S_IFLNK: "symlink",
@@ -138,7 +139,7 @@ def _file(at: int, name: bytes, path: bytes, walk: _SnapshotWalk) -> WorkspaceFi
         if link is None:
             return None
         target = link.decode("utf-8", "backslashreplace")
-        digest, size = f"sha256:{hashlib.sha256(link).hexdigest()}", len(link)
+        digest, size = sha256_of(link), len(link)
     elif kind == "file":
         digest, size, unread = _content(at, name, found, walk)
     elif kind == "directory":
@@ -203,7 +204,7 @@ def _read(descriptor: int, size: int, buffer: bytearray) -> tuple[str, int]:
     while left and (got := os.readv(descriptor, [window[: min(left, len(buffer))]])):
         digest.update(window[:got])
         left -= got
-    return f"sha256:{digest.hexdigest()}", size - left
+    return as_digest(digest.hexdigest()), size - left
 
 
 def _shown(path: bytes) -> tuple[str, str | None]:

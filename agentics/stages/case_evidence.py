@@ -11,6 +11,7 @@ from pathlib import Path
 
 from agentics.archive.hostile import walk
 from agentics.config import EvidenceBounds
+from agentics.content import as_digest
 from agentics.model.evidence.trial_evidence import CaseListing, KeptPart, OutputFile
 from agentics.pipeline.attempt_tools import EvidenceStore
 from agentics.sandbox.collect import Collected, CollectedFile
@@ -96,7 +97,7 @@ def _listing(files: Sequence[CollectedFile], folders: Sequence[str]) -> CaseList
         folders=len(folders),
         size_bytes=sum(file.size for file in files),
         name_bytes=sum(len(os.fsencode(path)) for path in paths),
-        digest=f"sha256:{digest.hexdigest()}",
+        digest=as_digest(digest.hexdigest()),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from agentics.content import as_digest
 from agentics.errors import InvalidDocument
 from agentics.model.evidence.setup_record import SetupInputs, SetupRecord
 from agentics.model.evidence.trial_evidence import Trouble
@@ -130,7 +131,7 @@ def _recorded(context: Context, claim: SetupClaim, *, made_at: str, reused: bool
     """Write down how the attempt came by the product, and tell it."""
     product = attempt_tools(context).setup_product
     record = SetupRecord(
-        key=f"sha256:{claim.key}",
+        key=as_digest(claim.key),
         reused=reused,
         made_at=made_at,
         product=product.record.content if product is not None else None,

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from agentics import __version__
+from agentics.content import digest_of
 from agentics.model.evidence.setup_record import SetupInputs
 from agentics.model.plan.trial_plan import ChallengeSetup, Plan
-from agentics.policy.digests import digest_of
 
 KEY_VERSION = 1
 """To be raised when the surroundings of a setup's container change, or what is done to a product before it is used."""

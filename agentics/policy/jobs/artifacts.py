@@ -12,6 +12,7 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
+from agentics.content import digest_of
 from agentics.model.evidence.trial_evidence import JobFacts
 from agentics.model.evidence.verdict import Verdict
 from agentics.model.job.job_result import JobResult
@@ -20,7 +21,6 @@ from agentics.model.job.judge_template import JudgeTemplate
 from agentics.model.job.portable_names import portable_name, portable_path
 from agentics.model.job.result_files import JobMetadata, Origin, PluginMetadata, ResultsFile, StoredFile, TaskMetadata
 from agentics.model.job.suite import SuiteScore
-from agentics.policy.digests import digest_of
 from agentics.policy.jobs.ingestion import INGESTER
 from agentics.policy.jobs.job_result import FOUR_HASHES
 from agentics.policy.outcome.samples import mean

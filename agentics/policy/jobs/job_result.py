@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from agentics.content import digest_of
 from agentics.model.document.record import Fault
 from agentics.model.evidence.trial_evidence import JobFacts
 from agentics.model.evidence.verdict import Verdict
@@ -23,7 +24,6 @@ from agentics.model.job.job_result import (
 )
 from agentics.model.job.stage_options import ScoreAnswers
 from agentics.model.job.worker_protocol import Answer, EvaluationReport, MetricValue, TaskReady
-from agentics.policy.digests import digest_of
 from agentics.policy.jobs.judge_verdicts import JUDGED, JudgeVerdicts, judge_summaries, judged_values, jury_summary
 from agentics.policy.outcome.samples import mean, quantile, spread
 from agentics.policy.verdict.metrics import status_from_metrics

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from agentics.content import digest_of
 from agentics.model.job.job_result import JudgeSummary, JurySummary
 from agentics.model.job.judge_template import JudgeTemplate
 from agentics.model.job.judge_verdict import AnswerVerdict, JudgeVerdict
 from agentics.model.job.stage_options import JudgeAnswers
 from agentics.model.job.worker_protocol import Answer, JudgeReply, MetricValue, WorkerJudge
-from agentics.policy.digests import digest_of
 from agentics.policy.jobs.judge_parsing import Unread, read_verdict
 from agentics.policy.jobs.jury import ItemVerdict, agreement, alpha, verdict
 from agentics.policy.outcome.samples import metric_value

@@ -7,7 +7,6 @@ record: `append` adds it and `read` takes it off.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 
+from agentics.content import sha256_of
 from agentics.errors import StorageError
 from agentics.rundir.files import safe_files
 from agentics.rundir.files.atomic import fsync_directory, json_line, storing
@@ -148,7 +148,7 @@ def _chained(record: BaseModel, head: str) -> bytes:
 
 
 def _digest(line: bytes | None) -> str:
-    return ORIGIN if line is None else f"sha256:{hashlib.sha256(line).hexdigest()}"
+    return ORIGIN if line is None else sha256_of(line)
 
 
 def _lines_of(path: Path) -> list[bytes]:

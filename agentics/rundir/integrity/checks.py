@@ -15,6 +15,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from agentics.archive.tree import shown_name
+from agentics.content import as_digest
 from agentics.model.run.attestation import Attestation, LedgerHead
 from agentics.model.run.directory import (
     Alteration,
@@ -125,7 +126,7 @@ class Look:
             refs = record.evidence.model_dump()
             for key, place in record.paths.items():
                 if isinstance(ref := refs.get(f"{key}_ref"), str):
-                    found[place] = f"sha256:{ref.rpartition('/')[2]}"
+                    found[place] = as_digest(ref.rpartition("/")[2])
         return found
 
 

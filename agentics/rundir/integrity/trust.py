@@ -13,6 +13,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
+from agentics.content import as_digest, sha256_of
 from agentics.errors import Refused, StorageError, UsageError
 from agentics.model.run.directory import InvocationStarted, Manifest, OperationOpened
 from agentics.model.run.experiment import ResolvedExperiment
@@ -56,7 +57,7 @@ def recorded_experiment(layout: Layout, *, trust: bool) -> ResolvedExperiment:
     told = (manifest.run_id, started.invocation_id, started.resolved_experiment_ref)
     if not is_own(started.seal, INVOCATION, *told):
         raise _untrusted(layout.invocations, "the run was made by another user, or on another machine")
-    digest = f"sha256:{hex_of(started.resolved_experiment_ref)}"
+    digest = as_digest(hex_of(started.resolved_experiment_ref))
     if isinstance(entries[-1], OperationOpened) and _digest(layout) != digest:
         # The process died while it wrote down the experiment of an invocation that never began.
         data = ArtifactStore(layout.artifacts).read(started.resolved_experiment_ref)
@@ -94,7 +95,7 @@ def _check_digests(layout: Layout, manifest: Manifest, digest: str) -> None:
 
 def _digest(layout: Layout) -> str | None:
     with suppress(FileNotFoundError):
-        return f"sha256:{hashlib.sha256(safe_files.read_file(layout.resolved)).hexdigest()}"
+        return sha256_of(safe_files.read_file(layout.resolved))
     return None
 
 

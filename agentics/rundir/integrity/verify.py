@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from agentics.content import as_digest
 from agentics.errors import StorageError, UsageError
 from agentics.model.document.record import references
 from agentics.model.run.directory import Alteration, Manifest, RunControl
@@ -76,7 +77,7 @@ def _concluded(look: Look) -> None:
 
 def _artifacts(look: Look) -> None:
     for file in look.of("content"):
-        name = f"sha256:{file.at.parent.name}"
+        name = as_digest(file.at.parent.name)
         if look.digest(file.path) != name:
             look.report(file.path, "artifact differs from the digest in its name", expected=name)
 

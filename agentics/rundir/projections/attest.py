@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -11,6 +10,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from agentics.content import sha256_of, sha256_of_file
 from agentics.errors import StorageError
 from agentics.model.evidence.trial_evidence import TrialEvidence
 from agentics.model.plan.trial_plan import Network, Plan
@@ -122,11 +122,11 @@ def newest_start(view: RunView) -> InvocationStarted:
 def digest_of(path: Path) -> str:
     """Of a regular file. Raises OSError, and StorageError (unsafe_file) when it is anything else."""
     with os.fdopen(safe_files.open_file(path), "rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+        return sha256_of_file(file)
 
 
 def digest_of_bytes(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+    return sha256_of(data)
 
 
 def run_facts(view: RunView) -> GradeFacts:
