@@ -65,21 +65,23 @@ def data_commit(name: str, repo: str, revision: str | None, dataset: Any) -> str
 
 
 def why_not(name: str, error: BaseException) -> OrderError | None:
-    """The error of an order where the hub, its cache or the disk is the reason; None where it is another one."""
+    """The error of an order where the hub, its cache or the disk is the reason; None where it is another one, or a
+    package was told to work offline."""
     causes = list(_causes(error))
     broken = _why_not_kept(name, [one for one in causes if isinstance(one, OSError)])
     if broken is not None:
         return broken
-    if _is_offline():
-        return None
     kinds = {type(one).__name__ for one in causes}
+    offline = _OFFLINE in kinds or _OFFLINE in str(error)
+    if _is_offline() or (offline and hubwatch.trouble() is None):
+        return None
     answers = [getattr(getattr(one, "response", None), "status_code", None) for one in causes]
     status = next((answer for answer in answers if isinstance(answer, int)), 0)
     if kinds & _REFUSED or (status in (_UNAUTHORIZED, _FORBIDDEN) and not kinds & _ABSENT):
         hint = "accept its terms on the hub, and name a variable HF_TOKEN with a token of yours in secret_refs"
         msg = first(f"{name}: {_where()} refuses it to this user", 1000)
         return OrderError(msg, "mapping", "hub_refused", hint=hint)
-    unreached = _OFFLINE in kinds or _OFFLINE in str(error) or (not status and kinds & _UNREACHED)
+    unreached = offline or (not status and kinds & _UNREACHED)
     if status == _TOO_MANY or status >= _BROKEN or unreached:
         said = f"answered {status}" if status else hubwatch.trouble() or "could not be reached"
         msg = first(f"{name}: {_where()} {said}, and the cache lacks it: {error}", 1000)

@@ -194,7 +194,7 @@ def test_few_shot_examples_from_the_evaluation_data_are_warned_of(worker, broken
 
 
 def test_a_hub_dataset_without_a_network_says_what_to_do(worker, tmp_path):
-    # As in a worker that may not use one: here a hub is only out of reach, and asked for half a minute.
+    # As in a worker that may not use one: here a hub is only out of reach.
     (tmp_path / "model.py").write_text("import datasets\ndatasets.config.HF_HUB_OFFLINE = True\n")
     own = plugin(tmp_path, "model", "model.py", name="offline")
     order = {**evaluate(DUMMY, "gsm8k", modules=["lighteval.tasks.tasks.gsm8k"]), "plugins": [own]}
