@@ -94,10 +94,8 @@ def why_not(name: str, error: BaseException) -> OrderError | None:
 
 def _commit(kind: str, repo: str, revision: str | None) -> str | None:
     """The commit that a revision had when it was last asked for."""
-    home, revision = os.environ.get("HF_HOME"), revision or _MAIN
-    if home is None:
-        return None
-    refs = Path(home, "hub", f"{kind}--{repo.replace('/', '--')}", "refs")
+    revision = revision or _MAIN
+    refs = hubwatch.cache() / f"{kind}--{repo.replace('/', '--')}" / "refs"
     try:
         found = (refs / revision).read_text(encoding="utf-8").strip()
     except OSError:
@@ -125,8 +123,8 @@ def _why_not_kept(name: str, causes: list[OSError]) -> OrderError | None:
 
 
 def _is_in_cache(path: object) -> bool:
-    home = os.environ.get("HF_HOME")
-    return home is not None and str(path).startswith((home, os.path.realpath(home)))
+    roots = [root for root in (os.environ.get("HF_HOME"), str(hubwatch.cache())) if root is not None]
+    return str(path).startswith(tuple(each for root in roots for each in (root, os.path.realpath(root))))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -7,6 +7,7 @@ and then goes on as without a network: with what the cache has.
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 _TRIES = 3
@@ -42,6 +43,13 @@ def begin() -> None:
 def trouble() -> str | None:
     """What the hub did when this order stopped asking it; None while it is asked."""
     return _order.trouble
+
+
+def cache() -> Path:
+    """Where `huggingface_hub` keeps what it took: below HF_HOME, unless HF_HUB_CACHE says otherwise."""
+    import huggingface_hub  # noqa: PLC0415 - the worker's
+
+    return Path(huggingface_hub.constants.HF_HUB_CACHE)
 
 
 def install() -> None:

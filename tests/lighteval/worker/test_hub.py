@@ -98,7 +98,7 @@ def test_what_the_cache_has_needs_no_hub_and_what_it_lacks_is_the_infrastructure
         evaluate(DUMMY, params={"hf_repo": "acme/others"}),
         evaluate(DUMMY, params={"hf_repo": "acme/capitals", "hf_revision": OLDER}),
     ]
-    env = {"HF_HOME": str(root / "hub")}
+    env = {"HF_HOME": str(root / "hub"), "HF_HUB_CACHE": str(root / "elsewhere")}
     hub = FakeHub({"acme/tiny": tiny, "acme/later": tiny}, {"acme/capitals": CAPITALS})
     with hub, contextmanager(started)(root, "--online", HF_ENDPOINT=hub.url, **env) as online:
         first = online.ask(order)
